@@ -1,0 +1,119 @@
+"""All checks, each in an environment of its own: `nox` runs them, `nox -s lint` one of them, `nox -l` lists them.
+
+A Python that is not installed shows as skipped, on a build server too. The two sessions that `nox` alone leaves out
+are `gpu` (needs a CUDA GPU) and `benchmarks` (needs a quiet machine and installs PyTorch and JAX).
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+PROJECT = nox.project.load_toml("pyproject.toml")["project"]
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+
+
+def show_pyenv_interpreters() -> None:
+    """Put the interpreters that pyenv holds on the path, instead of its shims: a shim exists but does not run."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if Path(folder) != root / "shims"]
+    versions = [path for path in root.glob("versions/*/bin") if re.fullmatch(r"3\.\d+\.\d+", path.parent.name)]
+    versions.sort(key=lambda path: [int(part) for part in path.parent.name.split(".")], reverse=True)
+    os.environ["PATH"] = os.pathsep.join([*folders, *map(str, versions)])
+
+
+show_pyenv_interpreters()
+# Sums must not depend on the number of cores, and small products are slower on more than one thread.
+os.environ.update(dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1"))
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests on NumPy, against the installed wheel."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def strict(session: nox.Session) -> None:
+    """The common table on array_api_strict's device1, which refuses mixed devices and anything beyond the standard."""
+    session.install(".[test]")
+    session.run("pytest", "-k", "strict", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session: nox.Session) -> None:
+    """All tests with the oldest dependencies that pyproject.toml allows, on the oldest Python."""
+    oldest = [dependency.replace(">=", "==") for dependency in PROJECT["dependencies"]]
+    session.install(".[test]", *oldest)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def no_driver(session: nox.Session) -> None:
+    """Both examples where the real CuPy is installed but no GPU can be used: the promise of an explained fall back."""
+    if sys.platform == "darwin":
+        session.skip("there is no CuPy for macOS")
+    cupy = PROJECT["optional-dependencies"]["cuda13"][0].replace("[ctk]", "")  # 70 MB instead of 1.4 GB
+    session.install(".[test]", cupy)
+    session.run("pytest", "tests/no_driver", *session.posargs, env={"CUDA_VISIBLE_DEVICES": ""})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff over everything."""
+    session.install("ruff>=0.9")
+    session.run("ruff", "check", *session.posargs)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the package."""
+    session.install("-e", ".", "mypy>=1.14")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """Import-linter: no file imports from a floor that does not lie under it."""
+    session.install("-e", ".", "import-linter>=2.16")
+    session.run("lint-imports", *session.posargs)
+
+
+@nox.session
+def doctests(session: nox.Session) -> None:
+    """Every example in a docstring, in the README and in docs/."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "--doctest-modules", "--doctest-glob=*.md", "xpnn", "README.md", "docs", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """The examples from beginning to end on the CPU, with their pictures."""
+    session.install(".[examples]")
+    plots = session.create_tmp()
+    for example in ["walkthrough", "binary_classification"]:
+        session.run("python", f"examples/{example}.py", "--device", "cpu", "--plots", plots, silent=True)
+
+
+@nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """The tests marked `gpu`. The extra is cuda13 unless named: `nox -s gpu -- cuda12`."""
+    extra = session.posargs[0] if session.posargs else "cuda13"
+    session.install(f".[test,{extra}]")
+    session.run("pytest", "-m", "gpu", *session.posargs[1:])
+
+
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Training steps against PyTorch, JAX with Optax, and scikit-learn, as ratios."""
+    session.install(".[test]", "torch", "jax", "optax")
+    session.run("python", "-m", "benchmarks", *session.posargs)

@@ -1,0 +1,25 @@
+"""What all tests share: one BLAS thread, and GPU tests that say why they are skipped."""
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import pytest  # noqa: E402 (the threads must be set before NumPy loads)
+
+from xpnn.arrays.probe import examine  # noqa: E402
+
+
+def gpu_unavailable() -> str:
+    """Why no GPU can be used here; '' if one can."""
+    found = examine()
+    return "" if found.usable else f"{found.detail} [{found.code}]"
+
+
+def pytest_collection_modifyitems(items):
+    if not any(item.get_closest_marker("gpu") for item in items):
+        return
+    if reason := gpu_unavailable():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {reason}"))

@@ -1,0 +1,130 @@
+"""The few things that the Array API standard lacks, or that a library does much better itself.
+
+Everything here has a portable form in standard functions; the branches on the library are for the cases with a reason
+beside them. No other file above the compiler's executors branches on the library.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy
+
+from xpnn.arrays.namespaces import Array, Namespace, namespace_of
+
+__all__ = ["cumulative_error_function", "from_number", "require_labels", "scatter_add", "to_host"]
+
+
+def to_host(x: Array) -> Any:
+    """`x` as a NumPy array, from whatever device it lives on; NumPy arrays come back as they are.
+
+    Examples
+    --------
+    >>> to_host(numpy.arange(3))
+    array([0, 1, 2])
+    """
+    if isinstance(x, numpy.ndarray | numpy.generic):
+        return numpy.asarray(x)
+    if hasattr(x, "get") and type(x).__module__.startswith("cupy"):
+        return x.get()
+    if getattr(type(x), "stands_on_another", False):
+        raise TypeError(
+            "a Tensor on the way to a gradient cannot be converted to NumPy: the gradient would be lost. "
+            "Return it as an auxiliary value, or use xpnn.stop_gradient(x) first"
+        )
+    return numpy.array(numpy.from_dlpack(x))
+
+
+def from_number(x: float | complex | int) -> Any:
+    """A Python number as a NumPy array of shape ().
+
+    Examples
+    --------
+    >>> from_number(2.0)
+    array(2.)
+    """
+    return numpy.asarray(x)
+
+
+def scatter_add(updates: Array, indices: Any, shape: tuple[int, ...]) -> Array:
+    """An array of zeros of `shape` with `updates` added at `indices`; repeated places add up.
+
+    `updates` has the shape that an array of `shape` has after indexing with `indices` (integers, integer arrays,
+    slices, as one key or a tuple). `x[indices] += updates` adds only once where a place repeats, so it cannot serve
+    here.
+
+    Examples
+    --------
+    >>> scatter_add(numpy.ones(3), numpy.asarray([0, 2, 2]), (4,))
+    array([1., 0., 2., 0.])
+    """
+    xp = namespace_of(updates)
+    total = xp.zeros(shape, dtype=updates.dtype, device=updates.device)
+    if _is_library(xp, "numpy"):
+        numpy.add.at(total, indices, updates)
+        return total
+    if _is_library(xp, "cupy"):
+        import cupy
+
+        cupy.add.at(total, indices, updates)
+        return total
+    return _scatter_add_by_products(xp, updates, indices, total)
+
+
+def _scatter_add_by_products(xp: Namespace, updates: Array, indices: Any, total: Array) -> Array:
+    """The portable form: a product with the one-hot matrix of the places."""
+    shape = total.shape
+    if isinstance(indices, tuple):  # name each element by its number, and index the numbers
+        size = prod(shape)
+        places = xp.reshape(xp.arange(size, device=total.device), shape)[indices]
+        updates = xp.reshape(updates, (prod(places.shape), 1))
+    else:  # whole slices of the first axis
+        size, places = shape[0], indices
+        updates = xp.reshape(updates, (prod(places.shape), prod(shape[1:])))
+    numbers = xp.expand_dims(xp.arange(size, dtype=places.dtype, device=total.device), axis=1)
+    one_hot = xp.astype(numbers == xp.reshape(places, (1, -1)), total.dtype)
+    return xp.reshape(xp.matmul(one_hot, updates), shape)
+
+
+def require_labels(t: Array, classes: int) -> None:
+    """Raise if a label is not from 0 to `classes` - 1, where looking costs nothing: on NumPy.
+
+    On a GPU a look would wait for the device in every step, so there the data are checked once, before training; CuPy
+    would wrap a wrong index around without a word.
+
+    Raises
+    ------
+    ValueError
+        With the first wrong label.
+    """
+    if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
+        wrong = t[(t < 0) | (t >= classes)][0]
+        raise ValueError(f"expected labels from 0 to {classes - 1} for {classes} classes, got {wrong}")
+
+
+def cumulative_error_function(x: Array) -> Array:
+    """`1 + erf(x / sqrt(2))`, twice the standard normal distribution function, accurate in both tails.
+
+    SciPy's or CuPy's own `erfc` where there is one, else
+    `xpnn.arrays.error_function.erfc`; they agree to about one unit in the last place.
+    """
+    from xpnn.arrays import error_function
+
+    xp = namespace_of(x)
+    scaled = x * -(0.5**0.5)
+    if _is_library(xp, "cupy"):
+        from cupyx.scipy.special import erfc as on_gpu
+
+        return on_gpu(scaled)
+    if _is_library(xp, "numpy"):
+        try:
+            from scipy.special import erfc as on_cpu
+        except ImportError:
+            return error_function.erfc(scaled)
+        return on_cpu(scaled)
+    return error_function.erfc(scaled)
+
+
+def _is_library(xp: Namespace, library: str) -> bool:
+    return str(xp.__name__).removeprefix("array_api_compat.") == library

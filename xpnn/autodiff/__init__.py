@@ -1,0 +1,18 @@
+"""Derivatives of array programs."""
+
+from xpnn.autodiff import special
+from xpnn.autodiff.namespace import DifferentiableNamespace
+from xpnn.autodiff.tape import differentiable
+from xpnn.autodiff.tensor import Tensor
+from xpnn.autodiff.transforms import grad, stop_gradient, value_and_grad, vjp
+
+__all__ = [
+    "DifferentiableNamespace",
+    "Tensor",
+    "differentiable",
+    "grad",
+    "special",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
+]

@@ -1,0 +1,475 @@
+"""Derivatives of the standard's elementwise functions: the table at the end of a calculus book.
+
+Each rule gives the value, and under it the derivative. `dy` is the gradient of the loss with respect to the value.
+"""
+
+from __future__ import annotations
+
+from math import log as _log
+from typing import Any
+
+from xpnn.arrays.namespaces import Array, is_complex, namespace_of
+from xpnn.autodiff.broadcasting import conjugate, shape_of, sum_to
+from xpnn.autodiff.tape import constant, differentiable, plain
+
+Rule = Any  # (value, backward)
+
+
+@differentiable
+def positive(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy
+
+    return +x, (dx,)
+
+
+@differentiable
+def negative(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return -dy
+
+    return -x, (dx,)
+
+
+@differentiable
+def add(a: Array, b: Array) -> Rule:
+    shape_a, shape_b = shape_of(a), shape_of(b)
+
+    def da(dy: Array) -> Array:
+        return sum_to(dy, shape_a)
+
+    def db(dy: Array) -> Array:
+        return sum_to(dy, shape_b)
+
+    return a + b, (da, db)
+
+
+@differentiable
+def subtract(a: Array, b: Array) -> Rule:
+    shape_a, shape_b = shape_of(a), shape_of(b)
+
+    def da(dy: Array) -> Array:
+        return sum_to(dy, shape_a)
+
+    def db(dy: Array) -> Array:
+        return sum_to(-dy, shape_b)
+
+    return a - b, (da, db)
+
+
+@differentiable
+def multiply(a: Array, b: Array) -> Rule:
+    def da(dy: Array) -> Array:
+        return sum_to(dy * conjugate(b), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(dy * conjugate(a), shape_of(b))
+
+    return a * b, (da, db)
+
+
+@differentiable
+def divide(a: Array, b: Array) -> Rule:
+    y = a / b
+
+    # d(a/b) = da / b - (a/b) db / b
+    def da(dy: Array) -> Array:
+        return sum_to(dy / conjugate(b), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(-dy * conjugate(y / b), shape_of(b))
+
+    return y, (da, db)
+
+
+@differentiable
+def pow(a: Array, b: Array) -> Rule:
+    y = a**b
+
+    # d(a^b) = b a^(b-1) da + log(a) a^b db; 0^0 is the constant 1 for both, as in PyTorch
+    def da(dy: Array) -> Array:
+        if not hasattr(b, "dtype"):
+            slope = b * a ** (b - 1) if b != 0 else 0 * a
+        else:
+            xp = namespace_of(a, b)
+            slope = b * a ** xp.where(b == 0, xp.ones_like(b), b - 1)
+        return sum_to(dy * conjugate(slope), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        if not hasattr(a, "dtype"):
+            return sum_to(dy * conjugate(_log(a) * y if a != 0 else 0 * y), shape_of(b))
+        xp = namespace_of(a, b)
+        flat = a == 0
+        logarithm = xp.log(xp.where(flat, xp.ones_like(a), a))
+        return sum_to(dy * conjugate(logarithm * y), shape_of(b))
+
+    return y, (da, db)
+
+
+@differentiable
+def remainder(a: Array, b: Array) -> Rule:
+    # a - floor(a / b) b, and the floor is constant almost everywhere
+    def da(dy: Array) -> Array:
+        return sum_to(dy, shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(-dy * namespace_of(a, b).floor(a / b), shape_of(b))
+
+    return a % b, (da, db)
+
+
+@differentiable
+def abs(x: Array) -> Rule:
+    # x / |x|, and 0 at 0
+    def dx(dy: Array) -> Array:
+        return dy * namespace_of(x).sign(x)
+
+    return namespace_of(x).abs(x), (dx,)
+
+
+def sign(x: Array, /) -> Array:
+    """x / |x|, and 0 at 0: constant almost everywhere on the real line, a direction in the complex plane."""
+    if not is_complex(x.dtype):
+        inner = plain(x)
+        return constant(namespace_of(inner).sign(inner))
+    length = abs(x)
+    xp = namespace_of(x)
+    return x / xp.where(length == 0, xp.ones_like(length), length)
+
+
+@differentiable
+def square(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return 2 * dy * conjugate(x)
+
+    return x * x, (dx,)
+
+
+@differentiable
+def sqrt(x: Array) -> Rule:
+    y = namespace_of(x).sqrt(x)
+
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(2 * y)
+
+    return y, (dx,)
+
+
+@differentiable
+def reciprocal(x: Array) -> Rule:
+    y = 1 / x
+
+    def dx(dy: Array) -> Array:
+        return -dy * conjugate(y * y)
+
+    return y, (dx,)
+
+
+@differentiable
+def exp(x: Array) -> Rule:
+    y = namespace_of(x).exp(x)
+
+    def dx(dy: Array) -> Array:
+        return dy * conjugate(y)
+
+    return y, (dx,)
+
+
+@differentiable
+def expm1(x: Array) -> Rule:
+    y = namespace_of(x).expm1(x)
+
+    def dx(dy: Array) -> Array:
+        return dy * conjugate(y + 1)
+
+    return y, (dx,)
+
+
+@differentiable
+def log(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(x)
+
+    return namespace_of(x).log(x), (dx,)
+
+
+@differentiable
+def log1p(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(1 + x)
+
+    return namespace_of(x).log1p(x), (dx,)
+
+
+@differentiable
+def log2(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(x * _log(2.0))
+
+    return namespace_of(x).log2(x), (dx,)
+
+
+@differentiable
+def log10(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(x * _log(10.0))
+
+    return namespace_of(x).log10(x), (dx,)
+
+
+@differentiable
+def logaddexp(a: Array, b: Array) -> Rule:
+    xp = namespace_of(a, b)
+    y = xp.logaddexp(a, b)
+
+    # e^a / (e^a + e^b); where both are -inf the difference would be NaN, and the gradient is 0
+    def share(x: Array) -> Array:
+        return xp.exp(x - xp.where(y == -xp.inf, xp.zeros_like(y), y))
+
+    def da(dy: Array) -> Array:
+        return sum_to(dy * share(a), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(dy * share(b), shape_of(b))
+
+    return y, (da, db)
+
+
+@differentiable
+def hypot(a: Array, b: Array) -> Rule:
+    xp = namespace_of(a, b)
+    y = xp.hypot(a, b)
+
+    # a / hypot, and 0 at the origin
+    def slope(x: Array) -> Array:
+        return x / xp.where(y == 0, xp.ones_like(y), y)
+
+    def da(dy: Array) -> Array:
+        return sum_to(dy * slope(a), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(dy * slope(b), shape_of(b))
+
+    return y, (da, db)
+
+
+@differentiable
+def sin(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy * conjugate(namespace_of(x).cos(x))
+
+    return namespace_of(x).sin(x), (dx,)
+
+
+@differentiable
+def cos(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return -dy * conjugate(namespace_of(x).sin(x))
+
+    return namespace_of(x).cos(x), (dx,)
+
+
+@differentiable
+def tan(x: Array) -> Rule:
+    y = namespace_of(x).tan(x)
+
+    def dx(dy: Array) -> Array:
+        return dy * conjugate(1 + y * y)
+
+    return y, (dx,)
+
+
+@differentiable
+def asin(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(namespace_of(x).sqrt(1 - x * x))
+
+    return namespace_of(x).asin(x), (dx,)
+
+
+@differentiable
+def acos(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return -dy / conjugate(namespace_of(x).sqrt(1 - x * x))
+
+    return namespace_of(x).acos(x), (dx,)
+
+
+@differentiable
+def atan(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(1 + x * x)
+
+    return namespace_of(x).atan(x), (dx,)
+
+
+@differentiable
+def atan2(a: Array, b: Array) -> Rule:
+    # the angle of the point (b, a)
+    def da(dy: Array) -> Array:
+        return sum_to(dy * b / (a * a + b * b), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(-dy * a / (a * a + b * b), shape_of(b))
+
+    return namespace_of(a, b).atan2(a, b), (da, db)
+
+
+@differentiable
+def sinh(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy * conjugate(namespace_of(x).cosh(x))
+
+    return namespace_of(x).sinh(x), (dx,)
+
+
+@differentiable
+def cosh(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy * conjugate(namespace_of(x).sinh(x))
+
+    return namespace_of(x).cosh(x), (dx,)
+
+
+@differentiable
+def tanh(x: Array) -> Rule:
+    y = namespace_of(x).tanh(x)
+
+    def dx(dy: Array) -> Array:
+        return dy * conjugate(1 - y * y)
+
+    return y, (dx,)
+
+
+@differentiable
+def asinh(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(namespace_of(x).sqrt(x * x + 1))
+
+    return namespace_of(x).asinh(x), (dx,)
+
+
+@differentiable
+def acosh(x: Array) -> Rule:
+    # sqrt(x - 1) sqrt(x + 1), which keeps the right branch for complex x
+    def dx(dy: Array) -> Array:
+        xp = namespace_of(x)
+        return dy / conjugate(xp.sqrt(x - 1) * xp.sqrt(x + 1))
+
+    return namespace_of(x).acosh(x), (dx,)
+
+
+@differentiable
+def atanh(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return dy / conjugate(1 - x * x)
+
+    return namespace_of(x).atanh(x), (dx,)
+
+
+@differentiable
+def maximum(a: Array, b: Array) -> Rule:
+    # the larger takes all, a tie is shared
+    def da(dy: Array) -> Array:
+        return sum_to(dy * _winner(a, b, dy), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(dy * _winner(b, a, dy), shape_of(b))
+
+    return namespace_of(a, b).maximum(a, b), (da, db)
+
+
+@differentiable
+def minimum(a: Array, b: Array) -> Rule:
+    def da(dy: Array) -> Array:
+        return sum_to(dy * _winner(b, a, dy), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(dy * _winner(a, b, dy), shape_of(b))
+
+    return namespace_of(a, b).minimum(a, b), (da, db)
+
+
+def _winner(a: Array, b: Array, dy: Array) -> Array:
+    """1 where a > b, one half where they are equal, else 0."""
+    xp = namespace_of(a, b)
+    return xp.astype(a > b, dy.dtype) + 0.5 * xp.astype(a == b, dy.dtype)
+
+
+@differentiable
+def clip_between(x: Array, lowest: Array | None, highest: Array | None) -> Rule:
+    xp = namespace_of(x, lowest, highest)
+    y = x if lowest is None else xp.maximum(x, lowest)
+    y = y if highest is None else xp.minimum(y, highest)
+
+    # the bounds count as inside, as in PyTorch
+    def dx(dy: Array) -> Array:
+        inside = xp.astype((x == y) | (x != x), dy.dtype)
+        return sum_to(dy * inside, shape_of(x))
+
+    def dlowest(dy: Array) -> Array:
+        return sum_to(dy * xp.astype((x < lowest) & (y == lowest), dy.dtype), shape_of(lowest))
+
+    def dhighest(dy: Array) -> Array:
+        return sum_to(dy * xp.astype((y != x) & (y == highest), dy.dtype), shape_of(highest))
+
+    return y, (dx, dlowest, dhighest)
+
+
+def clip(x: Array, /, min: Array | None = None, max: Array | None = None) -> Array:
+    """`x` kept between `min` and `max`."""
+    return clip_between(x, min, max)
+
+
+@differentiable
+def where(condition: Array, a: Array, b: Array) -> Rule:
+    xp = namespace_of(condition, a, b)
+
+    def da(dy: Array) -> Array:
+        return sum_to(xp.where(condition, dy, xp.zeros_like(dy)), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(xp.where(condition, xp.zeros_like(dy), dy), shape_of(b))
+
+    return xp.where(condition, a, b), (None, da, db)
+
+
+@differentiable
+def copysign(a: Array, b: Array) -> Rule:
+    xp = namespace_of(a, b)
+    y = xp.copysign(a, b)
+
+    def da(dy: Array) -> Array:
+        return sum_to(dy * xp.sign(y) * xp.sign(a), shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(0 * dy, shape_of(b))
+
+    return y, (da, db)
+
+
+@differentiable
+def conj(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return conjugate(dy)
+
+    return conjugate(x), (dx,)
+
+
+@differentiable
+def real(x: Array) -> Rule:
+    if not is_complex(x.dtype):
+        return positive(x), (lambda dy: dy,)
+
+    def dx(dy: Array) -> Array:
+        return namespace_of(dy).astype(dy, x.dtype)
+
+    return namespace_of(x).real(x), (dx,)
+
+
+@differentiable
+def imag(x: Array) -> Rule:
+    def dx(dy: Array) -> Array:
+        return 1j * namespace_of(dy).astype(dy, x.dtype)
+
+    return namespace_of(x).imag(x), (dx,)

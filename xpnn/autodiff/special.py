@@ -1,0 +1,156 @@
+"""Special functions that networks need and the standard lacks, with derivatives; public as `xpnn.special`.
+
+Each is safe at the ends of the number line: nothing overflows, and -inf is a value like any other.
+"""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any
+
+from xpnn.arrays import native
+from xpnn.arrays.namespaces import Array, lowest, namespace_of
+from xpnn.autodiff.tape import differentiable
+
+__all__ = ["expit", "log_softmax", "logsumexp", "ndtr", "softmax", "softplus"]
+
+Axis = int | tuple[int, ...] | None
+Rule = Any  # (value, backward)
+
+
+@differentiable
+def expit(x: Array) -> Rule:
+    """The logistic sigmoid 1 / (1 + e^-x), elementwise; exact 0 and 1 only where the true value rounds to them.
+
+    Both branches use e^-|x|, which cannot overflow: 1 / (1 + e^-|x|) for x >= 0, else e^-|x| / (1 + e^-|x|).
+
+    Examples
+    --------
+    >>> import numpy
+    >>> expit(numpy.asarray([-1e4, 0.0, 1e4]))
+    array([0. , 0.5, 1. ])
+    """
+    xp = namespace_of(x)
+    e = xp.exp(-xp.abs(x))
+    y = xp.maximum(e, xp.astype(x >= 0, e.dtype)) / (1 + e)
+
+    # y (1 - y)
+    def dx(dy: Array) -> Array:
+        return dy * (y * (1 - y))
+
+    return y, (dx,)
+
+
+@differentiable
+def softplus(x: Array) -> Rule:
+    """log(1 + e^x), elementwise: max(x, 0) + log1p(e^-|x|).
+
+    Examples
+    --------
+    >>> import numpy
+    >>> softplus(numpy.asarray([-20.0, 100.0]))
+    array([2.06115362e-09, 1.00000000e+02])
+    """
+    xp = namespace_of(x)
+
+    def dx(dy: Array) -> Array:
+        return dy * expit(x)
+
+    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))), (dx,)
+
+
+@differentiable
+def ndtr(x: Array) -> Rule:
+    """The standard normal distribution function, (1 + erf(x / sqrt(2))) / 2, elementwise; accurate in both tails.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> ndtr(numpy.asarray([0.0, 1.959963984540054])).round(6)
+    array([0.5  , 0.975])
+    """
+
+    # the normal density
+    def dx(dy: Array) -> Array:
+        return dy * namespace_of(x).exp(-0.5 * (x * x)) * (1 / sqrt(2 * pi))
+
+    return 0.5 * native.cumulative_error_function(x), (dx,)
+
+
+def finite_maximum(x: Array, axis: Axis) -> Array:
+    """The maximum along `axis`, kept as an axis; never -inf, so that x - maximum is never NaN."""
+    xp = namespace_of(x)
+    return xp.maximum(xp.max(x, axis=axis, keepdims=True), lowest(x.dtype))
+
+
+@differentiable
+def softmax(x: Array, *, axis: int = -1) -> Rule:
+    """e^x / sum(e^x) along `axis`: positive, with sum 1.
+
+    The maximum is subtracted first. A row that is all -inf (everything masked) gives zeros; PyTorch gives NaN.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> softmax(numpy.asarray([1e4, 1e4, -numpy.inf]))
+    array([0.5, 0.5, 0. ])
+    """
+    xp = namespace_of(x)
+    e = xp.exp(x - finite_maximum(x, axis))
+    y = e / xp.maximum(
+        xp.sum(e, axis=axis, keepdims=True), 1.0
+    )  # the sum holds e^0, so it is at least 1 unless all is masked
+
+    # y (dy - <dy, y>)
+    def dx(dy: Array) -> Array:
+        weighted = dy * y
+        return weighted - y * xp.sum(weighted, axis=axis, keepdims=True)
+
+    return y, (dx,)
+
+
+@differentiable
+def log_softmax(x: Array, *, axis: int = -1) -> Rule:
+    """log(softmax(x)) along `axis`, without its rounding: x - logsumexp(x).
+
+    Examples
+    --------
+    >>> import numpy
+    >>> log_softmax(numpy.asarray([0.0, 1e4]))
+    array([-10000.,      0.])
+    """
+    xp = namespace_of(x)
+    z = x - finite_maximum(x, axis)
+    y = z - xp.log(xp.maximum(xp.sum(xp.exp(z), axis=axis, keepdims=True), 1.0))
+
+    # dy - softmax sum(dy)
+    def dx(dy: Array) -> Array:
+        return dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True)
+
+    return y, (dx,)
+
+
+@differentiable
+def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Rule:
+    """log(sum(e^x)) along `axis`; -inf with gradient 0 where all of `x` is -inf.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> logsumexp(numpy.asarray([1e4, 1e4])).round(4)
+    np.float64(10000.6931)
+    """
+    xp = namespace_of(x)
+    axes = tuple(range(x.ndim)) if axis is None else axis
+    top = finite_maximum(x, axes)
+    e = xp.exp(x - top)
+    total = xp.sum(e, axis=axes, keepdims=True)
+    masked = xp.astype(total == 0, x.dtype)
+    y = xp.log(total + masked) + top
+
+    # softmax
+    def dx(dy: Array) -> Array:
+        return xp.reshape(dy, y.shape) * (e / (total + masked))
+
+    y = xp.where(total == 0, -xp.inf, y) if x.size else y
+    return y if keepdims else xp.squeeze(y, axis=axes), (dx,)

@@ -1,0 +1,235 @@
+"""How a program is differentiated, on two screens.
+
+A `Tensor` is an array together with a note of how it came about. Every operation is a function marked
+`@differentiable`. It returns its value and, for each argument, the function that carries a gradient back through it:
+
+    @differentiable
+    def multiply(a, b):
+        def da(dy): return dy * b
+        def db(dy): return dy * a
+        return a * b, (da, db)
+
+Called with plain arrays, such a function just gives its value. Called with Tensors, it runs on the arrays inside
+them, and the `Tape` notes which variables went in, which came out, and the backward functions. To differentiate, walk
+the tape from its end to its start: at each note, the gradient of the loss with respect to what came out is turned
+into the gradient with respect to what went in. That is the chain rule, and it is all there is.
+
+Every differentiation has its own tape with its own level. A Tensor may hold a Tensor of an outer level, so the
+backward functions, written in array operations, are themselves recorded by the outer tape: derivatives of derivatives
+need nothing more.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+from xpnn.arrays.namespaces import Array, is_complex, namespace_of
+from xpnn.autodiff.tensor import Tensor
+
+__all__ = ["Tape", "constant", "differentiable", "plain"]
+
+Backward = Callable[[Any], Any]
+P = ParamSpec("P")
+
+_levels = itertools.count(1)
+
+
+class Tape:
+    """The notes of one differentiation: for each operation, what went in, what came out, and the way back."""
+
+    __slots__ = ("level", "nodes", "spent", "variables")
+
+    def __init__(self) -> None:
+        self.level = next(_levels)
+        self.variables: list[tuple[tuple[int, ...], Any]] = []  # shape and dtype of each
+        self.nodes: list[tuple[Any, list[int], int | list[int], Sequence[Any]]] = []
+        self.spent = False
+
+    def variable(self, value: Array) -> Tensor:
+        """A new variable of this differentiation with `value`."""
+        self.variables.append((value.shape, value.dtype))
+        return Tensor(value, self, len(self.variables) - 1)
+
+    def gradients(self, y: Tensor, dy: Array, wanted: Sequence[Tensor], *, keep: bool = False) -> list[Array | None]:
+        """The gradients of `wanted`, given the gradient `dy` of the loss with respect to `y`; None where none arrives.
+
+        The walk goes backward through the notes and frees each as it passes, unless told to `keep` them for another
+        walk.
+        """
+        if self.spent:
+            raise RuntimeError("this differentiation was already walked back and its notes are freed: compute it again")
+        arrived: dict[int, Array] = {y._variable: dy}
+        nodes = iter(reversed(self.nodes)) if keep else _pop_all(self.nodes)
+        self.spent = not keep
+        for node in nodes:
+            self._back_through(node, arrived)
+        return [arrived.get(x._variable) for x in wanted]
+
+    def _back_through(self, node: Any, arrived: dict[int, Array]) -> None:
+        function, inputs, output, backward = node
+        dy = self._several(output, arrived) if type(output) is list else arrived.pop(output, None)
+        if dy is None:
+            return
+        for position, variable in enumerate(inputs):
+            if variable >= 0:
+                dx = self._checked(backward[position](dy), variable, function, position)
+                before = arrived.get(variable)
+                arrived[variable] = dx if before is None else before + dx
+
+    def _several(self, outputs: list[int], arrived: dict[int, Array]) -> tuple[Array, ...] | None:
+        """The gradients of an operation with several outputs, zeros where none arrived."""
+        dys = [arrived.get(output) for output in outputs]
+        known = next((dy for dy in dys if dy is not None), None)
+        if known is None:
+            return None
+        xp = namespace_of(known)
+        for position, (dy, output) in enumerate(zip(dys, outputs, strict=True)):
+            if dy is None:
+                shape, dtype = self.variables[output]
+                dys[position] = xp.zeros(shape, dtype=dtype, device=known.device)
+        return tuple(dys)
+
+    def _checked(self, dx: Array, variable: int, function: Any, position: int) -> Array:
+        """`dx` in the dtype of its variable (a real variable has a real gradient), if it has the shape."""
+        shape, dtype = self.variables[variable]
+        if dx.dtype != dtype:
+            xp = namespace_of(dx)
+            if is_complex(dx.dtype) and not is_complex(dtype):
+                dx = xp.real(dx)
+            dx = xp.astype(dx, dtype)
+        if dx.shape != shape:
+            raise ValueError(
+                f"the derivative of {function.__name__} for argument {position} gave shape {dx.shape}, "
+                f"expected {shape}, the shape of the argument"
+            )
+        return dx
+
+
+def _pop_all(nodes: list[Any]) -> Any:
+    while nodes:
+        yield nodes.pop()
+
+
+def differentiable(function: Callable[P, tuple[Any, Sequence[Backward | None]]]) -> Callable[P, Any]:
+    """Mark `function`, which returns `(value, backward)`, as an operation that can be differentiated.
+
+    Positional arguments are arrays (or options); keyword arguments are options and never carry a gradient. `backward`
+    holds one function per positional argument, from `dy`, the gradient of the loss with respect to the value, to the
+    gradient with respect to that argument: same shape, same dtype. It holds None where an argument has no derivative.
+    If the value is a tuple of arrays, `dy` is a tuple of their gradients. For complex arrays the convention is
+    PyTorch's: `dy` times the conjugate of the derivative.
+
+    Raises
+    ------
+    TypeError
+        When called: if a gradient is asked for an argument without a derivative, or if a Tensor comes in by a keyword
+        or hides inside the function.
+
+    Examples
+    --------
+    >>> import numpy, xpnn
+    >>> @differentiable
+    ... def cube(x):
+    ...     def dx(dy): return dy * 3 * x**2
+    ...     return x**3, (dx,)
+    >>> cube(numpy.asarray(2.0))
+    np.float64(8.0)
+    >>> xpnn.grad(cube)(numpy.asarray(2.0))
+    array(12.)
+    """
+
+    @wraps(function)
+    def operation(*args: P.args, **kwargs: P.kwargs) -> Any:
+        for argument in args:
+            if type(argument) is Tensor:
+                return _record(function, args, kwargs)
+        if kwargs:
+            _refuse_tensors(function, kwargs)
+        return function(*args, **kwargs)[0]
+
+    return operation
+
+
+def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run `function` one level down and note it on the highest tape among its arguments."""
+    if kwargs:
+        _refuse_tensors(function, kwargs)
+    tape: Tape | None = None
+    for argument in args:
+        if type(argument) is Tensor and argument._tape is not tape and argument._tape is not None:
+            tape = argument._tape if tape is None or argument._tape.level > tape.level else tape
+    inner, inputs = _one_level_down(args, tape)
+    value, backward = function(*inner, **kwargs)
+    if tape is None:
+        return constant(value)
+    if tape.spent:
+        raise RuntimeError(
+            f"{function.__name__} got a Tensor whose differentiation has ended: return it as an auxiliary value "
+            "instead of keeping it, or use it inside the function that is differentiated"
+        )
+    for position, variable in enumerate(inputs):
+        if variable >= 0 and (position >= len(backward) or backward[position] is None):
+            raise TypeError(
+                f"{function.__name__} has no derivative for argument {position}, and a gradient was asked for it: "
+                "use xpnn.stop_gradient(x) on it if it is meant to be constant"
+            )
+    if type(value) is tuple:
+        several = tuple([_output(tape, part, function) for part in value])
+        tape.nodes.append((function, inputs, [y._variable for y in several], backward))
+        return several
+    y = _output(tape, value, function)
+    tape.nodes.append((function, inputs, y._variable, backward))
+    return y
+
+
+def _one_level_down(args: tuple[Any, ...], tape: Tape | None) -> tuple[list[Any], list[int]]:
+    """The arguments without the Tensors of `tape`, and the variables that those were (-1 for the others)."""
+    inner, inputs = list(args), [-1] * len(args)
+    for position, argument in enumerate(args):
+        if type(argument) is Tensor:
+            if argument._tape is tape:
+                inner[position], inputs[position] = argument._value, argument._variable
+            elif argument._tape is None:
+                inner[position] = argument._value
+    if Tensor in map(
+        type, inner
+    ):  # of an outer tape; arrays beside them become constants, so operators meet Tensors only
+        inner = [constant(a) if hasattr(a, "dtype") and type(a) is not Tensor else a for a in inner]
+    return inner, inputs
+
+
+def _output(tape: Tape, value: Array, function: Any) -> Tensor:
+    """A new variable for a result, unless the result shows that a gradient would be lost."""
+    if type(value) is Tensor and value._tape is not None and value._tape.level >= tape.level:
+        raise TypeError(
+            f"{function.__name__} uses a Tensor that is not one of its positional arguments, so its gradient would be "
+            "lost: pass every array that may carry a gradient as a positional argument"
+        )
+    return tape.variable(value)
+
+
+def _refuse_tensors(function: Any, kwargs: dict[str, Any]) -> None:
+    for name, option in kwargs.items():
+        if type(option) is Tensor and option._tape is not None:
+            raise TypeError(f"{function.__name__} takes no gradient for its option {name}: give it a plain array")
+
+
+def constant(value: Any) -> Any:
+    """`value` as a Tensor (or a tuple of them) off the path: one without a derivative."""
+    if type(value) is tuple:
+        return tuple([constant(part) for part in value])
+    if type(value) is Tensor and value._tape is None:
+        return value
+    return Tensor(value, None, -1)
+
+
+def plain(x: Any) -> Any:
+    """The array inside all levels of Tensors, in nests of tuples and lists too; for functions without a derivative."""
+    while type(x) is Tensor:
+        x = x._value
+    if type(x) is tuple or type(x) is list:
+        return type(x)([plain(part) for part in x])
+    return x

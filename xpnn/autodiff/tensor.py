@@ -1,0 +1,224 @@
+"""The array that takes part in a differentiation.
+
+A `Tensor` follows the Array API standard, so code written for NumPy or CuPy through `x.__array_namespace__()` runs on
+it unchanged. What it records, and how that is walked back, is in `tape`; what each operation's derivative is, in the
+rule files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xpnn.arrays.namespaces import Array, Namespace, namespace_of
+
+__all__ = ["Tensor"]
+
+rules: Any = None
+"""The differentiable functions that the operators below run. Rules are made of Tensors and Tensors of rules; the module
+`namespace`, which knows all rules, closes the circle by setting this once."""
+
+
+class Tensor:
+    """An array inside a differentiation: a value, and its place on a tape.
+
+    Tensors are made by `grad` and its relatives, not by hand. They follow the Array API standard: attributes and
+    operators are here, functions are in `x.__array_namespace__()`. A Tensor that does not depend on anything
+    differentiated (a comparison, a constant) converts to `bool`, `int` and `float`; one that does refuses what would
+    lose its gradient.
+    """
+
+    __slots__ = ("__weakref__", "_tape", "_value", "_variable")
+    __array_ufunc__ = None  # NumPy's operators give way to ours: `array * tensor` is recorded
+    __array_priority__ = 1000  # the same for libraries that look at this
+    stands_on_another = True  # the namespace depends on the value, not on the type
+
+    def __init__(self, value: Array, tape: Any, variable: int) -> None:
+        self._value = value
+        self._tape = tape
+        self._variable = variable
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Namespace:
+        value = self._value
+        while type(value) is Tensor:
+            value = value._value
+        return rules.namespace_over(namespace_of(value))
+
+    shape = property(lambda self: self._value.shape, doc="Lengths of the axes.")
+    dtype = property(lambda self: self._value.dtype, doc="Type of the elements.")
+    ndim = property(lambda self: self._value.ndim, doc="Number of axes.")
+    size = property(lambda self: self._value.size, doc="Number of elements.")
+    device = property(lambda self: self._value.device, doc="Where the array lives.")
+    T = property(lambda self: rules.transpose(self), doc="The transposed matrix.")
+    mT = property(lambda self: rules.matrix_transpose(self), doc="The last two axes exchanged.")
+    real = property(lambda self: rules.real(self), doc="The real part.")
+    imag = property(lambda self: rules.imag(self), doc="The imaginary part.")
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        if device != self.device:
+            raise NotImplementedError(
+                "a Tensor cannot move to another device inside a differentiation: move the inputs"
+            )
+        return self
+
+    def __repr__(self) -> str:
+        place = "constant" if self._tape is None else f"level {self._tape.level}"
+        return f"Tensor({self._value!r}, {place})"
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d Tensor")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Any:
+        return (self[position] for position in range(len(self)))
+
+    def _plain(self, what: str) -> Any:
+        """The innermost array, if no gradient can be lost by looking at it."""
+        if self._tape is not None:
+            raise TypeError(
+                f"{what} of a Tensor on the way to a gradient would lose the gradient: return it as an auxiliary value "
+                "(value_and_grad(f, aux=True)), or take xpnn.stop_gradient(x) first"
+            )
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __float__(self) -> float:
+        return float(self._plain("float()"))
+
+    def __int__(self) -> int:
+        return int(self._plain("int()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._plain("complex()"))
+
+    def __index__(self) -> int:
+        result: int = self._plain("an integer index").__index__()
+        return result
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self._plain("conversion to NumPy").__array__(*(() if dtype is None else (dtype,)))
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._plain("export by DLPack").__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._plain("export by DLPack").__dlpack_device__()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("a Tensor cannot be written in place: build the result with xp.where, xp.concat or xp.stack")
+
+    def __getitem__(self, key: Any) -> Any:
+        return rules.getitem(self, key)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __pos__(self) -> Any:
+        return rules.positive(self)
+
+    def __neg__(self) -> Any:
+        return rules.negative(self)
+
+    def __abs__(self) -> Any:
+        return rules.abs(self)
+
+    def __invert__(self) -> Any:
+        return rules.bitwise_invert(self)
+
+    def __add__(self, other: Any) -> Any:
+        return rules.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return rules.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return rules.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return rules.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return rules.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return rules.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return rules.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return rules.divide(other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return rules.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return rules.pow(other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return rules.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return rules.matmul(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return rules.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return rules.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return rules.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return rules.remainder(other, self)
+
+    def __and__(self, other: Any) -> Any:
+        return rules.bitwise_and(self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return rules.bitwise_and(other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return rules.bitwise_or(self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return rules.bitwise_or(other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return rules.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return rules.bitwise_xor(other, self)
+
+    def __lshift__(self, other: Any) -> Any:
+        return rules.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> Any:
+        return rules.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> Any:
+        return rules.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return rules.bitwise_right_shift(other, self)
+
+    def __eq__(self, other: Any) -> Any:
+        return rules.equal(self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return rules.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return rules.less(self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return rules.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return rules.greater(self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return rules.greater_equal(self, other)

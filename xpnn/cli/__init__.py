@@ -1,0 +1,1 @@
+"""The terminal: `python -m xpnn`, installed as the command `xpnn`."""

@@ -1,0 +1,40 @@
+"""The command `xpnn`: finds the sub-command and runs it.
+
+A sub-command is a file with a function `add_to(subparsers)`, which adds its parser and names the function to run, and a
+place in `_COMMANDS`. `xpnn.cli.command` lists the exit codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from xpnn.cli import doctor
+from xpnn.cli.command import add_verbose_argument, run_command
+
+__all__ = ["main"]
+
+_COMMANDS = (doctor,)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the sub-command that `argv` (by default the command line) names, and gives the exit code.
+
+    Examples
+    --------
+    >>> main(["doctor"])
+    xpnn ...
+    0
+    """
+    arguments = _parser().parse_args(argv)
+    return run_command(arguments.run, arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="xpnn", description="Neural networks on NumPy and CuPy.")
+    parser.add_argument("--version", action="version", version=f"xpnn {doctor.version_of('xpnn') or 'of this folder'}")
+    add_verbose_argument(parser)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_to(subparsers)
+    return parser

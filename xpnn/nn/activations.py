@@ -1,0 +1,212 @@
+"""Activations: the bends between the layers, without which a deep network would be one matrix."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any, Literal
+
+from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.autodiff.special import expit, log_softmax, ndtr, softmax
+from xpnn.autodiff.tape import differentiable
+from xpnn.nn.module import Module
+
+__all__ = [
+    "GELU",
+    "LeakyReLU",
+    "LogSoftmax",
+    "ReLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "gelu",
+    "leaky_relu",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]
+
+Rule = Any  # (value, backward)
+sigmoid = expit
+
+
+@differentiable
+def tanh(x: Array) -> Rule:
+    """The hyperbolic tangent, elementwise: a sigmoid from -1 to 1.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> tanh(numpy.asarray([-100.0, 0.0, 100.0]))
+    array([-1.,  0.,  1.])
+    """
+    y = namespace_of(x).tanh(x)
+
+    # 1 - y^2
+    def dx(dy: Array) -> Array:
+        return dy * (1 - y * y)
+
+    return y, (dx,)
+
+
+@differentiable
+def relu(x: Array) -> Rule:
+    """max(x, 0), elementwise; the derivative at 0 is 0, as in PyTorch.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> relu(numpy.asarray([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+    xp = namespace_of(x)
+    y = xp.maximum(x, 0.0)
+
+    # 1 where x > 0
+    def dx(dy: Array) -> Array:
+        return dy * xp.astype(y > 0, dy.dtype)
+
+    return y, (dx,)
+
+
+@differentiable
+def leaky_relu(x: Array, *, slope: float = 0.01) -> Rule:
+    """x where x > 0, else `slope` x, elementwise.
+
+    Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models (2013), equation 2.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> leaky_relu(numpy.asarray([-1.0, 2.0]), slope=0.1)
+    array([-0.1,  2. ])
+    """
+    xp = namespace_of(x)
+
+    # 1 where x > 0, else the slope
+    def dx(dy: Array) -> Array:
+        return dy * (slope + (1 - slope) * xp.astype(x > 0, dy.dtype))
+
+    return xp.maximum(x, 0.0) + slope * xp.minimum(x, 0.0), (dx,)
+
+
+@differentiable
+def _gelu_exact(x: Array) -> Rule:
+    below = ndtr(x)
+
+    # Phi(x) + x phi(x)
+    def dx(dy: Array) -> Array:
+        density = namespace_of(x).exp(-0.5 * (x * x)) * (1 / sqrt(2 * pi))
+        return dy * (below + x * density)
+
+    return x * below, (dx,)
+
+
+@differentiable
+def _gelu_tanh(x: Array) -> Rule:
+    scale, cubic = sqrt(2 / pi), 0.044715
+    t = namespace_of(x).tanh(scale * (x + cubic * (x * x * x)))
+
+    def dx(dy: Array) -> Array:
+        slope = scale * (1 + 3 * cubic * (x * x))
+        return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
+
+    return 0.5 * x * (1 + t), (dx,)
+
+
+def gelu(x: Array, *, approximate: Literal["none", "tanh"] = "none") -> Array:
+    """x times the probability that a standard normal number lies below x, elementwise.
+
+    `approximate="tanh"` is the formula x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2 instead of the exact one with
+    erf; they differ by up to 4.8e-4. Hendrycks and Gimpel, Gaussian error linear units (2016), section 2.
+
+    Raises
+    ------
+    ValueError
+        If `approximate` is neither 'none' nor 'tanh'.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> gelu(numpy.asarray([-1.0, 0.0, 1.0])).round(4)
+    array([-0.1587,  0.    ,  0.8413])
+    """
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate is 'none' (erf) or 'tanh', got {approximate!r}")
+    return _gelu_tanh(x) if approximate == "tanh" else _gelu_exact(x)
+
+
+class Sigmoid(Module):
+    """The layer of `sigmoid`."""
+
+    def forward(self, x: Array) -> Array:
+        return sigmoid(x)
+
+
+class Tanh(Module):
+    """The layer of `tanh`."""
+
+    def forward(self, x: Array) -> Array:
+        return tanh(x)
+
+
+class ReLU(Module):
+    """The layer of `relu`."""
+
+    def forward(self, x: Array) -> Array:
+        return relu(x)
+
+
+class LeakyReLU(Module):
+    """The layer of `leaky_relu`."""
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = slope
+
+    def forward(self, x: Array) -> Array:
+        return leaky_relu(x, slope=self.slope)
+
+    def describe(self) -> str:
+        return f"slope={self.slope}"
+
+
+class GELU(Module):
+    """The layer of `gelu`."""
+
+    def __init__(self, *, approximate: Literal["none", "tanh"] = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"approximate is 'none' (erf) or 'tanh', got {approximate!r}")
+        self.approximate = approximate
+
+    def forward(self, x: Array) -> Array:
+        return gelu(x, approximate=self.approximate)
+
+    def describe(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class Softmax(Module):
+    """The layer of `softmax`. For training with `cross_entropy` leave it out: that loss takes logits."""
+
+    def __init__(self, *, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        return softmax(x, axis=self.axis)
+
+    def describe(self) -> str:
+        return f"axis={self.axis}"
+
+
+class LogSoftmax(Module):
+    """The layer of `log_softmax`."""
+
+    def __init__(self, *, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        return log_softmax(x, axis=self.axis)
+
+    def describe(self) -> str:
+        return f"axis={self.axis}"

@@ -1,0 +1,164 @@
+"""The dense layer: every output is a weighted sum of all inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xpnn.arrays.devices import device_of
+from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.random import fresh_seed
+from xpnn.autodiff.tape import differentiable
+from xpnn.nn.initializers import Initializer, uniform_fan_in
+from xpnn.nn.module import Module, Parameter
+
+__all__ = ["Linear", "linear"]
+
+Rule = Any  # (value, backward)
+
+
+@differentiable
+def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
+    """x Wᵀ + b.
+
+    Parameters
+    ----------
+    x
+        Inputs, shape (..., in_features).
+    w
+        Weight, shape (out_features, in_features).
+    b
+        Bias, shape (out_features,), or None.
+
+    Returns
+    -------
+    array
+        Shape (..., out_features).
+
+    Examples
+    --------
+    >>> import numpy
+    >>> linear(numpy.asarray([[1.0, 2.0]]), numpy.asarray([[10.0, 1.0]]), numpy.asarray([0.5]))
+    array([[12.5]])
+    """
+    xp = namespace_of(x, w, b)
+    rows = x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
+    y = rows @ w.T
+    if b is not None:
+        y += b
+    shape = (*x.shape[:-1], w.shape[0])
+
+    def matrix(dy: Array) -> Array:
+        return dy if dy.ndim == 2 else xp.reshape(dy, (-1, w.shape[0]))
+
+    # dx = dy W,  dW = dyᵀ x,  db = sum of dy over the batch
+    def dx(dy: Array) -> Array:
+        below = matrix(dy) @ w
+        return below if x.ndim == 2 else xp.reshape(below, x.shape)
+
+    def dw(dy: Array) -> Array:
+        return matrix(dy).T @ rows
+
+    def db(dy: Array) -> Array:
+        return xp.sum(matrix(dy), axis=0)
+
+    return y if x.ndim == 2 else xp.reshape(y, shape), (dx, dw, db)
+
+
+class Linear(Module):
+    """A dense layer: `linear(x, weight, bias)`.
+
+    Parameters
+    ----------
+    in_features, out_features
+        Lengths of the last axis of the input and of the output.
+    bias
+        Whether to add a bias.
+    initializer
+        How `weight` is drawn (`nn.initializers`); the default is PyTorch's, U(-a, a) with a = 1 / sqrt(in_features),
+        for `weight` and `bias`. With another one, `bias` starts at zero.
+    dtype
+        'float32' or 'float64'.
+
+    Attributes
+    ----------
+    weight
+        Shape (out_features, in_features).
+    bias
+        Shape (out_features,), or None.
+
+    Raises
+    ------
+    ValueError
+        If a number of features is not a positive integer, or the last axis of the input is not `in_features`.
+    TypeError
+        If the input has another dtype than the weight.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> layer = Linear(30, 4).initialize(seed=0)
+    >>> layer(numpy.ones((2, 30), dtype="float32")).shape
+    (2, 4)
+    """
+
+    weight: Array
+    bias: Array | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        initializer: Initializer | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        for name, n in (("in_features", in_features), ("out_features", out_features)):
+            if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+                raise ValueError(f"Linear expected {name} to be a positive integer, got {n!r}")
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"Linear expected dtype 'float32' or 'float64', got {dtype!r}")
+        self.in_features, self.out_features = in_features, out_features
+        self.initializer = initializer
+        weight, offset = self._draw(fresh_seed(), "", bias, dtype)
+        self.weight = Parameter(weight)
+        self.bias = None if offset is None else Parameter(offset)
+
+    def _draw(self, seed: int, path: str, bias: bool, dtype: str) -> tuple[Array, Array | None]:
+        shape = (self.out_features, self.in_features)
+        draw = self.initializer or uniform_fan_in
+        weight = draw(shape, seed=seed, stream=f"init/{path}.weight", dtype=dtype)
+        if not bias:
+            return weight, None
+        # one value per output, spread as a weight: the first column of a matrix drawn the same way
+        column = uniform_fan_in(shape, seed=seed, stream=f"init/{path}.bias", dtype=dtype)[:, 0]
+        return weight, 0 * column if self.initializer else column
+
+    def reset(self, *, seed: int, path: str) -> None:
+        dtype = "float64" if str(self.weight.dtype).endswith("64") else "float32"
+        weight, offset = self._draw(seed, path, self.bias is not None, dtype)
+        place = device_of(self.weight)
+        self.weight[...] = place.asarray(weight)
+        if self.bias is not None:
+            self.bias[...] = place.asarray(offset)
+
+    def forward(self, x: Array) -> Array:
+        self._check(x)
+        return linear(x, self.weight, self.bias)
+
+    def _check(self, x: Array) -> None:
+        shape = getattr(x, "shape", None)
+        if shape is None:
+            namespace_of(x)
+        if not shape or shape[-1] != self.in_features:
+            raise ValueError(
+                f"Linear expected the last axis of x to be {self.in_features} (in_features), got shape {shape}"
+            )
+        if x.dtype != self.weight.dtype:
+            raise TypeError(
+                f"Linear expected x of dtype {self.weight.dtype}, as its weight, got {x.dtype}: convert x, or the "
+                "model with model.to(dtype=...)"
+            )
+
+    def describe(self) -> str:
+        return f"{self.in_features}, {self.out_features}" + (", bias=False" if self.bias is None else "")

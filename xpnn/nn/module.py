@@ -1,0 +1,348 @@
+"""What a model is: an object whose attributes are arrays and other models.
+
+    class Scale(Module):
+        def __init__(self, features):
+            self.factor = Parameter(numpy.ones(features, dtype="float32"))   # trained
+            self.calls = Buffer(numpy.zeros((), dtype="int64"))              # kept and saved, not trained
+
+        def forward(self, x):
+            return x * self.factor
+
+A declaration says what an array is for: `Parameter` (trained), `Buffer` (state such as running statistics); `freeze`
+sets parameters aside. The attribute is then the raw array itself. An array that nobody declared is refused, since it
+would silently not be trained. Modules may sit in attributes, lists, tuples and dictionaries; their names follow
+PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, Self
+
+from xpnn.arrays.devices import Device, device_of
+from xpnn.arrays.namespaces import Array, namespace_of
+
+__all__ = ["Buffer", "Module", "Parameter", "Sequential", "Slot"]
+
+
+class Parameter:
+    """Declares an array attribute of a `Module` as trained: `self.weight = Parameter(array)`."""
+
+    def __init__(self, value: Array) -> None:
+        namespace_of(value)
+        self.value = value
+
+
+class Buffer:
+    """Declares an array attribute of a `Module` as state that is saved and moved, but not trained."""
+
+    def __init__(self, value: Array) -> None:
+        namespace_of(value)
+        self.value = value
+
+
+class Slot(NamedTuple):
+    """A place where a model holds an array: its name, the module and attribute, and what it is for."""
+
+    name: str
+    module: Module
+    attribute: str
+    kind: str
+
+    @property
+    def value(self) -> Array:
+        return self.module.__dict__[self.attribute]
+
+
+class Module:
+    """A layer or a model: declared arrays, other modules, and a `forward` that uses them.
+
+    Subclasses declare their arrays in `__init__` (no call of `super().__init__` is needed) and define `forward`.
+    """
+
+    training: bool
+    _kinds: dict[str, str]
+    _children: dict[str, None]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        self.__dict__.update(training=True, _kinds={}, _children={})
+        return self
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The output of the model for its inputs; every module defines it."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(self, ...), which a Module needs")
+
+    def reset(self, *, seed: int, path: str) -> None:
+        """Draw this module's own parameters anew; layers that draw any define it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_stand_in" in self.__dict__:
+            raise AttributeError(
+                f"cannot set {name} of a {type(self).__name__} inside a differentiated call: the change would be lost. "
+                "Declare a Buffer and write into it in place (self.count[...] = ...), or return the value"
+            )
+        if isinstance(value, Parameter | Buffer):
+            self._kinds[name] = "parameter" if isinstance(value, Parameter) else "buffer"
+            value = value.value
+        elif _is_array(value) and name not in self._kinds:
+            raise TypeError(
+                f"{type(self).__name__}.{name} is an array that nobody declared: write self.{name} = Parameter(...) to "
+                f"train it or self.{name} = Buffer(...) to keep it as it is"
+            )
+        elif value is None or isinstance(value, Module | list | tuple | dict):
+            self._kinds.pop(name, None)
+        self._children.pop(name, None)
+        if _holds_module(value):
+            self._children[name] = None
+        self.__dict__[name] = value
+
+    # Walking
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Each module with its path, this one first under ''; a shared one once."""
+        seen: set[int] = set()
+        for path, module in _walk(self, prefix):
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+
+    def slots(self, *kinds: str) -> list[Slot]:
+        """The places of all arrays of the given kinds ('parameter', 'frozen', 'buffer'; all if none is given)."""
+        return [
+            Slot(f"{path}.{name}" if path else name, module, name, kind)
+            for path, module in self.named_modules()
+            for name, kind in module._kinds.items()
+            if not kinds or kind in kinds
+        ]
+
+    def named_parameters(self) -> Iterator[tuple[str, Array]]:
+        """Each trained array with its name, in order; a shared one once."""
+        seen: set[int] = set()
+        for slot in self.slots("parameter"):
+            if id(slot.value) not in seen:
+                seen.add(id(slot.value))
+                yield slot.name, slot.value
+
+    def parameters(self) -> list[Array]:
+        """The trained arrays, in order; a shared one once."""
+        return [value for _, value in self.named_parameters()]
+
+    def tree_flatten(self) -> tuple[list[Array], Callable[[Sequence[Any]], Any]]:
+        """The trained arrays, and the function that makes the same model around others (see `arrays.tree`)."""
+        leaves: dict[int, Array] = {}
+        _collect(self, leaves)
+
+        def rebuild(others: Sequence[Any]) -> Any:
+            replaced: Any = _stand_in(self, dict(zip(leaves, others, strict=True)), {})
+            return replaced
+
+        return list(leaves.values()), rebuild
+
+    # State
+
+    def initialize(self, seed: int) -> Self:
+        """Draw all parameters anew from `seed`: the same seed gives the same bits on every device.
+
+        Each layer draws from streams named by its path, so the layers are independent. Returns the model.
+        """
+        for path, module in self.named_modules():
+            module.reset(seed=seed, path=path)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the model, and all modules in it, to training (dropout on) or, with `mode=False`, to evaluation."""
+        for _, module in self.named_modules():
+            module.__dict__["training"] = mode
+        return self
+
+    def eval(self) -> Self:
+        """Set the model to evaluation: dropout off, running statistics used as they are."""
+        return self.train(False)
+
+    def freeze(self, *patterns: str) -> Self:
+        """Stop training the parameters whose names match `patterns` ('0.*', '*.bias'; all if none is given)."""
+        return self._switch(patterns or ("*",), "parameter", "frozen")
+
+    def unfreeze(self, *patterns: str) -> Self:
+        """Train again the frozen parameters whose names match `patterns` (all if none is given)."""
+        return self._switch(patterns or ("*",), "frozen", "parameter")
+
+    def _switch(self, patterns: tuple[str, ...], before: str, after: str) -> Self:
+        names = [slot.name for slot in self.slots("parameter", "frozen")]
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ValueError(f"no parameter is named {pattern!r}; there are {', '.join(names) or 'none'}")
+        for slot in self.slots(before):
+            if any(fnmatchcase(slot.name, pattern) for pattern in patterns):
+                slot.module._kinds[slot.attribute] = after
+        return self
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of all arrays by name: parameters, frozen parameters and buffers, in the names of PyTorch."""
+        return {slot.name: namespace_of(slot.value).asarray(slot.value, copy=True) for slot in self.slots()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> Self:
+        """Write the arrays of `state` (on any device) into the model's own, in place.
+
+        Raises
+        ------
+        ValueError
+            If names are missing or unexpected, or shapes or kinds of numbers differ; the model is then unchanged.
+        """
+        slots = {slot.name: slot for slot in self.slots()}
+        missing, unexpected = slots.keys() - state.keys(), state.keys() - slots.keys()
+        if missing or unexpected:
+            raise ValueError(
+                f"the state does not fit {type(self).__name__}: missing {_listed(missing)}, "
+                f"unexpected {_listed(unexpected)}"
+            )
+        for name, slot in slots.items():
+            _check_fits(name, slot.value, state[name])
+        moved = {
+            name: device_of(slot.value).asarray(state[name], dtype=slot.value.dtype) for name, slot in slots.items()
+        }
+        for name, slot in slots.items():
+            slot.value[...] = moved[name]
+        return self
+
+    def to(self, device: Device | None = None, *, dtype: str | None = None) -> Self:
+        """Move all arrays to `device`, floating-point ones to `dtype` ('float32', 'float64'); returns the model."""
+        moved: dict[int, Array] = {}
+        for slot in self.slots():
+            old = slot.value
+            if id(old) not in moved:
+                target = device if device is not None else device_of(old)
+                xp = target.xp
+                wanted = getattr(xp, dtype) if dtype is not None and "float" in str(old.dtype) else None
+                moved[id(old)] = target.asarray(old, dtype=wanted)
+        for slot in self.slots():
+            slot.module.__dict__[slot.attribute] = moved[id(slot.value)]
+        return self
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {part!r}".replace("\n", "\n  ") for name, part in _parts(self)]
+        inside = self.describe() + "".join(f"\n  {line}" for line in lines) + ("\n" if lines else "")
+        return f"{type(self).__name__}({inside})"
+
+    def describe(self) -> str:
+        """The arguments to show in `repr`; layers that have any define it."""
+        return ""
+
+
+class Sequential(Module):
+    """Layers one after the other: `Sequential(Linear(30, 32), ReLU(), Linear(32, 1))`.
+
+    The layers are named '0', '1', … as in PyTorch; `model[0]` and `len(model)` work.
+
+    Raises
+    ------
+    TypeError
+        If a layer is not a `Module`.
+    """
+
+    def __init__(self, *layers: Module) -> None:
+        for position, layer in enumerate(layers):
+            if not isinstance(layer, Module):
+                raise TypeError(f"Sequential expected modules, got {type(layer).__name__} at position {position}")
+            setattr(self, str(position), layer)
+
+    def forward(self, x: Any) -> Any:
+        for name in self._children:
+            x = self.__dict__[name](x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __iter__(self) -> Iterator[Module]:
+        return (self.__dict__[name] for name in self._children)
+
+    def __getitem__(self, position: int) -> Module:
+        module: Module = list(self)[position]
+        return module
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _holds_module(value: Any) -> bool:
+    if isinstance(value, Module):
+        return True
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return any(_holds_module(part) for part in parts)
+
+
+def _parts(module: Module) -> Iterator[tuple[str, Module]]:
+    """The modules directly inside `module`, with their names."""
+    for name in module._children:
+        yield from _inside(module.__dict__[name], name)
+
+
+def _inside(value: Any, path: str) -> Iterator[tuple[str, Module]]:
+    if isinstance(value, Module):
+        yield path, value
+    elif isinstance(value, list | tuple | dict):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in pairs:
+            yield from _inside(part, f"{path}.{key}")
+
+
+def _walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
+    yield path, module
+    for name, part in _parts(module):
+        yield from _walk(part, f"{path}.{name}" if path else name)
+
+
+def _collect(value: Any, leaves: dict[int, Array]) -> None:
+    """Gather the trained arrays by identity, in order."""
+    if isinstance(value, Module):
+        own = value.__dict__
+        for name, kind in value._kinds.items():
+            if kind == "parameter":
+                leaves[id(own[name])] = own[name]
+        for name in value._children:
+            _collect(own[name], leaves)
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            _collect(part, leaves)
+
+
+def _stand_in(value: Any, replaced: dict[int, Any], made: dict[int, Module]) -> Any:
+    """A copy of the modules in `value` in which trained arrays are `replaced`; everything else is shared."""
+    if isinstance(value, Module):
+        if id(value) not in made:
+            made[id(value)] = copy = object.__new__(type(value))
+            own = copy.__dict__
+            own.update(value.__dict__)
+            own["_stand_in"] = True
+            for name, kind in value._kinds.items():
+                if kind == "parameter":
+                    own[name] = replaced[id(own[name])]
+            for name in value._children:
+                own[name] = _stand_in(own[name], replaced, made)
+        return made[id(value)]
+    if isinstance(value, dict):
+        return {key: _stand_in(part, replaced, made) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_stand_in(part, replaced, made) for part in value])
+    return value
+
+
+def _check_fits(name: str, own: Array, given: Array) -> None:
+    shape = getattr(given, "shape", None)
+    if shape != own.shape:
+        raise ValueError(
+            f"{name} expected shape {own.shape}, got {shape if shape is not None else type(given).__name__}"
+        )
+    if str(own.dtype).rstrip("0123456789") != str(given.dtype).rstrip("0123456789"):
+        raise ValueError(f"{name} expected {own.dtype}, got {given.dtype}")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "none"

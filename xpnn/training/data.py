@@ -1,0 +1,133 @@
+"""Data at the door: checked and converted once, then cut into batches whose order a seed decides.
+
+Bad data are refused before anything is trained: a NaN in one row of a table would otherwise turn every parameter into
+NaN within a step, and a label out of range would read a neighbour's memory on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.namespaces import Array, is_complex, is_floating, namespace_of
+from xpnn.arrays.native import to_host
+from xpnn.arrays.random import permutation
+
+__all__ = ["batch_indices", "split"]
+
+
+def batch_indices(
+    count: int, batch_size: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = True
+) -> Iterator[numpy.ndarray]:
+    """The rows of each batch of an epoch: `count` rows in a random order, `batch_size` at a time; the last may be
+    smaller.
+
+    The order is a function of `seed` and `epoch`, the same on every device.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or the batch size is not a positive integer.
+
+    Examples
+    --------
+    >>> [len(rows) for rows in batch_indices(10, 4)]
+    [4, 4, 2]
+    """
+    if count < 1:
+        raise ValueError(f"expected at least one row of data, got {count}")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | numpy.integer) or batch_size < 1:
+        raise ValueError(f"expected batch_size to be a positive integer, got {batch_size!r}")
+    order = permutation(count, seed=seed, stream="shuffle", step=epoch) if shuffle else numpy.arange(count)
+    return (order[start : start + batch_size] for start in range(0, count, batch_size))
+
+
+def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = None) -> list[Any]:
+    """Each array cut into a large and a small part, rows drawn at random: `x, x_test, t, t_test = split(x, t)`.
+
+    Parameters
+    ----------
+    arrays
+        NumPy arrays of equal length.
+    fraction
+        Share of the rows in the small part, between 0 and 1.
+    stratify
+        Labels, one per row: each is divided by the same share, as nearly as whole rows allow.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or a part would be empty.
+
+    Examples
+    --------
+    >>> large, small = split(numpy.arange(10), fraction=0.3)
+    >>> len(large), len(small)
+    (7, 3)
+    """
+    if not arrays:
+        raise ValueError("split expected at least one array")
+    lengths = {len(array) for array in (*arrays, *(() if stratify is None else (stratify,)))}
+    if len(lengths) != 1:
+        raise ValueError(f"split expected arrays of equal length, got lengths {sorted(lengths)}")
+    (count,) = lengths
+    if not 0 < fraction < 1:
+        raise ValueError(f"split expected a fraction between 0 and 1, got {fraction}")
+    order = permutation(count, seed=seed, stream="split") if count else numpy.arange(0)
+    small = _small_part(order, fraction, stratify)
+    chosen = numpy.zeros(count, dtype=bool)
+    chosen[small] = True
+    if not 0 < len(small) < count:
+        raise ValueError(f"split of {count} rows by {fraction} would leave a part empty")
+    return [part for array in arrays for part in (array[order[~chosen[order]]], array[order[chosen[order]]])]
+
+
+def _small_part(order: numpy.ndarray, fraction: float, labels: Any) -> numpy.ndarray:
+    if labels is None:
+        return order[: round(len(order) * fraction)]
+    ordered = numpy.asarray(labels)[order]
+    parts = [order[ordered == label] for label in numpy.unique(ordered)]
+    return numpy.concatenate([part[: round(len(part) * fraction)] for part in parts])
+
+
+def prepared(name: str, x: Array, device: Device, dtype: Any) -> Array:
+    """`x` on the device, floating-point values in `dtype`, once they are seen to be finite.
+
+    Raises
+    ------
+    TypeError
+        If `x` is not an array, or holds neither numbers nor booleans.
+    ValueError
+        If it has no rows or holds NaN or infinity.
+    """
+    xp = namespace_of(x)
+    if not getattr(x, "shape", ()):
+        raise ValueError(f"{name} expected an array with a row per item, got shape {getattr(x, 'shape', ())}")
+    if x.shape[0] == 0:
+        raise ValueError(f"{name} has no rows: got shape {x.shape}")
+    if is_complex(x.dtype) or not (is_floating(x.dtype) or "int" in str(x.dtype) or "bool" in str(x.dtype)):
+        raise TypeError(f"{name} expected real numbers, got dtype {x.dtype}")
+    if is_floating(x.dtype):
+        bad = xp.logical_not(xp.isfinite(x))
+        if bool(xp.any(bad)):
+            rows = numpy.flatnonzero(to_host(bad).reshape(x.shape[0], -1).any(axis=1))
+            raise ValueError(
+                f"{name} holds NaN or infinity in {len(rows)} of {x.shape[0]} rows, first in row {rows[0]}: "
+                "drop or fill them first"
+            )
+    return device.asarray(x, dtype=dtype if is_floating(x.dtype) else None)
+
+
+def prepared_weight(weight: Array, count: int, device: Device, dtype: Any) -> Array:
+    """The sample weights on the device: one per row, none negative, not all zero."""
+    weight = prepared("sample_weight", weight, device, dtype)
+    if weight.shape != (count,):
+        raise ValueError(f"sample_weight expected shape ({count},), one weight per row, got {weight.shape}")
+    xp = namespace_of(weight)
+    weight = xp.astype(weight, dtype)
+    if bool(xp.any(weight < 0)) or not bool(xp.any(weight > 0)):
+        raise ValueError("sample_weight expected weights of 0 or more that are not all 0")
+    return weight

@@ -1,0 +1,321 @@
+"""The training loop: epochs of batches, on any device, without a look at a device value inside a step.
+
+    trainer = Trainer(model, cross_entropy, Adam(model), metrics={"accuracy": accuracy})
+    trainer.fit(x, t, epochs=20, validation=(x_val, t_val))
+    trainer.evaluate(x_test, t_test)
+    trainer.predict(x_new)
+
+Data are checked, converted and moved once, at the door. The loss of an epoch is summed up on the device and read at
+its end. If it is then not finite, model and optimizer go back to the epoch's start and the run ends with an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from xpnn.arrays.devices import Device, device_of
+from xpnn.arrays.devices import device as find_device
+from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.autodiff.transforms import value_and_grad
+from xpnn.nn.module import Module
+from xpnn.optim.clipping import clip_by_global_norm
+from xpnn.optim.optimizers import Optimizer
+from xpnn.training.data import batch_indices, prepared, prepared_weight
+
+__all__ = ["History", "Trainer"]
+
+Metric = Callable[..., float]
+Callback = Callable[["Trainer", dict[str, float]], bool | None]
+
+_log = logging.getLogger("xpnn")
+
+
+@dataclass
+class History:
+    """What training reported: a row of numbers per epoch, and where it ran.
+
+    `history["loss"]` is the list over the epochs (None where an epoch has no such number).
+    """
+
+    device: str = ""
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> list[float | None]:
+        if not any(name in row for row in self.rows):
+            known = sorted({key for row in self.rows for key in row})
+            raise KeyError(f"history has no {name!r}; it has {', '.join(known) or 'no epochs yet'}")
+        return [row.get(name) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass
+class Trainer:
+    """Trains a model.
+
+    Parameters
+    ----------
+    model
+        The model; its floating-point dtype is that of the computation.
+    loss
+        `loss(y, t)`, or `loss(y, t, sample_weight=w)` where weights are used: a function or a layer of `nn`,
+        averaging over items.
+    optimizer
+        An optimizer made for `model`.
+    device
+        Where to train: a `Device`, a word for `xpnn.device`, or None for where the model is. The model is moved there.
+    seed
+        Decides the order of the batches.
+    metrics
+        Further numbers to report, by name: functions `metric(y, t, sample_weight=...)` of `training.metrics` or your
+        own.
+    max_norm
+        If given, gradients are scaled to this norm at most (`clip_by_global_norm`).
+
+    Attributes
+    ----------
+    history
+        A `History` of all epochs.
+
+    Examples
+    --------
+    >>> import numpy, xpnn
+    >>> x = numpy.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> model = xpnn.nn.Linear(1, 1).initialize(seed=0)
+    >>> trainer = Trainer(model, xpnn.nn.squared_error, xpnn.optim.SGD(model, learning_rate=0.5))
+    >>> history = trainer.fit(x, 3 * x + 1, epochs=20, batch_size=16)
+    >>> trainer.predict(numpy.asarray([[2.0]])).round(2)
+    array([[7.]], dtype=float32)
+    """
+
+    model: Module
+    loss: Callable[..., Array]
+    optimizer: Optimizer
+    device: Device | str | None = None
+    seed: int = 0
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    max_norm: float | None = None
+    history: History = field(default_factory=History, init=False)
+    epoch: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, Module):
+            raise TypeError(f"Trainer expected a model (a Module), got {type(self.model).__name__}")
+        if not isinstance(self.optimizer, Optimizer) or self.optimizer.model is not self.model:
+            raise ValueError("Trainer expected an optimizer made for this model: Adam(model, ...)")
+        if not callable(self.loss):
+            raise TypeError(f"Trainer expected a loss function, got {type(self.loss).__name__}")
+        if self.max_norm is not None and not self.max_norm > 0:
+            raise ValueError(f"Trainer expected max_norm above 0, got {self.max_norm}")
+        if self.device is None:
+            self.place = device_of(self._first_parameter())
+        else:
+            self.place = find_device(self.device)
+            self.model.to(self.place)
+        self.history.device = self.place.describe()
+
+    def fit(
+        self,
+        x: Array,
+        t: Array,
+        *,
+        epochs: int = 10,
+        batch_size: int = 32,
+        sample_weight: Array | None = None,
+        validation: tuple[Array, ...] | None = None,
+        shuffle: bool = True,
+        progress: bool | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> History:
+        """Train for `epochs` more epochs; gives the history.
+
+        Parameters
+        ----------
+        x, t
+            Inputs and targets, a row per item, NumPy arrays or arrays of the device.
+        sample_weight
+            A weight of 0 or more for each row: the loss is the weighted mean.
+        validation
+            `(x, t)` or `(x, t, sample_weight)` to evaluate after each epoch; its numbers are reported as 'val_...'.
+        progress
+            Whether to show a progress bar (needs tqdm); None shows one on a terminal where tqdm is installed.
+        callbacks
+            Functions `callback(trainer, row)` called after each epoch; one that gives True ends the training.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If data are not arrays of numbers, are empty, hold NaN or infinity, differ in length, do not fit the model
+            or the loss, or hold labels out of range; nothing is then changed.
+        FloatingPointError
+            If the loss of an epoch is not finite; model and optimizer are as before that epoch.
+        """
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+            raise ValueError(f"fit expected epochs to be an integer of 0 or more, got {epochs!r}")
+        batch_indices(1, batch_size)
+        data = self._data(x, t, sample_weight)
+        held_out = None if validation is None else self._data(*validation)
+        _log.info("training on %s", self.place.describe())
+        with _progress(epochs, progress) as bar:
+            for _ in range(epochs):
+                row = self._epoch(data, batch_size, shuffle)
+                if held_out is not None:
+                    row |= {f"val_{name}": number for name, number in self._numbers(*held_out).items()}
+                self.history.rows.append(row)
+                bar(row)
+                wishes = [callback(self, row) for callback in callbacks]  # all are called, whatever the first says
+                if any(wishes):
+                    break
+        return self.history
+
+    def evaluate(self, x: Array, t: Array, *, sample_weight: Array | None = None) -> dict[str, float]:
+        """The loss and the metrics on other data, by name."""
+        return self._numbers(*self._data(x, t, sample_weight))
+
+    def predict(self, x: Array, *, batch_size: int = 1024) -> Array:
+        """The model's outputs for `x`, in evaluation mode; arrays of the kind of `x`."""
+        home = device_of(x)
+        if x.shape[:1] == (0,):
+            moved = self.place.asarray(x, dtype=self._first_parameter().dtype)
+        else:
+            moved = prepared("x", x, self.place, self._first_parameter().dtype)
+        y = self._outputs(moved, batch_size)
+        return y if home == self.place else home.asarray(self.place.to_host(y))
+
+    # One epoch
+
+    def _epoch(self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool) -> dict[str, float]:
+        x, t, w = data
+        before = self.model.state_dict(), self.optimizer.state_dict()
+        step = value_and_grad(self._loss)
+        start = time.perf_counter()
+        total = weight = None
+        self.model.train()
+        for rows in batch_indices(x.shape[0], batch_size, seed=self.seed, epoch=self.epoch, shuffle=shuffle):
+            batch = self._batch(rows, x, t, w)
+            value, gradients = step(self.model, *batch)
+            if self.max_norm is not None:
+                gradients, _ = clip_by_global_norm(gradients, self.max_norm, nonfinite="propagate")
+            self.optimizer.step(gradients)
+            share = len(rows) if w is None else namespace_of(w).sum(batch[2])
+            total = value * share if total is None else total + value * share
+            weight = share if weight is None else weight + share
+        self.model.eval()
+        loss = float(total) / float(weight)  # type: ignore[arg-type]  # the one look at the device
+        if not isfinite(loss):
+            self.model.load_state_dict(before[0])
+            self.optimizer.load_state_dict(before[1])
+            raise FloatingPointError(
+                f"the training loss became {loss} in epoch {self.epoch + 1}: model and optimizer are as before that "
+                "epoch. Try a smaller learning rate, standardised inputs, or max_norm"
+            )
+        self.epoch += 1
+        return {"epoch": self.epoch, "loss": loss, "seconds": time.perf_counter() - start}
+
+    def _batch(self, rows: Any, x: Array, t: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        xp = self.place.xp
+        index = self.place.asarray(rows)
+        weight = None if w is None else xp.take(w, index, axis=0)
+        return xp.take(x, index, axis=0), xp.take(t, index, axis=0), weight
+
+    def _loss(self, model: Module, x: Array, t: Array, w: Array | None) -> Array:
+        return self.loss(model(x), t) if w is None else self.loss(model(x), t, sample_weight=w)
+
+    # Evaluation
+
+    def _numbers(self, x: Array, t: Array, w: Array | None) -> dict[str, float]:
+        y = self._outputs(x, 1024)
+        loss = self.loss(y, t) if w is None else self.loss(y, t, sample_weight=w)
+        host_y, host_t = self.place.to_host(y), self.place.to_host(t)
+        weight = {} if w is None else {"sample_weight": self.place.to_host(w)}
+        return {"loss": float(loss)} | {name: metric(host_y, host_t, **weight) for name, metric in self.metrics.items()}
+
+    def _outputs(self, x: Array, batch_size: int) -> Array:
+        with _evaluating(self.model):
+            parts = [self.model(x[n : n + batch_size, ...]) for n in range(0, max(1, x.shape[0]), batch_size)]
+        return parts[0] if len(parts) == 1 else self.place.xp.concat(parts, axis=0)
+
+    # The door
+
+    def _first_parameter(self) -> Array:
+        parameters = self.model.parameters() or [slot.value for slot in self.model.slots()]
+        if not parameters:
+            raise ValueError(f"{type(self.model).__name__} has no parameters")
+        return parameters[0]
+
+    def _data(self, x: Array, t: Array, sample_weight: Array | None = None) -> tuple[Array, Array, Array | None]:
+        """The data, checked, on the device, in the model's dtype."""
+        dtype = self._first_parameter().dtype
+        x, t = prepared("x", x, self.place, dtype), prepared("t", t, self.place, dtype)
+        if x.shape[0] != t.shape[0]:
+            raise ValueError(f"expected as many targets as inputs, got x of shape {x.shape} and t of shape {t.shape}")
+        w = None if sample_weight is None else prepared_weight(sample_weight, x.shape[0], self.place, dtype)
+        self._try_first_rows(x, t, w)
+        return x, t, w
+
+    def _try_first_rows(self, x: Array, t: Array, w: Array | None) -> None:
+        """Run model and loss once, without training, so that what does not fit is found before anything changes."""
+        with _evaluating(self.model):
+            y = self.model(x[:2, ...])
+        if "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1:
+            self._check_labels(t, y.shape[-1])
+        loss = self.loss(y, t[:2, ...]) if w is None else self.loss(y, t[:2, ...], sample_weight=w[:2] + 1)
+        if getattr(loss, "shape", None) != ():
+            raise ValueError(
+                f"expected the loss to give one number, got shape {getattr(loss, 'shape', type(loss).__name__)}"
+            )
+
+    def _check_labels(self, t: Array, classes: int) -> None:
+        xp = namespace_of(t)
+        least, most = int(xp.min(t)), int(xp.max(t))
+        if least < 0 or most >= classes:
+            raise ValueError(
+                f"expected labels from 0 to {classes - 1} for {classes} outputs, got labels from {least} to {most}"
+            )
+
+
+@contextmanager
+def _evaluating(model: Module) -> Iterator[None]:
+    """The model in evaluation mode, and every module back to its own mode afterwards."""
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.__dict__["training"] = mode
+
+
+@contextmanager
+def _progress(epochs: int, wanted: bool | None) -> Iterator[Callable[[Mapping[str, float]], None]]:
+    """A function that shows an epoch's numbers on a progress bar, or does nothing."""
+    if wanted is None:
+        wanted = sys.stderr.isatty() and _has_tqdm()
+    if not wanted:
+        yield lambda row: None
+        return
+    if not _has_tqdm():
+        raise ModuleNotFoundError("progress=True needs tqdm: pip install 'xpnn[progress]'")
+    from tqdm import tqdm
+
+    with tqdm(total=epochs, unit="epoch", file=sys.stderr) as bar:
+
+        def show(row: Mapping[str, float]) -> None:
+            bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
+            bar.update()
+
+        yield show
+
+
+def _has_tqdm() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("tqdm") is not None
