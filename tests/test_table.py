@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 import xpnn
-from xpnn import nn, special, testing
+from xpnn import nn, optim, special, testing
 from xpnn.arrays.namespaces import namespace_of
 
 RNG = numpy.random.default_rng(20)
@@ -317,6 +317,26 @@ for layer, args in (
 ):
     row(type(layer).__name__, lambda loss, y, t: loss(y, t), layer, *args, empty=False)
 
+# Optimizers
+OPTIMIZERS = {
+    "SGD": lambda model: optim.SGD(model, learning_rate=0.1),
+    "SGD with momentum": lambda model: optim.SGD(model, learning_rate=0.1, momentum=0.5),
+    "SGD with Nesterov's": lambda model: optim.SGD(
+        model, learning_rate=0.1, momentum=0.5, nesterov=True, weight_decay=0.1
+    ),
+    "Adam": lambda model: optim.Adam(model, learning_rate=0.1, epsilon=1e-2, weight_decay=0.1),
+    "AdamW": lambda model: optim.AdamW(model, learning_rate=0.1, weight_decay=0.1),
+    "Adam in groups": lambda model: optim.Adam(model, learning_rate=0.1, groups={"bias": {"learning_rate": 0.01}}),
+}
+for name, schedule in (
+    ("constant", optim.constant(0.1)),
+    ("step_decay", optim.step_decay(0.1, steps=2)),
+    ("exponential_decay", optim.exponential_decay(0.1, factor=0.5)),
+    ("cosine_decay", optim.cosine_decay(0.1, steps=4)),
+    ("warmup", optim.warmup(0.1, steps=3)),
+):
+    OPTIMIZERS[f"SGD, {name}"] = lambda model, schedule=schedule: optim.SGD(model, learning_rate=schedule)
+
 PLACES = {place.name: place for place in testing.places()}
 NAMES = [row.name for row in ROWS]
 
@@ -333,6 +353,20 @@ def test_row(row, place):
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_row_on_a_gpu(row):
     testing.check(row.function, *row.args, where=[PLACES["numpy"], PLACES["cupy"]], **row.options)
+
+
+@pytest.mark.parametrize("place", ["read-only numpy", "strict device1"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer(name, place):
+    if place not in PLACES:
+        pytest.skip("array_api_strict is not installed")
+    testing.check_optimizer(OPTIMIZERS[name], where=[PLACES["numpy"], PLACES[place]])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_on_a_gpu(name):
+    testing.check_optimizer(OPTIMIZERS[name], where=[PLACES["numpy"], PLACES["cupy"]])
 
 
 def test_names_are_unique():

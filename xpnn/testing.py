@@ -14,22 +14,27 @@ float32, leave its inputs alone, and take inputs of any memory layout and with n
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy
 
 from xpnn.arrays.devices import Device, DeviceUnavailable, device
-from xpnn.arrays.namespaces import Array, is_complex, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, is_complex, is_floating, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.autodiff.transforms import grad, value_and_grad
+from xpnn.nn.dense import Linear
+from xpnn.nn.losses import squared_error
 from xpnn.nn.module import Module
+from xpnn.training.checkpoint import load, save
 
-__all__ = ["Place", "check", "check_gradient", "no_device_reads", "places"]
+__all__ = ["Place", "check", "check_gradient", "check_optimizer", "no_device_reads", "places"]
 
 Function = Callable[..., Array]
 
@@ -136,8 +141,48 @@ def check(
         _check_precision(function, place.put(args, "float32"), wanted, place.name)
         _check_unchanged(function, at, wanted, place.name)
         _check_layouts(function, at, wanted, expected, place)
+        _check_reads_nothing(function, at, wanted, place)
+        _check_saved(function, at, wanted, expected, place)
         if empty:
             _check_empty(function, at, wanted, place.name)
+
+
+def check_optimizer(make: Callable[[Module], Any], *, steps: int = 5, where: Sequence[Place] | None = None) -> None:
+    """Check that an optimizer gives the same parameters everywhere, keeps float32, reads nothing and can be saved.
+
+    Parameters
+    ----------
+    make
+        From a model to an optimizer for it: `lambda model: Adam(model, learning_rate=0.1)`.
+    steps
+        How many updates to compare.
+
+    Raises
+    ------
+    AssertionError
+        If a check fails; the message says which, and where.
+
+    Examples
+    --------
+    >>> import xpnn
+    >>> check_optimizer(lambda model: xpnn.optim.SGD(model, learning_rate=0.1))
+    """
+    here = list(places() if where is None else where)
+    expected = [to_host(p) for p in _trained(make, here[0], "float64", steps).model.parameters()]
+    for place in here:
+        optimizer = _trained(make, place, "float64", steps)
+        found = [to_host(p) for p in optimizer.model.parameters()]
+        _check_same(f"after {steps} steps on {place.name}, compared with {here[0].name}", found, expected, 1e-11)
+        for p in _trained(make, place, "float32", steps).model.parameters():
+            if dtype_name(p.dtype) != "float32":
+                raise AssertionError(f"on {place.name}, the optimizer made float32 parameters {p.dtype}")
+        again = _trained(make, place, "float64", 0)
+        again.model.load_state_dict(_through_a_file(optimizer.model.state_dict()))
+        again.load_state_dict(_through_a_file(optimizer.state_dict()))
+        _more_steps(optimizer, place, "float64", 2)
+        _more_steps(again, place, "float64", 2)
+        continued, saved = ([to_host(p) for p in o.model.parameters()] for o in (optimizer, again))
+        _check_same(f"continued from a file on {place.name}", saved, continued, 0.0)
 
 
 def check_gradient(
@@ -301,7 +346,7 @@ def _check_precision(function: Function, args: tuple[Tree, ...], wanted: tuple[i
     number = _to_number(function, args, 0)
     value, gradients = value_and_grad(number, argnums=wanted)(*args)
     for what, x in [("value", function(*args)), ("loss", value), *(("gradient", g) for g in flatten(gradients)[0])]:
-        if str(x.dtype).rpartition(".")[2] not in ("float32", "complex64", "bool") and is_floating(x.dtype):
+        if dtype_name(x.dtype) not in ("float32", "complex64", "bool") and is_floating(x.dtype):
             raise AssertionError(f"on {name}, float32 inputs gave a {what} of {x.dtype}")
 
 
@@ -344,3 +389,57 @@ def _check_empty(function: Function, args: tuple[Tree, ...], wanted: tuple[int, 
         shapes = [g.shape for g in flatten(gradient)[0]], [x.shape for x in flatten(none[position])[0]]
         if shapes[0] != shapes[1]:
             raise AssertionError(f"on {name}, without items, gradients of shapes {shapes[0]} for {shapes[1]}")
+
+
+def _check_reads_nothing(function: Function, args: tuple[Tree, ...], wanted: tuple[int, ...], place: Place) -> None:
+    """Neither the function nor its gradient looks at a device value."""
+    if "strict" not in place.name:
+        return
+    number = _to_number(function, args, 0)
+    with no_device_reads():
+        value_and_grad(number, argnums=wanted)(*args)
+
+
+def _check_saved(
+    function: Function, args: tuple[Tree, ...], wanted: tuple[int, ...], expected: list[Any], place: Place
+) -> None:
+    """Models give the same results after their arrays went through a file into a model with other numbers."""
+    if not any(isinstance(arg, Module) for arg in args):
+        return
+    _check_same(
+        f"after saving and loading on {place.name}", _results(function, _reloaded(args), wanted), expected, 1e-11
+    )
+
+
+def _reloaded(tree: Tree) -> Tree:
+    def through_a_file(model: Module) -> Module:
+        other = copy.deepcopy(model)
+        for p in other.parameters():
+            p[...] = 0 * p
+        return other.load_state_dict(_through_a_file(model.state_dict()))
+
+    return _each(tree, through_a_file, lambda x: x)
+
+
+def _through_a_file(state: dict[str, Array]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder) / "state", state)
+        return load(Path(folder) / "state")[0]
+
+
+def _trained(make: Callable[[Module], Any], place: Place, dtype: str, steps: int) -> Any:
+    """An optimizer of a small model after some steps."""
+    model = Linear(3, 2, dtype="float64").initialize(seed=1).to(place.device, dtype=dtype)
+    optimizer = make(model)
+    _more_steps(optimizer, place, dtype, steps)
+    return optimizer
+
+
+def _more_steps(optimizer: Any, place: Place, dtype: str, steps: int) -> None:
+    generator = numpy.random.default_rng(2)
+    x, t = place.put(generator.standard_normal((5, 3)), dtype), place.put(generator.standard_normal((5, 2)), dtype)
+    step = value_and_grad(lambda model, x, t: squared_error(model(x), t))
+    with no_device_reads() if "strict" in place.name else nullcontext():
+        for _ in range(steps):
+            _, gradients = step(optimizer.model, x, t)
+            optimizer.step(gradients)

@@ -121,7 +121,7 @@ def erfc(x: Array) -> Array:
     """
     xp = _real_namespace(x, "erfc")
     z = xp.minimum(xp.abs(x), _H_END)
-    # exp would turn the rounding error of z², up to 6e-14, into a relative one of the result. So z² = a² + (z - a)(z + a),
+    # exp would make the rounding error of z², up to 6e-14, a relative one of the result: so z² = a² + (z - a)(z + a),
     # where a has so few bits that a² is exact, in float32 too, and the rest is small.
     a = xp.round(z * 64.0) / 64.0
     y = xp.exp((a - z) * (a + z)) * ratio(z, _H_TOP, _H_BOTTOM) * xp.exp(-a * a)

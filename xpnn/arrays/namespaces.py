@@ -17,7 +17,16 @@ import sys
 from types import ModuleType
 from typing import Any, TypeAlias
 
-__all__ = ["Array", "Namespace", "is_complex", "is_floating", "lowest", "namespace_of", "require_writable"]
+__all__ = [
+    "Array",
+    "Namespace",
+    "dtype_name",
+    "is_complex",
+    "is_floating",
+    "lowest",
+    "namespace_of",
+    "require_writable",
+]
 
 Array: TypeAlias = Any
 """An array of any library that follows the Array API standard, or a Tensor over one."""
@@ -120,6 +129,18 @@ def _numpy_namespace(kind: type) -> ModuleType:
 def _remember(kind: type, xp: Namespace) -> Namespace:
     _BY_TYPE[kind] = xp
     return xp
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a dtype of any library: 'float32', 'int64', …
+
+    Examples
+    --------
+    >>> import numpy
+    >>> dtype_name(numpy.dtype("float32"))
+    'float32'
+    """
+    return str(dtype).rpartition(".")[2]
 
 
 def is_complex(dtype: Any) -> bool:

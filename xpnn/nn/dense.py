@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from xpnn.arrays.devices import device_of
-from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.random import fresh_seed
+from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
+from xpnn.arrays.random import fresh_seed, uniform
 from xpnn.autodiff.tape import differentiable
 from xpnn.nn.initializers import Initializer, uniform_fan_in
 from xpnn.nn.module import Module, Parameter
@@ -41,6 +41,8 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     array([[12.5]])
     """
     xp = namespace_of(x, w, b)
+    if x.shape[-1:] != w.shape[1:]:
+        raise ValueError(f"linear expected the last axis of x to be {w.shape[-1]}, as of w, got shape {x.shape}")
     rows = x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
     y = rows @ w.T
     if b is not None:
@@ -130,13 +132,12 @@ class Linear(Module):
         weight = draw(shape, seed=seed, stream=f"init/{path}.weight", dtype=dtype)
         if not bias:
             return weight, None
-        # one value per output, spread as a weight: the first column of a matrix drawn the same way
-        column = uniform_fan_in(shape, seed=seed, stream=f"init/{path}.bias", dtype=dtype)[:, 0]
-        return weight, 0 * column if self.initializer else column
+        bound = 0.0 if self.initializer else self.in_features**-0.5
+        offset = uniform(shape[:1], low=-bound, high=bound, seed=seed, stream=f"init/{path}.bias", dtype=dtype)
+        return weight, offset
 
     def reset(self, *, seed: int, path: str) -> None:
-        dtype = "float64" if str(self.weight.dtype).endswith("64") else "float32"
-        weight, offset = self._draw(seed, path, self.bias is not None, dtype)
+        weight, offset = self._draw(seed, path, self.bias is not None, dtype_name(self.weight.dtype))
         place = device_of(self.weight)
         self.weight[...] = place.asarray(weight)
         if self.bias is not None:

@@ -21,7 +21,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Self
 
 from xpnn.arrays.devices import Device, device_of
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
 
 __all__ = ["Buffer", "Module", "Parameter", "Sequential", "Slot"]
 
@@ -218,7 +218,7 @@ class Module:
             if id(old) not in moved:
                 target = device if device is not None else device_of(old)
                 xp = target.xp
-                wanted = getattr(xp, dtype) if dtype is not None and "float" in str(old.dtype) else None
+                wanted = getattr(xp, dtype) if dtype is not None and is_floating(old.dtype) else None
                 moved[id(old)] = target.asarray(old, dtype=wanted)
         for slot in self.slots():
             slot.module.__dict__[slot.attribute] = moved[id(slot.value)]
@@ -340,8 +340,9 @@ def _check_fits(name: str, own: Array, given: Array) -> None:
         raise ValueError(
             f"{name} expected shape {own.shape}, got {shape if shape is not None else type(given).__name__}"
         )
-    if str(own.dtype).rstrip("0123456789") != str(given.dtype).rstrip("0123456789"):
-        raise ValueError(f"{name} expected {own.dtype}, got {given.dtype}")
+    expected, found = dtype_name(own.dtype), dtype_name(given.dtype)
+    if expected.rstrip("0123456789") != found.rstrip("0123456789"):
+        raise ValueError(f"{name} expected {expected}, got {found}")
 
 
 def _listed(names: Any) -> str:

@@ -25,8 +25,8 @@ from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.autodiff.transforms import value_and_grad
 from xpnn.nn.module import Module
+from xpnn.optim.base import Optimizer
 from xpnn.optim.clipping import clip_by_global_norm
-from xpnn.optim.optimizers import Optimizer
 from xpnn.training.data import batch_indices, prepared, prepared_weight
 
 __all__ = ["History", "Trainer"]

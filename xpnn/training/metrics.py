@@ -1,0 +1,1 @@
+"""Metrics: numbers that people read."""
