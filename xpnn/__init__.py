@@ -1,5 +1,8 @@
 """Neural networks on any array library: the same code on NumPy on a CPU and on CuPy on a CUDA GPU."""
 
+from importlib import import_module
+from typing import Any
+
 from xpnn import nn, optim
 from xpnn.arrays.devices import Device, DeviceUnavailable, device
 from xpnn.arrays.namespaces import namespace_of
@@ -19,6 +22,15 @@ __all__ = [
     "optim",
     "special",
     "stop_gradient",
+    "testing",
+    "training",
     "value_and_grad",
     "vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `xpnn.training` and `xpnn.testing` when first used: files and checks need more of Python's library."""
+    if name in ("training", "testing"):
+        return import_module(f"xpnn.{name}")
+    raise AttributeError(f"module 'xpnn' has no attribute {name!r}")

@@ -316,6 +316,8 @@ def _collect(value: Any, leaves: dict[int, Array]) -> None:
 def _stand_in(value: Any, replaced: dict[int, Any], made: dict[int, Module]) -> Any:
     """A copy of the modules in `value` in which trained arrays are `replaced`; everything else is shared."""
     if isinstance(value, Module):
+        if not value._kinds and not value._children:
+            return value
         if id(value) not in made:
             made[id(value)] = copy = object.__new__(type(value))
             own = copy.__dict__

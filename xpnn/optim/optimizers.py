@@ -223,6 +223,6 @@ def _adam(p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array,
     p -= update
 
 
-def _cast(number: Array, p: Array) -> Array:
-    """A float64 array of shape () in the dtype of `p`, so that nothing is promoted."""
-    return namespace_of(p).astype(number, p.dtype, copy=False)
+def _cast(number: Any, p: Array) -> Any:
+    """A float64 array of shape () in the dtype of `p`, so that nothing is promoted; Python numbers do not promote."""
+    return namespace_of(p).astype(number, p.dtype, copy=False) if hasattr(number, "dtype") else number

@@ -19,7 +19,7 @@ from xpnn.arrays.native import from_number
 __all__ = ["Schedule", "constant", "cosine_decay", "exponential_decay", "step_decay", "warmup"]
 
 Schedule: TypeAlias = Callable[[Any], Array]
-"""A function from the number of a step to a learning rate."""
+"""A function from the number of a step to a learning rate, a number or an array of shape ()."""
 
 
 def _counted(step: Any) -> tuple[Any, Array]:
@@ -44,11 +44,7 @@ def constant(learning_rate: float) -> Schedule:
     """
     _require("constant", learning_rate >= 0, "a learning rate of 0 or more", learning_rate)
 
-    def schedule(step: Any) -> Array:
-        xp, n = _counted(step)
-        return xp.full_like(n, learning_rate)
-
-    return schedule
+    return lambda step: learning_rate
 
 
 def step_decay(learning_rate: float, *, steps: int, factor: float = 0.1) -> Schedule:

@@ -2,8 +2,8 @@
 
 The layout is that of safetensors: eight bytes with the length of a JSON header, the header with each array's dtype,
 shape and place, then the arrays in C order, little-endian. Nothing in it is executable. On top of that, the header's
-metadata holds the SHA-256 of the arrays, so a damaged file is noticed, and the file is written beside the old one,
-flushed to disk and renamed, so that a crash or a full disk leaves the old one as it was.
+metadata holds a SHA-256 of all that the file says, header and arrays, so a damaged file is noticed, and the file is
+written beside the old one, flushed to disk and renamed, so that a crash or a full disk leaves the old one as it was.
 
 Format: https://github.com/huggingface/safetensors#format
 """
@@ -14,13 +14,14 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy
 
-from xpnn.arrays.namespaces import Array
+from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import to_host
 
 __all__ = ["load", "save"]
@@ -48,8 +49,8 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
 
     Raises
     ------
-    TypeError
-        If an array has a dtype without a place in the format, or metadata is not JSON.
+    TypeError, ValueError
+        If a value is not an array, has a dtype without a place in the format, or metadata is not JSON.
     OSError
         If the file cannot be written; an older file of that name is then unchanged.
 
@@ -65,19 +66,36 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
     blocks: list[bytes] = []
     place = 0
     for name, array in arrays.items():
-        host = to_host(array)
-        if host.dtype.name not in _NAMES or name == "__metadata__":
-            raise TypeError(f"cannot save {name}: dtype {host.dtype} has no place in the file format")
+        host = _on_host(name, array)
         block = numpy.ascontiguousarray(host).astype(host.dtype.newbyteorder("<"), copy=False).tobytes()
         offsets = [place, place + len(block)]
         header[name] = {"dtype": _NAMES[host.dtype.name], "shape": list(host.shape), "data_offsets": offsets}
         blocks.append(block)
         place += len(block)
-    digest = hashlib.sha256(b"".join(blocks)).hexdigest()
-    header["__metadata__"] = {"sha256": digest, "xpnn": json.dumps(dict(metadata or {}), allow_nan=False)}
+    header["__metadata__"] = {"xpnn": json.dumps(dict(metadata or {}), allow_nan=False)}
+    header["__metadata__"]["sha256"] = _digest(header, blocks)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     _write_whole(Path(path), [len(text).to_bytes(8, "little"), text, *blocks])
+
+
+def _on_host(name: str, array: Array) -> numpy.ndarray:
+    if not isinstance(name, str) or name == "__metadata__":
+        raise TypeError(f"cannot save an array under the name {name!r}: expected a string other than '__metadata__'")
+    namespace_of(array)
+    host: numpy.ndarray = to_host(array)
+    if host.dtype.name not in _NAMES:
+        raise TypeError(f"cannot save {name}: dtype {host.dtype} has no place in the file format")
+    return host
+
+
+def _digest(header: Mapping[str, Any], blocks: Iterable[bytes | memoryview]) -> str:
+    """The SHA-256 of names, dtypes, shapes, places and metadata (all but the digest itself), and of the arrays."""
+    metadata = {key: value for key, value in header["__metadata__"].items() if key != "sha256"}
+    said = hashlib.sha256(json.dumps({**header, "__metadata__": metadata}, sort_keys=True).encode())
+    for block in blocks:
+        said.update(block)
+    return said.hexdigest()
 
 
 def _write_whole(path: Path, parts: list[bytes]) -> None:
@@ -126,37 +144,46 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, numpy.ndarray], dict[s
     content = Path(path).read_bytes()
     try:
         header, data = _parted(content)
-        own = header.pop("__metadata__", {})
-        if "sha256" in own and hashlib.sha256(data).hexdigest() != own["sha256"]:
+        metadata = header.get("__metadata__", {})
+        if "sha256" in metadata and _digest(header, [data]) != metadata["sha256"]:
             raise ValueError("its checksum does not fit, so its contents have changed since it was written")
-        arrays = {name: _array(entry, data) for name, entry in header.items()}
-        if sum(array.nbytes for array in arrays.values()) != len(data):
-            raise ValueError("its arrays do not fill it exactly")
-        return arrays, json.loads(own.get("xpnn", "{}"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        arrays = {name: _array(entry, data) for name, entry in entries.items()}
+        _check_filled([entry["data_offsets"] for entry in entries.values()], len(data))
+        return arrays, json.loads(metadata.get("xpnn", "{}"))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not a whole file of arrays: {error}") from error
 
 
-def _parted(content: bytes) -> tuple[dict[str, Any], bytes]:
+def _parted(content: bytes) -> tuple[dict[str, Any], memoryview]:
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(len(content) - 8, _LONGEST_HEADER):
         raise ValueError(f"its header would be {length} bytes long, the file has {len(content)}")
     header = json.loads(content[8 : 8 + length])
     if not isinstance(header, dict):
         raise ValueError("its header is not a JSON object")
-    return header, content[8 + length :]
+    return header, memoryview(content)[8 + length :]
 
 
-def _array(entry: dict[str, Any], data: bytes) -> numpy.ndarray:
+def _array(entry: dict[str, Any], data: memoryview) -> numpy.ndarray:
     if entry["dtype"] not in _CODES:
         raise ValueError(f"dtype {entry['dtype']} is not supported")
     dtype = numpy.dtype(_CODES[entry["dtype"]]).newbyteorder("<")
-    start, stop = entry["data_offsets"]
-    shape = tuple(int(n) for n in entry["shape"])
-    size = 1
-    for length in shape:
-        size *= length
-    if not 0 <= start <= stop <= len(data) or min(shape, default=0) < 0 or size * dtype.itemsize != stop - start:
+    shape, (start, stop) = entry["shape"], entry["data_offsets"]
+    if not all(type(n) is int and n >= 0 for n in (*shape, start, stop)):
+        raise ValueError(f"expected whole numbers for shape and place, got {shape} and {start} to {stop}")
+    if not start <= stop <= len(data) or prod(shape) * dtype.itemsize != stop - start:
         raise ValueError(f"an array of shape {shape} does not fit its place {start} to {stop}")
-    array = numpy.frombuffer(data, dtype=dtype, count=size, offset=start).reshape(shape)
+    array = numpy.frombuffer(data, dtype=dtype, count=prod(shape), offset=start).reshape(shape)
     return array.astype(dtype.newbyteorder("="))
+
+
+def _check_filled(places: list[list[int]], length: int) -> None:
+    """Raise unless the arrays lie side by side, without overlap or gap, from the first byte to the last."""
+    end = 0
+    for start, stop in sorted(places):
+        if start != end:
+            raise ValueError(f"an array starts at byte {start}, the one before ends at {end}")
+        end = stop
+    if end != length:
+        raise ValueError(f"its arrays take {end} bytes of {length}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from xpnn.arrays.devices import Device
-from xpnn.arrays.namespaces import Array, is_complex, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, is_complex, is_floating, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.random import permutation
 
@@ -39,8 +39,7 @@ def batch_indices(
     """
     if count < 1:
         raise ValueError(f"expected at least one row of data, got {count}")
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | numpy.integer) or batch_size < 1:
-        raise ValueError(f"expected batch_size to be a positive integer, got {batch_size!r}")
+    require_whole("batch_size", batch_size, 1)
     order = permutation(count, seed=seed, stream="shuffle", step=epoch) if shuffle else numpy.arange(count)
     return (order[start : start + batch_size] for start in range(0, count, batch_size))
 
@@ -59,6 +58,8 @@ def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = No
 
     Raises
     ------
+    TypeError
+        If one is not a NumPy array.
     ValueError
         If lengths differ, or a part would be empty.
 
@@ -70,6 +71,9 @@ def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = No
     """
     if not arrays:
         raise ValueError("split expected at least one array")
+    for array in arrays:
+        if not isinstance(array, numpy.ndarray):
+            raise TypeError(f"split expected NumPy arrays, got {type(array).__name__}")
     lengths = {len(array) for array in (*arrays, *(() if stratify is None else (stratify,)))}
     if len(lengths) != 1:
         raise ValueError(f"split expected arrays of equal length, got lengths {sorted(lengths)}")
@@ -93,6 +97,12 @@ def _small_part(order: numpy.ndarray, fraction: float, labels: Any) -> numpy.nda
     return numpy.concatenate([part[: round(len(part) * fraction)] for part in parts])
 
 
+def require_whole(name: str, value: Any, least: int) -> None:
+    """Raise unless `value` is an integer of `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int | numpy.integer) or value < least:
+        raise ValueError(f"expected {name} to be an integer of {least} or more, got {value!r}")
+
+
 def prepared(name: str, x: Array, device: Device, dtype: Any) -> Array:
     """`x` on the device, floating-point values in `dtype`, once they are seen to be finite.
 
@@ -101,24 +111,27 @@ def prepared(name: str, x: Array, device: Device, dtype: Any) -> Array:
     TypeError
         If `x` is not an array, or holds neither numbers nor booleans.
     ValueError
-        If it has no rows or holds NaN or infinity.
+        If it has no rows or holds NaN, infinity or numbers too large for `dtype`.
     """
-    xp = namespace_of(x)
+    namespace_of(x)
     if not getattr(x, "shape", ()):
         raise ValueError(f"{name} expected an array with a row per item, got shape {getattr(x, 'shape', ())}")
     if x.shape[0] == 0:
         raise ValueError(f"{name} has no rows: got shape {x.shape}")
     if is_complex(x.dtype) or not (is_floating(x.dtype) or "int" in str(x.dtype) or "bool" in str(x.dtype)):
         raise TypeError(f"{name} expected real numbers, got dtype {x.dtype}")
-    if is_floating(x.dtype):
-        bad = xp.logical_not(xp.isfinite(x))
-        if bool(xp.any(bad)):
-            rows = numpy.flatnonzero(to_host(bad).reshape(x.shape[0], -1).any(axis=1))
-            raise ValueError(
-                f"{name} holds NaN or infinity in {len(rows)} of {x.shape[0]} rows, first in row {rows[0]}: "
-                "drop or fill them first"
-            )
-    return device.asarray(x, dtype=dtype if is_floating(x.dtype) else None)
+    if not is_floating(x.dtype):
+        return device.asarray(x)
+    with numpy.errstate(over="ignore"):  # what is too large for `dtype` becomes infinite and is then refused
+        moved = device.asarray(x, dtype=dtype)
+    bad = device.xp.logical_not(device.xp.isfinite(moved))
+    if bool(device.xp.any(bad)):
+        rows = numpy.flatnonzero(to_host(bad).reshape(x.shape[0], -1).any(axis=1))
+        raise ValueError(
+            f"{name} holds NaN, infinity or numbers too large for {dtype_name(dtype)} in {len(rows)} of {x.shape[0]} "
+            f"rows, first in row {rows[0]}: drop, fill or scale them first"
+        )
+    return moved
 
 
 def prepared_weight(weight: Array, count: int, device: Device, dtype: Any) -> Array:

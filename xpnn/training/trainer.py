@@ -6,7 +6,8 @@
     trainer.predict(x_new)
 
 Data are checked, converted and moved once, at the door. The loss of an epoch is summed up on the device and read at
-its end. If it is then not finite, model and optimizer go back to the epoch's start and the run ends with an error.
+its end. If it, or a parameter, is then not finite, model and optimizer go back to the epoch's start and the run ends
+with an error.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from xpnn.autodiff.transforms import value_and_grad
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
 from xpnn.optim.clipping import clip_by_global_norm
-from xpnn.training.data import batch_indices, prepared, prepared_weight
+from xpnn.training.data import batch_indices, prepared, prepared_weight, require_whole
 
 __all__ = ["History", "Trainer"]
 
@@ -135,7 +136,7 @@ class Trainer:
         progress: bool | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> History:
-        """Train for `epochs` more epochs; gives the history.
+        """Train for `epochs` more epochs; gives the history. The model is then in evaluation mode.
 
         Parameters
         ----------
@@ -156,20 +157,25 @@ class Trainer:
             If data are not arrays of numbers, are empty, hold NaN or infinity, differ in length, do not fit the model
             or the loss, or hold labels out of range; nothing is then changed.
         FloatingPointError
-            If the loss of an epoch is not finite; model and optimizer are as before that epoch.
+            If the loss of an epoch, or a parameter after it, is not finite. After this or any other error inside an
+            epoch, model and optimizer are as before that epoch.
         """
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
-            raise ValueError(f"fit expected epochs to be an integer of 0 or more, got {epochs!r}")
-        batch_indices(1, batch_size)
+        require_whole("epochs", epochs, 0)
+        batch_indices(1, batch_size, seed=self.seed)
+        if validation is not None and not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
+            raise ValueError(
+                "fit expected validation to be (x, t) or (x, t, sample_weight), "
+                f"got {type(validation).__name__} of length {len(validation)}"
+            )
         data = self._data(x, t, sample_weight)
         held_out = None if validation is None else self._data(*validation)
         _log.info("training on %s", self.place.describe())
         with _progress(epochs, progress) as bar:
             for _ in range(epochs):
                 row = self._epoch(data, batch_size, shuffle)
+                self.history.rows.append(row)
                 if held_out is not None:
                     row |= {f"val_{name}": number for name, number in self._numbers(*held_out).items()}
-                self.history.rows.append(row)
                 bar(row)
                 wishes = [callback(self, row) for callback in callbacks]  # all are called, whatever the first says
                 if any(wishes):
@@ -182,6 +188,7 @@ class Trainer:
 
     def predict(self, x: Array, *, batch_size: int = 1024) -> Array:
         """The model's outputs for `x`, in evaluation mode; arrays of the kind of `x`."""
+        require_whole("batch_size", batch_size, 1)
         home = device_of(x)
         if x.shape[:1] == (0,):
             moved = self.place.asarray(x, dtype=self._first_parameter().dtype)
@@ -193,12 +200,28 @@ class Trainer:
     # One epoch
 
     def _epoch(self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool) -> dict[str, float]:
-        x, t, w = data
         before = self.model.state_dict(), self.optimizer.state_dict()
-        step = value_and_grad(self._loss)
         start = time.perf_counter()
+        try:
+            self.model.train()
+            loss = self._mean_loss_while_training(data, batch_size, shuffle)
+            self._require_finite(loss)
+        except Exception:
+            self.model.load_state_dict(before[0])
+            self.optimizer.load_state_dict(before[1])
+            raise
+        finally:
+            self.model.eval()
+        self.epoch += 1
+        return {"epoch": self.epoch, "loss": loss, "seconds": time.perf_counter() - start}
+
+    def _mean_loss_while_training(
+        self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool
+    ) -> float:
+        """Update the model by each batch once; the mean of the losses, read from the device at the end."""
+        x, t, w = data
+        step = value_and_grad(self._loss)
         total = weight = None
-        self.model.train()
         for rows in batch_indices(x.shape[0], batch_size, seed=self.seed, epoch=self.epoch, shuffle=shuffle):
             batch = self._batch(rows, x, t, w)
             value, gradients = step(self.model, *batch)
@@ -208,17 +231,19 @@ class Trainer:
             share = len(rows) if w is None else namespace_of(w).sum(batch[2])
             total = value * share if total is None else total + value * share
             weight = share if weight is None else weight + share
-        self.model.eval()
-        loss = float(total) / float(weight)  # type: ignore[arg-type]  # the one look at the device
-        if not isfinite(loss):
-            self.model.load_state_dict(before[0])
-            self.optimizer.load_state_dict(before[1])
-            raise FloatingPointError(
-                f"the training loss became {loss} in epoch {self.epoch + 1}: model and optimizer are as before that "
-                "epoch. Try a smaller learning rate, standardised inputs, or max_norm"
-            )
-        self.epoch += 1
-        return {"epoch": self.epoch, "loss": loss, "seconds": time.perf_counter() - start}
+        return float(total) / float(weight)  # type: ignore[arg-type]  # the one look at the device
+
+    def _require_finite(self, loss: float) -> None:
+        """Raise if the loss, or a parameter, is NaN or infinite: the last update shows in the parameters only."""
+        xp = self.place.xp
+        finite = xp.all(xp.stack([xp.all(xp.isfinite(p)) for p in self.model.parameters()]))
+        if isfinite(loss) and bool(finite):
+            return
+        what = f"the training loss became {loss}" if not isfinite(loss) else "a parameter became NaN or infinite"
+        raise FloatingPointError(
+            f"{what} in epoch {self.epoch + 1}: model and optimizer are as before that epoch. Try a smaller learning "
+            "rate, standardised inputs, or max_norm"
+        )
 
     def _batch(self, rows: Any, x: Array, t: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
         xp = self.place.xp
