@@ -136,10 +136,10 @@ def check(
     expected = _results(function, here[0].put(args), wanted)
     for place in here:
         at = place.put(args)
+        _check_unchanged(function, at, wanted, place.name)  # first: the other checks use the inputs again
         check_gradient(function, *at, argnums=wanted, second_order=second_order, tolerance=tolerance, name=place.name)
         _check_same(f"on {place.name}, compared with {here[0].name}", _results(function, at, wanted), expected, 1e-11)
         _check_precision(function, place.put(args, "float32"), wanted, place.name)
-        _check_unchanged(function, at, wanted, place.name)
         _check_layouts(function, at, wanted, expected, place)
         _check_reads_nothing(function, at, wanted, place)
         _check_saved(function, at, wanted, expected, place)
@@ -231,7 +231,9 @@ def no_device_reads() -> Iterator[None]:
     def guarded(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def refuse(array: Any) -> Any:
             if array.device != strict.Device("CPU_DEVICE"):
-                raise AssertionError(f"a device value was read inside a step, by {read.__name__}")
+                raise AssertionError(
+                    f"a device value was read inside a step, by {read.__name__} of an array on {array.device}"
+                )
             return read(array)
 
         return refuse
@@ -381,10 +383,13 @@ def _check_layouts(
 def _check_empty(function: Function, args: tuple[Tree, ...], wanted: tuple[int, ...], name: str) -> None:
     """No items in, no items out, and gradients of the right shapes."""
     none = _each(args, lambda model: model, lambda x: x[:0, ...] if getattr(x, "shape", ()) else x)
-    y = function(*none)
+    try:
+        y = function(*none)
+        gradients = grad(_to_number(function, none, 0), argnums=wanted)(*none)
+    except Exception as error:
+        raise AssertionError(f"on {name}, inputs without items raised {type(error).__name__}: {error}") from error
     if y.shape and 0 not in y.shape:
         raise AssertionError(f"on {name}, inputs without items gave shape {y.shape}")
-    gradients = grad(_to_number(function, none, 0), argnums=wanted)(*none)
     for position, gradient in zip(wanted, gradients, strict=True):
         shapes = [g.shape for g in flatten(gradient)[0]], [x.shape for x in flatten(none[position])[0]]
         if shapes[0] != shapes[1]:

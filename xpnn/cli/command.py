@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -97,6 +98,9 @@ def run_command(run: Callable[[argparse.Namespace], int | None], arguments: argp
             return run(arguments) or 0
         except DeviceUnavailable as error:
             return _say(error, _NO_DEVICE, verbose)
+        except BrokenPipeError:  # the reader has seen enough (`... | head`): write nothing more, on the way out either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return _FAILED
         except (OSError, ValueError) as error:
             return _say(error, _FAILED, verbose)
         except KeyboardInterrupt:

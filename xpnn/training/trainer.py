@@ -163,10 +163,9 @@ class Trainer:
         require_whole("epochs", epochs, 0)
         batch_indices(1, batch_size, seed=self.seed)
         if validation is not None and not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
-            raise ValueError(
-                "fit expected validation to be (x, t) or (x, t, sample_weight), "
-                f"got {type(validation).__name__} of length {len(validation)}"
-            )
+            length = f" of length {len(validation)}" if hasattr(validation, "__len__") else ""
+            given = f"{type(validation).__name__}{length}"
+            raise ValueError(f"fit expected validation to be (x, t) or (x, t, sample_weight), got {given}")
         data = self._data(x, t, sample_weight)
         held_out = None if validation is None else self._data(*validation)
         _log.info("training on %s", self.place.describe())
