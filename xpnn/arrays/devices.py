@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 import numpy
 
-from xpnn.arrays.namespaces import Array, Namespace, namespace_of
+from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.probe import DeviceUnavailable, Probe, dotted, driver_version, probe
 
@@ -201,7 +201,7 @@ def device_of(array: Array) -> Device:
     library = _library(xp)
     if library == "numpy":
         return _cpu("cpu")
-    place = array.device
+    place = array_device(array)
     name = f"cuda:{place.id}" if library == "cupy" else f"{library}:{str(place).removeprefix(f'{library}.')}"
     return Device(xp=xp, name=name, array_device=place, requested=name)
 

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 __all__ = [
     "Array",
     "Namespace",
+    "array_device",
     "dtype_name",
     "is_complex",
     "is_floating",
@@ -129,6 +130,23 @@ def _numpy_namespace(kind: type) -> ModuleType:
 def _remember(kind: type, xp: Namespace) -> Namespace:
     _BY_TYPE[kind] = xp
     return xp
+
+
+def array_device(x: Array) -> Any:
+    """The `device` attribute of an array of any library, which NumPy 2.0 lacks for its scalars.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> array_device(numpy.float32(1))
+    'cpu'
+    """
+    try:
+        return x.device
+    except AttributeError:
+        if type(x).__module__ == "numpy":
+            return "cpu"
+        raise
 
 
 def dtype_name(dtype: Any) -> str:

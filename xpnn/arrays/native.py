@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from xpnn.arrays.error_function import erfc
-from xpnn.arrays.namespaces import Array, Namespace, namespace_of
+from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 
 __all__ = ["cumulative_error_function", "from_number", "require_labels", "scatter_add", "to_host"]
 
@@ -30,11 +30,11 @@ def to_host(x: Array) -> Any:
     if hasattr(x, "get") and type(x).__module__.startswith("cupy"):
         return x.get()
     if getattr(type(x), "stands_on_another", False):
-        raise TypeError(
-            "a Tensor on the way to a gradient cannot be converted to NumPy: the gradient would be lost. "
-            "Return it as an auxiliary value, or use xpnn.stop_gradient(x) first"
-        )
-    return numpy.array(numpy.from_dlpack(x))
+        return to_host(x._plain("conversion to NumPy"))  # raises if a gradient would be lost
+    try:
+        return numpy.array(numpy.from_dlpack(x))
+    except BufferError:  # read-only memory, which libraries on NumPy 2.0 do not export
+        return numpy.from_dlpack(namespace_of(x).asarray(x, copy=True))
 
 
 def from_number(x: float | complex | int) -> Any:
@@ -61,7 +61,7 @@ def scatter_add(updates: Array, indices: Any, shape: tuple[int, ...]) -> Array:
     array([1., 0., 2., 0.])
     """
     xp = namespace_of(updates)
-    total = xp.zeros(shape, dtype=updates.dtype, device=updates.device)
+    total = xp.zeros(shape, dtype=updates.dtype, device=array_device(updates))
     if _is_library(xp, "numpy"):
         numpy.add.at(total, indices, updates)
         return total
@@ -78,12 +78,12 @@ def _scatter_add_by_products(xp: Namespace, updates: Array, indices: Any, total:
     shape = total.shape
     if isinstance(indices, tuple):  # name each element by its number, and index the numbers
         size = prod(shape)
-        places = xp.reshape(xp.arange(size, device=total.device), shape)[indices]
+        places = xp.reshape(xp.arange(size, device=array_device(total)), shape)[indices]
         updates = xp.reshape(updates, (prod(places.shape), 1))
     else:  # whole slices of the first axis
-        size, places = shape[0], indices
+        size, places = shape[0], xp.where(indices < 0, indices + shape[0], indices)
         updates = xp.reshape(updates, (prod(places.shape), prod(shape[1:])))
-    numbers = xp.expand_dims(xp.arange(size, dtype=places.dtype, device=total.device), axis=1)
+    numbers = xp.expand_dims(xp.arange(size, dtype=places.dtype, device=array_device(total)), axis=1)
     one_hot = xp.astype(numbers == xp.reshape(places, (1, -1)), total.dtype)
     return xp.reshape(xp.matmul(one_hot, updates), shape)
 

@@ -31,7 +31,7 @@ import numpy
 
 from xpnn.arrays._normal import normal_from_words
 from xpnn.arrays._philox import words_in_standard_functions, words_on_cuda, words_on_numpy
-from xpnn.arrays.namespaces import Array, Namespace, namespace_of
+from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 
 __all__ = ["bits", "fresh_seed", "keep_mask", "normal", "permutation", "uniform"]
 
@@ -77,7 +77,7 @@ def bits(count: int, *, seed: int, stream: str, step: Any = 0, like: Array | Non
     counter = _step(step, like)
     if _is(xp, "numpy"):
         return words_on_numpy(count, key, counter)
-    device = like.device if device is None else device
+    device = array_device(like) if device is None else device
     if _is(xp, "cupy"):
         return words_on_cuda(count, key, counter, device)
     return words_in_standard_functions(xp, count, key, counter, device)
@@ -108,7 +108,7 @@ def keep_mask(shape: Shape, probability: float, *, seed: int, stream: str, step:
         raise ValueError(f"expected a probability from 0 to 1, got {probability}")
     xp, threshold = namespace_of(like), round(float(probability) * 2**16)
     if threshold in (0, 2**16):
-        return xp.full(lengths, threshold > 0, dtype=xp.bool, device=like.device)
+        return xp.full(lengths, threshold > 0, dtype=xp.bool, device=array_device(like))
     size = math.prod(lengths)
     words = bits(-(-size // 4), seed=seed, stream=stream, step=step, like=like)
     return xp.reshape(_quarters(xp, words)[:size] < threshold, lengths)
@@ -118,7 +118,7 @@ def _quarters(xp: Namespace, words: Array) -> Array:
     """Each word as four 16-bit numbers, lowest bits first."""
     if _is(xp, "numpy") or _is(xp, "cupy"):  # the same bytes, read as other numbers: saves 5 ms a million on NumPy
         return words.astype("<u8", copy=False).view("<u2")
-    shifts = xp.arange(0, 64, 16, dtype=xp.uint64, device=words.device)
+    shifts = xp.arange(0, 64, 16, dtype=xp.uint64, device=array_device(words))
     return xp.reshape((words[:, None] >> shifts[None, :]) & 0xFFFF, (-1,))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod as _product
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.autodiff.shaping import astype, concat, permute_dims, reshape
 from xpnn.autodiff.tape import differentiable
 
@@ -36,7 +36,7 @@ def spread(dy: Array, shape: tuple[int, ...], axis: Axis) -> Array:
     Added to zeros: half the time of NumPy's broadcast_to on small arrays, and the result can be written to.
     """
     kept = dy if dy.shape == () else _kept(dy, shape, axis)
-    return namespace_of(dy).zeros(shape, dtype=dy.dtype, device=dy.device) + kept
+    return namespace_of(dy).zeros(shape, dtype=dy.dtype, device=array_device(dy)) + kept
 
 
 @differentiable
@@ -92,7 +92,7 @@ def _extreme(x: Array, y: Array, axis: Axis) -> Rule:
     # the elements that reach the extreme share its gradient evenly, as in PyTorch's amax
     def dx(dy: Array) -> Array:
         ties = xp.astype(x == _kept(y, x.shape, axis), dy.dtype)
-        count = xp.maximum(xp.sum(ties, axis=axis, keepdims=True), xp.ones((), dtype=dy.dtype, device=dy.device))
+        count = xp.maximum(xp.sum(ties, axis=axis, keepdims=True), xp.ones((), dtype=dy.dtype, device=array_device(dy)))
         return _kept(dy, x.shape, axis) * ties / count
 
     return y, (dx,)
@@ -117,7 +117,7 @@ def cumulative_sum(x: Array, /, *, axis: int | None = None, dtype: Any = None, i
     def dx(dy: Array) -> Array:
         total = xp.flip(xp.cumulative_sum(xp.flip(dy, axis=along), axis=along), axis=along)
         if include_initial:
-            total = xp.take(total, xp.arange(1, total.shape[along], device=dy.device), axis=along)
+            total = xp.take(total, xp.arange(1, total.shape[along], device=array_device(dy)), axis=along)
         return total
 
     return xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial), (dx,)
@@ -130,7 +130,8 @@ def prod(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = 
     rest = [a for a in range(x.ndim) if a not in axes]
     y = reshape(permute_dims(x, (*rest, *axes)), (*(shape[a] for a in rest), _count(shape, axis)))
     if y.shape[-1] == 0:
-        y = concat([y, y.__array_namespace__().ones((*y.shape[:-1], 1), dtype=y.dtype, device=y.device)], axis=-1)
+        one = namespace_of(y).ones((*y.shape[:-1], 1), dtype=y.dtype, device=array_device(y))
+        y = concat([y, one], axis=-1)
     while (n := y.shape[-1]) > 1:
         pairs = y[..., 0 : n - n % 2 : 2] * y[..., 1:n:2]
         y = concat([pairs, y[..., n - 1 :]], axis=-1) if n % 2 else pairs

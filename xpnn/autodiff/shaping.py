@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.arrays.native import scatter_add
 from xpnn.autodiff.broadcasting import sum_to
 from xpnn.autodiff.tape import differentiable, plain
@@ -163,7 +163,7 @@ def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:
     xp = namespace_of(plain(x))
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    places = xp.repeat(xp.arange(x.shape[axis], device=plain(x).device), plain(repeats))
+    places = xp.repeat(xp.arange(x.shape[axis], device=array_device(plain(x))), plain(repeats))
     return take(x, places, axis=axis)
 
 
@@ -237,7 +237,7 @@ def _place(x: Array, *, key: Any, shape: Shape) -> Rule:
         return _place(x, key=key, shape=shape), (dx,)
     if _has_repeatable_places(key):
         return scatter_add(x, key, shape), (dx,)
-    y = namespace_of(x).zeros(shape, dtype=x.dtype, device=x.device)
+    y = namespace_of(x).zeros(shape, dtype=x.dtype, device=array_device(x))
     y[key] = x
     return y, (dx,)
 
@@ -289,7 +289,7 @@ def _take_along_axis(x: Array, *, indices: Array, axis: int) -> Rule:
 
     def dx(dy: Array) -> Array:
         key = [
-            indices if a == axis else xp.reshape(xp.arange(n, device=indices.device), _column(n, a, len(before)))
+            indices if a == axis else xp.reshape(xp.arange(n, device=array_device(indices)), _column(n, a, len(before)))
             for a, n in enumerate(before)
         ]
         return _place(dy, key=tuple(xp.broadcast_arrays(*key)), shape=before)

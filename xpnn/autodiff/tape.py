@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
-from xpnn.arrays.namespaces import Array, is_complex, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, is_complex, namespace_of
 from xpnn.autodiff.tensor import Tensor
 
 __all__ = ["Tape", "constant", "differentiable", "plain"]
@@ -89,7 +89,7 @@ class Tape:
         for position, (dy, output) in enumerate(zip(dys, outputs, strict=True)):
             if dy is None:
                 shape, dtype = self.variables[output]
-                dys[position] = xp.zeros(shape, dtype=dtype, device=known.device)
+                dys[position] = xp.zeros(shape, dtype=dtype, device=array_device(known))
         return tuple(dys)
 
     def _checked(self, dx: Array, variable: int, function: Any, position: int) -> Array:

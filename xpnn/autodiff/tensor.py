@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, Namespace, namespace_of
+from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 
 __all__ = ["Tensor"]
 
@@ -47,7 +47,7 @@ class Tensor:
     dtype = property(lambda self: self._value.dtype, doc="Type of the elements.")
     ndim = property(lambda self: self._value.ndim, doc="Number of axes.")
     size = property(lambda self: self._value.size, doc="Number of elements.")
-    device = property(lambda self: self._value.device, doc="Where the array lives.")
+    device = property(lambda self: array_device(self._value), doc="Where the array lives.")
     T = property(lambda self: rules.transpose(self), doc="The transposed matrix.")
     mT = property(lambda self: rules.matrix_transpose(self), doc="The last two axes exchanged.")
     real = property(lambda self: rules.real(self), doc="The real part.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, is_complex, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, is_complex, is_floating, namespace_of
 from xpnn.arrays.native import from_number
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.autodiff.tape import Tape, constant, plain
@@ -103,6 +103,13 @@ def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], 
     The value may be an array of any shape, or a tree of arrays. The second result takes a gradient of the same shape
     (the vector of the vector-Jacobian product) any number of times.
 
+    Raises
+    ------
+    TypeError
+        If an argument holds integers or no arrays, or the value holds something that is not an array.
+    ValueError
+        From the second result, if the gradient given has not the shape of the value.
+
     Examples
     --------
     >>> import numpy
@@ -113,6 +120,7 @@ def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], 
     tape = Tape()
     lifted, inputs, rebuild = _lifted(tape, function, args, tuple(range(len(args))))
     outputs, build_value = flatten(function(*lifted))
+    outputs = [_array(y, function) for y in outputs]
     value = build_value([_lowered(y, tape) for y in outputs])
 
     def back(dy: Tree) -> tuple[Any, ...]:
@@ -167,6 +175,16 @@ def _floating(leaf: Any, function: Any, position: int) -> Array:
             f"{position}: expected floating-point arrays, got {kind}"
         )
     return leaf
+
+
+def _array(y: Any, function: Any) -> Array:
+    """`y`, part of the value of `function`, as an array."""
+    if type(y) is float:
+        return from_number(y)
+    if not hasattr(y, "shape"):
+        name = getattr(function, "__name__", "the function")
+        raise TypeError(f"expected {name} to give arrays, got {type(y).__name__} {y!r:.40}")
+    return y
 
 
 def _check_scalar(y: Any) -> None:
@@ -225,11 +243,11 @@ def _lowered_tree(tree: Tree, tape: Tape) -> Tree:
 def _one_like(y: Array) -> Array:
     """A gradient to start from, at the level of `y`."""
     inner = plain(y)
-    one = namespace_of(inner).ones((), dtype=inner.dtype, device=inner.device)
+    one = namespace_of(inner).ones((), dtype=inner.dtype, device=array_device(inner))
     return constant(one) if type(y) is Tensor else one
 
 
 def _zeros_like(x: Array) -> Array:
     inner = plain(x)
-    zeros = namespace_of(inner).zeros(inner.shape, dtype=inner.dtype, device=inner.device)
+    zeros = namespace_of(inner).zeros(inner.shape, dtype=inner.dtype, device=array_device(inner))
     return constant(zeros) if type(x) is Tensor else zeros

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.arrays.native import require_labels
 from xpnn.autodiff.special import expit, finite_maximum
 from xpnn.autodiff.tape import differentiable
@@ -230,7 +230,7 @@ def _cross_entropy_of_labels(z: Array, t: Array) -> Rule:
 
     # softmax(z), less 1 at the label
     def dz(dl: Array) -> Array:
-        classes = xp.arange(z.shape[-1], dtype=t.dtype, device=t.device)
+        classes = xp.arange(z.shape[-1], dtype=t.dtype, device=array_device(t))
         return xp.expand_dims(dl, axis=-1) * (e / xp.maximum(total, 1.0) - xp.astype(labels == classes, z.dtype))
 
     return value, (dz, None)

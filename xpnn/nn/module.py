@@ -21,6 +21,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Self
 
 from xpnn.arrays.devices import Device, device_of
+from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
 
 __all__ = ["Buffer", "Module", "Parameter", "Sequential", "Slot"]
@@ -210,13 +211,24 @@ class Module:
             slot.value[...] = moved[name]
         return self
 
-    def to(self, device: Device | None = None, *, dtype: str | None = None) -> Self:
-        """Move all arrays to `device`, floating-point ones to `dtype` ('float32', 'float64'); returns the model."""
+    def to(self, device: Device | str | None = None, *, dtype: str | None = None) -> Self:
+        """Move all arrays to `device`, floating-point ones to `dtype` ('float32', 'float64'); returns the model.
+
+        `device` is a `Device` or a word for `xpnn.device`, such as 'cuda'.
+
+        Raises
+        ------
+        TypeError, ValueError, DeviceUnavailable
+            If `device` or `dtype` is not among these, or cannot be used; the model is then unchanged.
+        """
+        chosen = None if device is None else find_device(device)
+        if dtype not in (None, "float32", "float64"):
+            raise ValueError(f"to expected dtype 'float32' or 'float64', got {dtype!r:.60}")
         moved: dict[int, Array] = {}
         for slot in self.slots():
             old = slot.value
             if id(old) not in moved:
-                target = device if device is not None else device_of(old)
+                target = chosen if chosen is not None else device_of(old)
                 xp = target.xp
                 wanted = getattr(xp, dtype) if dtype is not None and is_floating(old.dtype) else None
                 moved[id(old)] = target.asarray(old, dtype=wanted)
