@@ -103,7 +103,7 @@ for name in (
     "atan",
 ):
     row(f"complex {name}", std(name), phasor(3, 2))
-for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "logaddexp", "hypot", "atan2", "copysign"):
+for name in "add subtract multiply divide maximum minimum logaddexp hypot atan2 copysign nextafter".split():
     row(name, std(name), normal(3, 4), normal(3, 4))
     row(f"{name} broadcast", std(name), normal(3, 4), normal(4), empty=False)
     row(f"{name} with ()", std(name), normal(3, 4), numpy.asarray(0.3))

@@ -33,7 +33,7 @@ from xpnn.arrays._normal import normal_from_words
 from xpnn.arrays._philox import words_in_standard_functions, words_on_cuda, words_on_numpy
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 
-__all__ = ["bits", "fresh_seed", "keep_mask", "normal", "permutation", "uniform"]
+__all__ = ["bits", "fresh_seed", "keep_mask", "normal", "permutation", "require_seed", "uniform"]
 
 Shape: TypeAlias = int | Sequence[int]
 
@@ -71,7 +71,7 @@ def bits(count: int, *, seed: int, stream: str, step: Any = 0, like: Array | Non
     >>> bits(2, seed=0, stream="doc")
     array([13974847116515483204,  9472031683130366501], dtype=uint64)
     """
-    count, key = _whole("count", count), (_whole("seed", seed), _hash(stream))
+    count, key = _whole("count", count), (require_seed(seed), _hash(stream))
     like = _NUMPY_ARRAY if like is None else like
     xp = namespace_of(like)
     counter = _step(step, like)
@@ -200,6 +200,17 @@ def fresh_seed() -> int:
     True
     """
     return int.from_bytes(os.urandom(8), "little") >> 11
+
+
+def require_seed(seed: Any) -> int:
+    """`seed` as an int, if it is an integer from 0 to 2^64 - 1.
+
+    Examples
+    --------
+    >>> require_seed(3)
+    3
+    """
+    return _whole("seed", seed)
 
 
 @functools.lru_cache(maxsize=1024)

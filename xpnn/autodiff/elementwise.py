@@ -449,6 +449,18 @@ def copysign(a: Array, b: Array) -> Rule:
 
 
 @differentiable
+def nextafter(a: Array, b: Array) -> Rule:
+    # a, but for its last digit
+    def da(dy: Array) -> Array:
+        return sum_to(dy, shape_of(a))
+
+    def db(dy: Array) -> Array:
+        return sum_to(0 * dy, shape_of(b))
+
+    return namespace_of(a, b).nextafter(a, b), (da, db)
+
+
+@differentiable
 def conj(x: Array) -> Rule:
     def dx(dy: Array) -> Array:
         return conjugate(dy)

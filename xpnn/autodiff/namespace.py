@@ -33,7 +33,7 @@ WITHOUT_DERIVATIVE = frozenset(
     # integers
     "bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor "
     # constant almost everywhere: the derivative is 0
-    "ceil floor floor_divide round trunc nextafter".split()
+    "ceil floor floor_divide round trunc".split()
 )
 CREATION = frozenset(
     "arange asarray empty empty_like eye from_dlpack full full_like linspace meshgrid ones ones_like zeros "
@@ -71,6 +71,23 @@ def without_derivative(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _creation(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, whose result is a constant, so that no Tensor on the path may go into it."""
+    first = 1 if name.endswith("_like") else 0  # there only shape and dtype of the first argument count
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if _holds_path([*args[first:], *kwargs.values()]):
+            raise TypeError(
+                f"{name} of a Tensor on the way to a gradient would lose the gradient: build the result with "
+                f"xp.broadcast_to, xp.stack or products, such as x * xp.ones(shape)"
+            )
+        return function(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = function.__doc__
+    return call
+
+
 def _off_path(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)([_off_path(part) for part in value])
@@ -99,8 +116,10 @@ class DifferentiableNamespace:
             return SimpleNamespace(**{function: RULES[function] for function in _LINALG})
         if name == "asarray":
             return self._asarray
-        if name in WITHOUT_DERIVATIVE or name in CREATION:
+        if name in WITHOUT_DERIVATIVE:
             return without_derivative(getattr(self.stands_on, name))
+        if name in CREATION:
+            return _creation(name, without_derivative(getattr(self.stands_on, name)))
         if name in PLAIN:
             return getattr(self.stands_on, name)
         if hasattr(self.stands_on, name) and not name.startswith("_"):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, array_device, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, is_floating, namespace_of
 from xpnn.arrays.native import scatter_add
 from xpnn.autodiff.broadcasting import sum_to
-from xpnn.autodiff.tape import differentiable, plain
+from xpnn.autodiff.tape import constant, differentiable, plain
 from xpnn.autodiff.tensor import Tensor
 
 Shape = tuple[int, ...]
@@ -118,14 +118,22 @@ def roll(x: Array, /, shift: int | Shape, *, axis: Axis = None) -> Rule:
     return namespace_of(x).roll(x, shift, axis=axis), (dx,)
 
 
-@differentiable
-def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Rule:
-    xp = namespace_of(x)
+def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    if device is not None:
+        x = x.to_device(device)
+    if is_floating(dtype):
+        return _cast(x, dtype, copy=copy)
+    inner = plain(x)  # an integer is constant almost everywhere
+    y = namespace_of(inner).astype(inner, dtype, copy=copy)
+    return constant(y) if type(x) is Tensor else y
 
+
+@differentiable
+def _cast(x: Array, dtype: Any, *, copy: bool) -> Rule:
     def dx(dy: Array) -> Array:
         return dy  # the walk gives it the dtype of x
 
-    return xp.astype(x, dtype, copy=copy), (dx,)
+    return namespace_of(x).astype(x, dtype, copy=copy), (dx,)
 
 
 @differentiable

@@ -40,13 +40,14 @@ _levels = itertools.count(1)
 class Tape:
     """The notes of one differentiation: for each operation, what went in, what came out, and the way back."""
 
-    __slots__ = ("level", "nodes", "spent", "variables")
+    __slots__ = ("closed", "level", "nodes", "spent", "variables")
 
     def __init__(self) -> None:
         self.level = next(_levels)
         self.variables: list[tuple[tuple[int, ...], Any]] = []  # shape and dtype of each
         self.nodes: list[tuple[Any, list[int], int | list[int], Sequence[Any]]] = []
-        self.spent = False
+        self.closed = False  # the function has ended: nothing more may be noted
+        self.spent = False  # the notes are freed
 
     def variable(self, value: Array) -> Tensor:
         """A new variable of this differentiation with `value`."""
@@ -63,7 +64,7 @@ class Tape:
             raise RuntimeError("this differentiation was already walked back and its notes are freed: compute it again")
         arrived: dict[int, Array] = {y._variable: dy}
         nodes = iter(reversed(self.nodes)) if keep else _pop_all(self.nodes)
-        self.spent = not keep
+        self.spent, self.closed = not keep, True
         for node in nodes:
             self._back_through(node, arrived)
         return [arrived.get(x._variable) for x in wanted]
@@ -95,6 +96,10 @@ class Tape:
     def _checked(self, dx: Array, variable: int, function: Any, position: int) -> Array:
         """`dx` in the dtype of its variable (a real variable has a real gradient), if it has the shape."""
         shape, dtype = self.variables[variable]
+        if not hasattr(dx, "dtype"):
+            raise TypeError(
+                f"the derivative of {function.__name__} for argument {position} gave {dx!r:.40}, expected an array"
+            )
         if dx.dtype != dtype:
             xp = namespace_of(dx)
             if is_complex(dx.dtype) and not is_complex(dtype):
@@ -146,9 +151,7 @@ def differentiable(function: Callable[P, tuple[Any, Sequence[Backward | None]]])
         for argument in args:
             if type(argument) is Tensor:
                 return _record(function, args, kwargs)
-        if kwargs:
-            _refuse_tensors(function, kwargs)
-        return function(*args, **kwargs)[0]
+        return function(*args, **(_plain_options(function, kwargs) if kwargs else kwargs))[0]
 
     return operation
 
@@ -156,7 +159,7 @@ def differentiable(function: Callable[P, tuple[Any, Sequence[Backward | None]]])
 def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run `function` one level down and note it on the highest tape among its arguments."""
     if kwargs:
-        _refuse_tensors(function, kwargs)
+        kwargs = _plain_options(function, kwargs)
     tape: Tape | None = None
     for argument in args:
         if type(argument) is Tensor and argument._tape is not tape and argument._tape is not None:
@@ -165,7 +168,7 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     value, backward = function(*inner, **kwargs)
     if tape is None:
         return constant(value)
-    if tape.spent:
+    if tape.closed:
         raise RuntimeError(
             f"{function.__name__} got a Tensor whose differentiation has ended: return it as an auxiliary value "
             "instead of keeping it, or use it inside the function that is differentiated"
@@ -211,10 +214,12 @@ def _output(tape: Tape, value: Array, function: Any) -> Tensor:
     return tape.variable(value)
 
 
-def _refuse_tensors(function: Any, kwargs: dict[str, Any]) -> None:
+def _plain_options(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The options without the Tensors around constants."""
     for name, option in kwargs.items():
         if type(option) is Tensor and option._tape is not None:
             raise TypeError(f"{function.__name__} takes no gradient for its option {name}: give it a plain array")
+    return {name: plain(option) for name, option in kwargs.items()}
 
 
 def constant(value: Any) -> Any:

@@ -13,6 +13,14 @@ from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 
 __all__ = ["Tensor"]
 
+# NumPy's functions behind the operators, by the names of the rules
+_UFUNCS = {
+    **{name: name for name in "add subtract multiply divide floor_divide remainder matmul".split()},
+    **{name: name for name in "equal not_equal less less_equal greater greater_equal".split()},
+    **{name: name for name in "bitwise_and bitwise_or bitwise_xor".split()},
+    **{"power": "pow", "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift"},
+}
+
 rules: Any = None
 """The differentiable functions that the operators below run. Rules are made of Tensors and Tensors of rules; the module
 `namespace`, which knows all rules, closes the circle by setting this once."""
@@ -28,8 +36,7 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_tape", "_value", "_variable")
-    __array_ufunc__ = None  # NumPy's operators give way to ours: `array * tensor` is recorded
-    __array_priority__ = 1000  # the same for libraries that look at this
+    __array_priority__ = 1000  # `array * tensor` is ours, for libraries that look at this
     stands_on_another = True  # the namespace depends on the value, not on the type
 
     def __init__(self, value: Array, tape: Any, variable: int) -> None:
@@ -105,6 +112,17 @@ class Tensor:
 
     def __dlpack_device__(self) -> Any:
         return self._plain("export by DLPack").__dlpack_device__()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """What NumPy runs for `array * tensor`: the operators of a raw array and a Tensor are ours."""
+        rule = _UFUNCS.get(ufunc.__name__)
+        if rule is not None and method == "__call__" and not options:
+            return getattr(rules, rule)(*inputs)
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        raise TypeError(
+            f"numpy.{name} got a Tensor, and what it computes cannot be differentiated: use the functions of the "
+            "Tensor's own namespace, xp = xpnn.namespace_of(y), such as xp.sum(y) and xp.exp(y)"
+        )
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise TypeError("a Tensor cannot be written in place: build the result with xp.where, xp.concat or xp.stack")

@@ -64,6 +64,7 @@ def value_and_grad(
         positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         args, inputs, rebuild = _lifted(tape, function, args, positions)
         result = function(*args, **kwargs)
+        tape.closed = True
         y, auxiliary = result if aux else (result, None)
         y = from_number(y) if type(y) is float else y
         _check_scalar(y)
@@ -120,6 +121,7 @@ def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], 
     tape = Tape()
     lifted, inputs, rebuild = _lifted(tape, function, args, tuple(range(len(args))))
     outputs, build_value = flatten(function(*lifted))
+    tape.closed = True
     outputs = [_array(y, function) for y in outputs]
     value = build_value([_lowered(y, tape) for y in outputs])
 

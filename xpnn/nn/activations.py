@@ -1,4 +1,8 @@
-"""Activations: the bends between the layers, without which a deep network would be one matrix."""
+"""Activations: the bends between the layers, without which a deep network would be one matrix.
+
+All but the softmax work on each element on its own. The result has the shape of the input, and its dtype where that is
+a floating-point one.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +58,8 @@ def tanh(x: Array) -> Rule:
 def relu(x: Array) -> Rule:
     """max(x, 0), elementwise; the derivative at 0 is 0, as in PyTorch.
 
+    Nair and Hinton, Rectified linear units improve restricted Boltzmann machines (2010).
+
     Examples
     --------
     >>> import numpy
@@ -72,9 +78,9 @@ def relu(x: Array) -> Rule:
 
 @differentiable
 def leaky_relu(x: Array, *, slope: float = 0.01) -> Rule:
-    """x where x > 0, else `slope` x, elementwise.
+    """x where x > 0, else `slope` x, elementwise; the derivative at 0 is `slope`, as in PyTorch.
 
-    Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models (2013), equation 2.
+    Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models (2013), section 2.
 
     Examples
     --------
@@ -138,7 +144,7 @@ def gelu(x: Array, *, approximate: Literal["none", "tanh"] = "none") -> Array:
 
 
 class Sigmoid(Module):
-    """The layer of `sigmoid`."""
+    """The layer of `sigmoid`. For training with `binary_cross_entropy_with_logits` leave it out: that takes logits."""
 
     def forward(self, x: Array) -> Array:
         return sigmoid(x)
@@ -159,7 +165,18 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """The layer of `leaky_relu`."""
+    """The layer of `leaky_relu`.
+
+    Parameters
+    ----------
+    slope
+        The factor where x is below 0.
+
+    Examples
+    --------
+    >>> LeakyReLU(0.2)
+    LeakyReLU(slope=0.2)
+    """
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = slope
@@ -172,7 +189,23 @@ class LeakyReLU(Module):
 
 
 class GELU(Module):
-    """The layer of `gelu`."""
+    """The layer of `gelu`.
+
+    Parameters
+    ----------
+    approximate
+        'none' for the exact function, or 'tanh'.
+
+    Raises
+    ------
+    ValueError
+        If `approximate` is neither.
+
+    Examples
+    --------
+    >>> GELU(approximate="tanh")
+    GELU(approximate='tanh')
+    """
 
     def __init__(self, *, approximate: Literal["none", "tanh"] = "none") -> None:
         if approximate not in ("none", "tanh"):
@@ -187,7 +220,7 @@ class GELU(Module):
 
 
 class Softmax(Module):
-    """The layer of `softmax`. For training with `cross_entropy` leave it out: that loss takes logits."""
+    """The layer of `softmax` along `axis`. For training with `cross_entropy` leave it out: that loss takes logits."""
 
     def __init__(self, *, axis: int = -1) -> None:
         self.axis = axis
@@ -200,7 +233,7 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """The layer of `log_softmax`."""
+    """The layer of `log_softmax` along `axis`."""
 
     def __init__(self, *, axis: int = -1) -> None:
         self.axis = axis

@@ -34,6 +34,13 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     array
         Shape (..., out_features).
 
+    Raises
+    ------
+    ValueError
+        If the last axis of `x` is not that of `w`, or `b` has another shape.
+    TypeError
+        If they are not arrays of one library.
+
     Examples
     --------
     >>> import numpy
@@ -41,8 +48,8 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     array([[12.5]])
     """
     xp = namespace_of(x, w, b)
-    if x.shape[-1:] != w.shape[1:]:
-        raise ValueError(f"linear expected the last axis of x to be {w.shape[-1]}, as of w, got shape {x.shape}")
+    if x.shape[-1:] != w.shape[1:] or w.ndim != 2 or (b is not None and b.shape != w.shape[:1]):
+        _explain(x, w, b)
     rows = x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
     y = rows @ w.T
     if b is not None:
@@ -66,8 +73,19 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     return y if x.ndim == 2 else xp.reshape(y, shape), (dx, dw, db)
 
 
+def _explain(x: Array, w: Array, b: Array | None) -> None:
+    """Raise, and say which shape does not fit."""
+    if w.ndim != 2:
+        raise ValueError(f"linear expected w of shape (out_features, in_features), got shape {w.shape}")
+    if x.shape[-1:] != w.shape[1:]:
+        raise ValueError(f"linear expected the last axis of x to be {w.shape[-1]}, as of w, got shape {x.shape}")
+    raise ValueError(f"linear expected b of shape {w.shape[:1]}, as of w, got shape {getattr(b, 'shape', None)}")
+
+
 class Linear(Module):
-    """A dense layer: `linear(x, weight, bias)`.
+    """A dense layer: `linear(x, weight, bias)`, from shape (..., in_features) to shape (..., out_features).
+
+    The weights are drawn at once, from a seed of the operating system's; `initialize(seed)` draws them again.
 
     Parameters
     ----------
@@ -91,7 +109,8 @@ class Linear(Module):
     Raises
     ------
     ValueError
-        If a number of features is not a positive integer, or the last axis of the input is not `in_features`.
+        If a number of features is not a positive integer, `dtype` is another, or the last axis of the input is not
+        `in_features`.
     TypeError
         If the input has another dtype than the weight.
 
@@ -148,12 +167,10 @@ class Linear(Module):
         return linear(x, self.weight, self.bias)
 
     def _check(self, x: Array) -> None:
-        shape = getattr(x, "shape", None)
-        if shape is None:
-            namespace_of(x)
-        if not shape or shape[-1] != self.in_features:
+        namespace_of(*((x, self.weight) if hasattr(x, "shape") else (x,)))
+        if x.shape[-1:] != (self.in_features,):
             raise ValueError(
-                f"Linear expected the last axis of x to be {self.in_features} (in_features), got shape {shape}"
+                f"Linear expected the last axis of x to be {self.in_features} (in_features), got shape {x.shape}"
             )
         if x.dtype != self.weight.dtype:
             raise TypeError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
 from xpnn.arrays.native import from_number
 from xpnn.arrays.random import fresh_seed, keep_mask
 from xpnn.autodiff.tape import differentiable, plain
@@ -25,10 +25,25 @@ def dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", ste
     The mask is a function of (seed, stream, step, element): the same bits on every device. The probability is rounded
     to a multiple of 2^-16. `p = 1` gives zeros.
 
+    Parameters
+    ----------
+    x
+        Any shape; the result has shape and dtype of `x`.
+    p
+        Probability of an element to be zeroed.
+    seed
+        Integer from 0 to 2^64 - 1.
+    stream
+        A name; masks of different names are unrelated. PyTorch draws all masks from one hidden stream instead.
+    step
+        Integer from 0, or an integer array of shape (): another step is another mask.
+
     Raises
     ------
     ValueError
         If `p` is not between 0 and 1.
+    TypeError
+        If `x` is not an array of floating-point numbers.
 
     Examples
     --------
@@ -38,6 +53,9 @@ def dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", ste
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout expected a probability p between 0 and 1, got {p}")
+    namespace_of(x)
+    if not is_floating(x.dtype):
+        raise TypeError(f"dropout expected floating-point numbers, got {dtype_name(x.dtype)}")
     if p == 0:
         return x
     keep = keep_mask(x.shape, 1 - p, seed=seed, stream=stream, step=plain(step), like=plain(x))
@@ -55,7 +73,7 @@ def _scaled_mask(x: Array, keep: Array, *, scale: float) -> Rule:
 
 
 class Dropout(Module):
-    """In training, `dropout(x, p)` with a new mask each call; in evaluation, nothing.
+    """In training, `dropout(x, p)` with a new mask each call; in evaluation, `x` as it is.
 
     Parameters
     ----------
@@ -67,6 +85,11 @@ class Dropout(Module):
     calls
         Number of masks drawn so far, an int64 array of shape (): the step that a mask is a function of.
         `initialize(seed)` sets the seed and starts again from 0; without it the seed comes from the operating system.
+
+    Raises
+    ------
+    ValueError
+        If `p` is not between 0 and 1.
 
     Examples
     --------

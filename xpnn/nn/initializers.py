@@ -4,12 +4,15 @@ A unit adds up `fan_in` inputs. If its weights have variance 1 / fan_in, the sum
 (LeCun); a ReLU loses half of it, so twice that serves there (He); to keep gradients on their way back too, the mean
 of both fans is taken (Glorot). Weights have shape (out_features, in_features, *kernel).
 
-All draws are made on the host from `(seed, stream)`, so that a seed gives the same bits on every device.
+    weight = he_normal((32, 30), seed=0, stream="init/0.weight")
+
+All draws are made on the host from `(seed, stream)`, so that a seed gives the same bits on every device. `dtype` is
+'float32' or 'float64'. Another dtype raises TypeError, and a shape with less than two axes ValueError.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod, sqrt
 from typing import TypeAlias
 
@@ -35,8 +38,11 @@ Initializer: TypeAlias = Callable[..., Array]
 
 def fans(shape: Shape) -> tuple[int, int]:
     """The numbers of inputs and of outputs that one unit of a weight of `shape` is connected with."""
-    if len(shape) < 2:
-        raise ValueError(f"expected the shape of a weight, (out_features, in_features, ...), got {shape}")
+    whole = isinstance(shape, Sequence) and all(isinstance(n, int) and n > 0 for n in shape)
+    if not whole or len(shape) < 2:
+        raise ValueError(
+            f"expected the shape of a weight, (out_features, in_features, ...), all positive integers, got {shape!r}"
+        )
     kernel = prod(shape[2:])
     return shape[1] * kernel, shape[0] * kernel
 
@@ -47,9 +53,14 @@ def _uniform(shape: Shape, variance: float, seed: int, stream: str, dtype: str) 
 
 
 def _normal(shape: Shape, variance: float, seed: int, stream: str, dtype: str) -> Array:
-    drawn = normal(shape, seed=seed, stream=stream, dtype="float64") * sqrt(variance)
+    return _cast(normal(shape, seed=seed, stream=stream, dtype="float64") * sqrt(variance), dtype)
+
+
+def _cast(drawn: Array, dtype: str) -> Array:
+    if dtype not in ("float32", "float64"):
+        raise TypeError(f"expected dtype 'float32' or 'float64', got {dtype!r}")
     xp = namespace_of(drawn)
-    return xp.astype(drawn, getattr(xp, dtype))
+    return xp.astype(drawn, getattr(xp, dtype), copy=False)
 
 
 def glorot_uniform(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") -> Array:
@@ -106,7 +117,7 @@ def orthogonal(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") 
 
     Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning (2014), section 3. The Q of a
     normal matrix, with the signs of R's diagonal (Mezzadri, How to generate random matrices from the classical
-    compact groups, 2007).
+    compact groups, 2007). The last bits depend on the LAPACK that NumPy was built with.
 
     Examples
     --------
@@ -121,4 +132,4 @@ def orthogonal(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") 
     q, r = xp.linalg.qr(drawn)
     q = q * xp.where(xp.linalg.diagonal(r) < 0, -1.0, 1.0)
     q = xp.matrix_transpose(q) if rows < columns else q
-    return xp.astype(xp.reshape(q, shape), getattr(xp, dtype))
+    return _cast(xp.reshape(q, shape), dtype)

@@ -6,9 +6,11 @@ item, the mean is the weighted mean, sum(w * loss) / sum(w); if all weights are 
 
 from __future__ import annotations
 
+from math import inf
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
-from xpnn.arrays.namespaces import Array, array_device, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, lowest, namespace_of
 from xpnn.arrays.native import require_labels
 from xpnn.autodiff.special import expit, finite_maximum
 from xpnn.autodiff.tape import differentiable
@@ -31,8 +33,7 @@ Rule = Any  # (value, backward)
 
 def reduced(losses: Array, sample_weight: Array | None, reduction: Reduction) -> Array:
     """The losses per item, weighted and reduced."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    _checked(reduction)
     xp = namespace_of(losses, sample_weight)
     if sample_weight is not None:
         sample_weight = _per_item(sample_weight, losses)
@@ -47,6 +48,20 @@ def reduced(losses: Array, sample_weight: Array | None, reduction: Reduction) ->
     return total if reduction == "sum" else _divided(total, xp.sum(xp.broadcast_to(sample_weight, losses.shape)))
 
 
+def _checked(reduction: Reduction) -> Reduction:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+    return reduction
+
+
+def _checked_positive_weight(weight: float) -> float:
+    if isinstance(weight, bool) or not isinstance(weight, Real):
+        raise TypeError(f"expected positive_weight to be a number, got {weight!r:.60}")
+    if not 0 <= weight < inf:
+        raise ValueError(f"expected positive_weight of 0 or more, got {weight!r}")
+    return float(weight)
+
+
 def _divided(total: Array, weight: Array) -> Array:
     """`total / weight`, and 0 where all weights are zero."""
     xp = namespace_of(weight)
@@ -58,8 +73,12 @@ def _per_item(sample_weight: Array, losses: Array) -> Array:
     if sample_weight.shape != losses.shape[:1]:
         raise ValueError(f"expected sample_weight of shape {losses.shape[:1]}, one per item, got {sample_weight.shape}")
     xp = namespace_of(sample_weight)
-    w = xp.reshape(sample_weight, sample_weight.shape + (1,) * (len(losses.shape) - 1))
-    return w if w.dtype == losses.dtype else xp.astype(w, losses.dtype)
+    return _like(losses, xp.reshape(sample_weight, sample_weight.shape + (1,) * (len(losses.shape) - 1)))
+
+
+def _like(x: Array, w: Array) -> Array:
+    """The weights in the dtype of `x`, so that nothing is promoted."""
+    return w if w.dtype == x.dtype else namespace_of(w).astype(w, x.dtype)
 
 
 def _check_alike(name: str, y: Array, t: Array) -> None:
@@ -91,11 +110,15 @@ def squared_error(y: Array, t: Array, *, sample_weight: Array | None = None, red
     ----------
     y, t
         Outputs and targets, of one shape (n, ...) and dtype.
+    sample_weight
+        Shape (n,): a weight of 0 or more for each item.
+    reduction
+        'mean' (weighted, where there are weights), 'sum', or 'none' for an array of the shape of `y`.
 
     Raises
     ------
     ValueError
-        If the shapes differ (nothing is broadcast), or a mean over nothing is asked for.
+        If the shapes differ (nothing is broadcast), a mean over nothing is asked for, or `reduction` is another.
     TypeError
         If the dtypes differ.
 
@@ -141,12 +164,17 @@ def binary_cross_entropy(
     Parameters
     ----------
     p, t
-        Probabilities and targets, both in [0, 1], of one shape (n, ...) and dtype.
+        Probabilities and targets, both in [0, 1], of one shape (n, ...) and dtype. Values are not looked at, as that
+        would wait for the device: other probabilities give NaN.
+    sample_weight
+        Shape (n,): a weight of 0 or more for each item.
+    reduction
+        'mean' (weighted, where there are weights), 'sum', or 'none' for an array of the shape of `p`.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or a mean over nothing is asked for.
+        If the shapes differ (nothing is broadcast), a mean over nothing is asked for, or `reduction` is another.
     TypeError
         If the dtypes differ.
 
@@ -197,13 +225,17 @@ def binary_cross_entropy_with_logits(
     ----------
     z, t
         Logits, and targets in [0, 1], of one shape (n, ...) and dtype.
+    sample_weight
+        Shape (n,): a weight of 0 or more for each item.
     positive_weight
-        Factor of the loss of positives (t = 1), PyTorch's `pos_weight`.
+        Factor of the loss of positives (t = 1), PyTorch's `pos_weight`; a number of 0 or more.
+    reduction
+        'mean' (weighted, where there are weights), 'sum', or 'none' for an array of the shape of `z`.
 
     Raises
     ------
     ValueError
-        If the shapes differ, or a mean over nothing is asked for.
+        If the shapes differ (nothing is broadcast), a mean over nothing is asked for, or `reduction` is another.
     TypeError
         If the dtypes differ.
 
@@ -214,7 +246,7 @@ def binary_cross_entropy_with_logits(
     np.float64(17.5)
     """
     _check_alike("binary_cross_entropy_with_logits", z, t)
-    losses = _binary_cross_entropy_with_logits(z, t, positive_weight=positive_weight)
+    losses = _binary_cross_entropy_with_logits(z, t, positive_weight=_checked_positive_weight(positive_weight))
     return reduced(losses, sample_weight, reduction)
 
 
@@ -242,7 +274,7 @@ def _cross_entropy_of_probabilities(z: Array, t: Array) -> Rule:
     top = finite_maximum(z, -1)
     e = xp.exp(z - top)
     total = xp.maximum(xp.sum(e, axis=-1, keepdims=True), 1.0)
-    log_p = z - top - xp.log(total)
+    log_p = xp.maximum(z - top - xp.log(total), lowest(z.dtype))  # not -inf, which times t = 0 would be NaN
 
     # softmax(z) sum(t) - t
     def dz(dl: Array) -> Array:
@@ -267,21 +299,23 @@ def cross_entropy(
     Parameters
     ----------
     z
-        Logits, shape (n, ..., classes).
+        Logits, shape (n, ..., classes): the classes are the last axis. PyTorch has them second, (n, classes, ...).
     t
         Integer labels, shape (n, ...), from 0 to classes - 1; or probabilities, shape (n, ..., classes) and dtype of
         `z`.
     sample_weight
-        Shape (n,).
+        Shape (n,): a weight of 0 or more for each item.
     class_weight
-        Shape (classes,). With labels it weighs each item by its class, and the mean is the weighted mean; with
-        probabilities it weighs each class's term, and the mean is over items. Both as in PyTorch.
+        Shape (classes,). With labels it weighs each item by its class, and the mean is the weighted mean;
+        with probabilities it weighs each class's term, and the mean is over items. Both as in PyTorch.
+    reduction
+        'mean', 'sum', or 'none' for an array of shape (n, ...).
 
     Raises
     ------
     ValueError
-        If shapes do not fit, or a mean over nothing is asked for; on NumPy, if a label is out of range (on a GPU that
-        would have to wait for the device: `Trainer` checks labels before training).
+        If shapes do not fit, a mean over nothing is asked for, or `reduction` is another; on NumPy, if a label is out
+        of range (on a GPU that would have to wait for the device: `Trainer` checks labels before training).
     TypeError
         If `t` is neither integers nor of the dtype of `z`.
 
@@ -298,17 +332,19 @@ def cross_entropy(
         raise ValueError(f"cross_entropy expected class_weight of shape {z.shape[-1:]}, got {class_weight.shape}")
     if not xp.isdtype(t.dtype, "integral"):
         _check_alike("cross_entropy of probabilities", z, t)
-        weighted = t if class_weight is None else t * class_weight
+        weighted = t if class_weight is None else t * _like(t, class_weight)
         return reduced(_cross_entropy_of_probabilities(z, weighted), sample_weight, reduction)
     if t.shape != z.shape[:-1]:
         raise ValueError(
             f"cross_entropy expected labels of shape {z.shape[:-1]} for logits of shape {z.shape}, got {t.shape}"
         )
     require_labels(t, z.shape[-1])
+    t = t if t.dtype == xp.int64 else xp.astype(t, xp.int64)  # uint8 could not count 300 classes
     losses = _cross_entropy_of_labels(z, t)
     if class_weight is None:
         return reduced(losses, sample_weight, reduction)
-    return _class_weighted(losses, xp.take(class_weight, xp.reshape(t, (-1,))), sample_weight, reduction)
+    weights = xp.take(_like(z, class_weight), xp.reshape(t, (-1,)))
+    return _class_weighted(losses, weights, sample_weight, reduction)
 
 
 def _class_weighted(losses: Array, weights: Array, sample_weight: Array | None, reduction: Reduction) -> Array:
@@ -327,7 +363,7 @@ class SquaredError(Module):
     """The layer of `squared_error`."""
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
-        self.reduction = reduction
+        self.reduction = _checked(reduction)
 
     def forward(self, y: Array, t: Array, *, sample_weight: Array | None = None) -> Array:
         return squared_error(y, t, sample_weight=sample_weight, reduction=self.reduction)
@@ -337,7 +373,7 @@ class BinaryCrossEntropy(Module):
     """The layer of `binary_cross_entropy`."""
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
-        self.reduction = reduction
+        self.reduction = _checked(reduction)
 
     def forward(self, p: Array, t: Array, *, sample_weight: Array | None = None) -> Array:
         return binary_cross_entropy(p, t, sample_weight=sample_weight, reduction=self.reduction)
@@ -347,7 +383,7 @@ class BinaryCrossEntropyWithLogits(Module):
     """The layer of `binary_cross_entropy_with_logits`."""
 
     def __init__(self, *, positive_weight: float = 1.0, reduction: Reduction = "mean") -> None:
-        self.positive_weight, self.reduction = positive_weight, reduction
+        self.positive_weight, self.reduction = _checked_positive_weight(positive_weight), _checked(reduction)
 
     def forward(self, z: Array, t: Array, *, sample_weight: Array | None = None) -> Array:
         return binary_cross_entropy_with_logits(
@@ -356,11 +392,11 @@ class BinaryCrossEntropyWithLogits(Module):
 
 
 class CrossEntropy(Module):
-    """The layer of `cross_entropy`; `class_weight` is a buffer."""
+    """The layer of `cross_entropy`; `class_weight`, shape (classes,), is a buffer."""
 
     def __init__(self, *, class_weight: Array | None = None, reduction: Reduction = "mean") -> None:
         self.class_weight = None if class_weight is None else Buffer(class_weight)
-        self.reduction = reduction
+        self.reduction = _checked(reduction)
 
     def forward(self, z: Array, t: Array, *, sample_weight: Array | None = None) -> Array:
         return cross_entropy(

@@ -23,20 +23,39 @@ from typing import Any, NamedTuple, Self
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
+from xpnn.arrays.random import require_seed
 
 __all__ = ["Buffer", "Module", "Parameter", "Sequential", "Slot"]
 
 
 class Parameter:
-    """Declares an array attribute of a `Module` as trained: `self.weight = Parameter(array)`."""
+    """Declares an array attribute of a `Module` as trained: `self.weight = Parameter(array)`.
+
+    The attribute is then the array itself, of any shape and a floating-point dtype.
+
+    Raises
+    ------
+    TypeError
+        If `value` is not an array of floating-point numbers.
+    """
 
     def __init__(self, value: Array) -> None:
         namespace_of(value)
+        _require_floating("a Parameter", value)
         self.value = value
 
 
 class Buffer:
-    """Declares an array attribute of a `Module` as state that is saved and moved, but not trained."""
+    """Declares an array attribute of a `Module` as state that is saved and moved, but not trained.
+
+    In `forward` write into it in place, `self.count[...] = self.count + 1`: inside a differentiated call the module is
+    a stand-in, and an attribute set there would be lost.
+
+    Raises
+    ------
+    TypeError
+        If `value` is not an array.
+    """
 
     def __init__(self, value: Array) -> None:
         namespace_of(value)
@@ -59,7 +78,31 @@ class Slot(NamedTuple):
 class Module:
     """A layer or a model: declared arrays, other modules, and a `forward` that uses them.
 
-    Subclasses declare their arrays in `__init__` (no call of `super().__init__` is needed) and define `forward`.
+    Subclasses declare their arrays in `__init__` (no call of `super().__init__` is needed) and define `forward`. A
+    layer that draws its parameters also defines `reset`, for `initialize(seed)`.
+
+    Attributes
+    ----------
+    training
+        Whether the model is in training; `train()` and `eval()` set it.
+
+    Raises
+    ------
+    TypeError
+        If an array is set as an attribute that nobody declared.
+    AttributeError
+        If an attribute is set inside a differentiated call.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> class Scale(Module):
+    ...     def __init__(self, features):
+    ...         self.factor = Parameter(numpy.full(features, 2.0))
+    ...     def forward(self, x):
+    ...         return x * self.factor
+    >>> Scale(2)(numpy.asarray([1.0, 10.0]))
+    array([ 2., 20.])
     """
 
     training: bool
@@ -82,25 +125,48 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        self._require_lasting(name)
+        value = value.item() if _is_numpy_scalar(value) else value  # numpy.float64(2) * x would make float32 float64
+        kind = self._kinds.get(name)
+        if isinstance(value, Parameter | Buffer):
+            kind = "parameter" if isinstance(value, Parameter) else "buffer"
+            value = value.value
+        elif kind is not None and not (value is None or isinstance(value, Module | list | tuple | dict)):
+            self._check_replacement(name, kind, value)
+        else:
+            kind = None
+            _refuse_arrays(f"{type(self).__name__}.{name}", name, value)
+        self._forget(name)
+        if kind is not None:
+            self._kinds[name] = kind
+        elif isinstance(value, list | dict) or _holds_module(value):  # lists and dictionaries may be filled later
+            self._children[name] = None
+        self.__dict__[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        self._require_lasting(name)
+        super().__delattr__(name)
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self._kinds.pop(name, None)
+        self._children.pop(name, None)
+
+    def _require_lasting(self, name: str) -> None:
+        """Raise if this is the copy that stands in for a module inside a differentiated call."""
         if "_stand_in" in self.__dict__:
             raise AttributeError(
                 f"cannot set {name} of a {type(self).__name__} inside a differentiated call: the change would be lost. "
                 "Declare a Buffer and write into it in place (self.count[...] = ...), or return the value"
             )
-        if isinstance(value, Parameter | Buffer):
-            self._kinds[name] = "parameter" if isinstance(value, Parameter) else "buffer"
-            value = value.value
-        elif _is_array(value) and name not in self._kinds:
-            raise TypeError(
-                f"{type(self).__name__}.{name} is an array that nobody declared: write self.{name} = Parameter(...) to "
-                f"train it or self.{name} = Buffer(...) to keep it as it is"
-            )
-        elif value is None or isinstance(value, Module | list | tuple | dict):
-            self._kinds.pop(name, None)
-        self._children.pop(name, None)
-        if _holds_module(value):
-            self._children[name] = None
-        self.__dict__[name] = value
+
+    def _check_replacement(self, name: str, kind: str, value: Any) -> None:
+        what = f"{type(self).__name__}.{name}, a {'buffer' if kind == 'buffer' else 'parameter'},"
+        if not _is_array(value):
+            raise TypeError(f"{what} expected an array in its place, got {type(value).__name__}")
+        namespace_of(value)
+        if kind != "buffer":
+            _require_floating(what, value)
 
     # Walking
 
@@ -150,7 +216,13 @@ class Module:
         """Draw all parameters anew from `seed`: the same seed gives the same bits on every device.
 
         Each layer draws from streams named by its path, so the layers are independent. Returns the model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `seed` is not an integer from 0 to 2^64 - 1.
         """
+        require_seed(seed)
         for path, module in self.named_modules():
             module.reset(seed=seed, path=path)
         return self
@@ -166,11 +238,23 @@ class Module:
         return self.train(False)
 
     def freeze(self, *patterns: str) -> Self:
-        """Stop training the parameters whose names match `patterns` ('0.*', '*.bias'; all if none is given)."""
+        """Stop training the parameters whose names match `patterns` ('0.*', '*.bias'; all if none is given).
+
+        Raises
+        ------
+        ValueError
+            If a pattern matches no parameter.
+        """
         return self._switch(patterns or ("*",), "parameter", "frozen")
 
     def unfreeze(self, *patterns: str) -> Self:
-        """Train again the frozen parameters whose names match `patterns` (all if none is given)."""
+        """Train again the frozen parameters whose names match `patterns` (all if none is given).
+
+        Raises
+        ------
+        ValueError
+            If a pattern matches no parameter.
+        """
         return self._switch(patterns or ("*",), "frozen", "parameter")
 
     def _switch(self, patterns: tuple[str, ...], before: str, after: str) -> Self:
@@ -178,8 +262,10 @@ class Module:
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise ValueError(f"no parameter is named {pattern!r}; there are {', '.join(names) or 'none'}")
-        for slot in self.slots(before):
-            if any(fnmatchcase(slot.name, pattern) for pattern in patterns):
+        slots = self.slots(before)
+        chosen = {id(slot.value) for slot in slots if any(fnmatchcase(slot.name, pattern) for pattern in patterns)}
+        for slot in slots:
+            if id(slot.value) in chosen:  # under whatever name: a shared parameter is one parameter
                 slot.module._kinds[slot.attribute] = after
         return self
 
@@ -195,6 +281,8 @@ class Module:
         ValueError
             If names are missing or unexpected, or shapes or kinds of numbers differ; the model is then unchanged.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"load_state_dict expected a dictionary of arrays by name, got {type(state).__name__}")
         slots = {slot.name: slot for slot in self.slots()}
         missing, unexpected = slots.keys() - state.keys(), state.keys() - slots.keys()
         if missing or unexpected:
@@ -255,6 +343,15 @@ class Sequential(Module):
     ------
     TypeError
         If a layer is not a `Module`.
+
+    Examples
+    --------
+    >>> from xpnn import nn
+    >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    Sequential(
+      (0): Linear(2, 3)
+      (1): ReLU()
+    )
     """
 
     def __init__(self, *layers: Module) -> None:
@@ -280,7 +377,29 @@ class Sequential(Module):
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not _is_numpy_scalar(value)
+
+
+def _is_numpy_scalar(value: Any) -> bool:
+    return hasattr(value, "dtype") and hasattr(value, "item") and not hasattr(value, "__setitem__")
+
+
+def _require_floating(what: str, value: Array) -> None:
+    if not is_floating(value.dtype):
+        raise TypeError(f"{what} expected floating-point numbers, which can be trained, got {dtype_name(value.dtype)}")
+
+
+def _refuse_arrays(what: str, name: str, value: Any) -> None:
+    """Raise if `value` is, or holds in lists, tuples or dictionaries, an array that nobody declared."""
+    if _is_array(value):
+        raise TypeError(
+            f"{what} is an array that nobody declared: write self.{name} = Parameter(...) to train it or "
+            f"self.{name} = Buffer(...) to keep it as it is"
+        )
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        if isinstance(part, Parameter | Buffer) or _is_array(part):
+            raise TypeError(f"{what} holds an array in a {type(value).__name__}: give it an attribute or a Module")
+        _refuse_arrays(what, name, part)
 
 
 def _holds_module(value: Any) -> bool:
@@ -341,11 +460,12 @@ def _stand_in(value: Any, replaced: dict[int, Any], made: dict[int, Module]) -> 
             for name in value._children:
                 own[name] = _stand_in(own[name], replaced, made)
         return made[id(value)]
+    if not _holds_module(value):
+        return value
     if isinstance(value, dict):
         return {key: _stand_in(part, replaced, made) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)([_stand_in(part, replaced, made) for part in value])
-    return value
+    parts = [_stand_in(part, replaced, made) for part in value]
+    return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
 
 
 def _check_fits(name: str, own: Array, given: Array) -> None:

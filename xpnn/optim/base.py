@@ -10,18 +10,31 @@ group (see `flat`), in place. Rates and step counts are arrays, so a recorded st
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from math import inf
+from numbers import Real
 from typing import Any, ClassVar
 
 from xpnn.arrays.devices import device_of
-from xpnn.arrays.namespaces import Array
+from xpnn.arrays.namespaces import Array, dtype_name, is_complex
 from xpnn.arrays.tree import flatten
 from xpnn.nn.module import Module, Slot
 from xpnn.optim.flat import FlatLayout, write
 from xpnn.optim.schedules import Schedule, constant
 
 __all__ = ["Optimizer"]
+
+_ANY = ("of 0 or more", lambda value: 0 <= value < inf)
+_SHARE = ("from 0 to below 1", lambda value: 0 <= value < 1)
+_RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "learning_rate": _ANY,
+    "weight_decay": _ANY,
+    "epsilon": ("above 0", lambda value: 0 < value < inf),  # 0 would divide 0 by 0 where a gradient is 0
+    "momentum": _SHARE,
+    "beta1": _SHARE,
+    "beta2": _SHARE,
+}
 
 
 class Group:
@@ -46,14 +59,6 @@ class Group:
             for place in places:
                 place.module.__dict__[place.attribute] = view
 
-    def is_bound(self) -> bool:
-        """Whether the model still holds the views: nothing was replaced or moved."""
-        return all(
-            place.module.__dict__.get(place.attribute) is view
-            for places, view in zip(self.slots, self.views, strict=True)
-            for place in places
-        )
-
 
 class Optimizer(ABC):
     """What all optimizers share: groups of parameters in flat arrays, step counts, saving and loading.
@@ -62,8 +67,9 @@ class Optimizer(ABC):
     ----------
     model
         The model to train. Its parameters move into flat arrays that the optimizer updates in place.
-    learning_rate
-        A number, or a schedule: a function of the step (`optim.schedules`).
+    options
+        The numbers of the rule by name, the same for all parameters. 'learning_rate' must be among them: 0 or more, or
+        a schedule, a function of the step (`optim.schedules`).
     groups
         Other options for parameters whose names match a pattern: `{"*.bias": {"weight_decay": 0.0}}`. The first match
         counts.
@@ -73,7 +79,8 @@ class Optimizer(ABC):
     ValueError
         If an option is out of range, a pattern matches nothing, or the model has no parameters to train.
     TypeError
-        If the model is not a Module, or its arrays cannot be written in place (JAX, Dask).
+        If the model is not a Module, its arrays cannot be written in place (JAX, Dask), or an option is of a wrong
+        kind.
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
@@ -83,33 +90,46 @@ class Optimizer(ABC):
     ) -> None:
         if not isinstance(model, Module):
             raise TypeError(f"{type(self).__name__} expected a model (a Module), got {type(model).__name__}")
-        self.model = model
-        self.options = options
-        self.patterns = {pattern: {**options, **changed} for pattern, changed in (groups or {}).items()}
-        for changed in (groups or {}).values():
+        groups = {} if groups is None else groups
+        if not isinstance(groups, Mapping) or not all(isinstance(changed, Mapping) for changed in groups.values()):
+            raise TypeError(
+                f"{type(self).__name__} expected groups as a mapping from patterns to options, such as "
+                f"{{'*.bias': {{'learning_rate': 0.1}}}}, got {groups!r:.80}"
+            )
+        for changed in groups.values():
             if unknown := changed.keys() - options.keys():
                 raise ValueError(f"{type(self).__name__} has no option {_listed(unknown)}; it has {_listed(options)}")
-        for chosen in (options, *self.patterns.values()):
+        patterns = {pattern: {**options, **changed} for pattern, changed in groups.items()}
+        for chosen in (options, *patterns.values()):
             self.check(chosen)
+        self.model = model
+        self.options = _plain(options)
+        self.patterns = {pattern: _plain(chosen) for pattern, chosen in patterns.items()}
+        self._check_patterns()
         self._bind()
 
     @abstractmethod
     def rule(
         self, p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array, options: dict[str, Any]
     ) -> None:
-        """Update `p` and `state` in place from the gradient `g`; `step` is the number of this update, from 1."""
+        """Update `p` and `state` in place from the gradient `g`; `step` is the number of this update, from 1.
+
+        All arrays of a group lie in one, so `p`, `g` and the state have one axis and one dtype; `g` may be overwritten.
+        `rate` is a number or a float64 array of shape (), `step` an int64 array of shape (): neither is read.
+        """
 
     def check(self, options: dict[str, Any]) -> None:
-        """Raise if an option is out of range."""
-        rate = options["learning_rate"]
-        if not callable(rate) and not rate >= 0:
-            raise ValueError(f"{type(self).__name__} expected a learning_rate of 0 or more, got {rate!r}")
-        for name in ("weight_decay", "epsilon"):
-            if name in options and not options[name] >= 0:
-                raise ValueError(f"{type(self).__name__} expected {name} of 0 or more, got {options[name]!r}")
-        for name in ("momentum", "beta1", "beta2"):
-            if name in options and not 0 <= options[name] < 1:
-                raise ValueError(f"{type(self).__name__} expected {name} from 0 to below 1, got {options[name]!r}")
+        """Raise ValueError if an option is out of range, TypeError if it is no number; a rule with options of its own
+        adds its checks.
+        """
+        for name, (expected, fits) in _RANGES.items():
+            value = options.get(name, 0.5)
+            if name == "learning_rate" and callable(value):
+                continue
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise TypeError(f"{type(self).__name__} expected {name} to be a number, got {value!r:.60}")
+            if not fits(value):
+                raise ValueError(f"{type(self).__name__} expected {name} {expected}, got {value!r}")
 
     def step(self, gradients: Module) -> None:
         """Update the model's parameters in place.
@@ -121,7 +141,7 @@ class Optimizer(ABC):
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             If the gradients do not fit the model's parameters; nothing is then changed.
         """
         self._rebind_if_changed()
@@ -137,17 +157,21 @@ class Optimizer(ABC):
 
     # Binding
 
-    def _bind(self) -> None:
-        places = self._places()
-        chosen: dict[Any, list[list[Slot]]] = {}
-        for slots in places:
-            pattern = next((p for p in self.patterns if fnmatchcase(slots[0].name, p)), None)
-            chosen.setdefault((pattern, slots[0].value.dtype), []).append(slots)
+    def _pattern(self, name: str) -> str | None:
+        """The first pattern that matches."""
+        return next((pattern for pattern in self.patterns if fnmatchcase(name, pattern)), None)
+
+    def _check_patterns(self) -> None:
+        names = [slots[0].name for slots in self._places()]
+        used = {self._pattern(name) for name in names}
         for pattern in self.patterns:
-            if all(key[0] != pattern for key in chosen):
-                raise ValueError(
-                    f"no parameter is left for {pattern!r}; there are {', '.join(s[0].name for s in places)}"
-                )
+            if pattern not in used:
+                raise ValueError(f"no parameter is left for {pattern!r}; there are {', '.join(names)}")
+
+    def _bind(self) -> None:
+        chosen: dict[Any, list[list[Slot]]] = {}
+        for slots in self._places():
+            chosen.setdefault((self._pattern(slots[0].name), slots[0].value.dtype), []).append(slots)
         self.groups = [
             Group(slots, self.patterns.get(pattern, self.options), self.state_names)
             for (pattern, _), slots in chosen.items()
@@ -155,6 +179,8 @@ class Optimizer(ABC):
         layout = self.groups[0].layout
         self.steps = layout.xp.zeros((), dtype=layout.xp.int64, device=layout.device)
         self._order = [self._positions[slots[0].name] for group in self.groups for slots in group.slots]
+        views = [view for group in self.groups for view in group.views]
+        self._leaves = [view for _, view in sorted(zip(self._order, views, strict=True), key=lambda pair: pair[0])]
 
     def _places(self) -> list[list[Slot]]:
         """For each trained array all places that hold it, in the order of the model's leaves."""
@@ -168,8 +194,8 @@ class Optimizer(ABC):
 
     def _rebind_if_changed(self) -> None:
         """If parameters were replaced, moved, added or frozen: bind anew, keeping the state of the others."""
-        count = len(flatten(self.model)[0])
-        if count == len(self._order) and all(group.is_bound() for group in self.groups):
+        leaves = flatten(self.model)[0]
+        if len(leaves) == len(self._leaves) and all(a is b for a, b in zip(leaves, self._leaves, strict=True)):
             return
         before = self.state_dict()
         self._bind()
@@ -180,16 +206,18 @@ class Optimizer(ABC):
     def _take(self, gradients: Module) -> None:
         """Copy the gradients into the flat arrays, once all of them are seen to fit."""
         leaves, _ = flatten(gradients)
-        shapes = [shape for group in self.groups for shape in group.layout.shapes]
-        if len(leaves) != len(shapes):
+        if len(leaves) != len(self._leaves):
             raise ValueError(
-                f"expected gradients of the model's {len(shapes)} parameters, as value_and_grad gives them, "
+                f"expected gradients of the model's {len(self._leaves)} parameters, as value_and_grad gives them, "
                 f"got {len(leaves)} arrays"
             )
+        for p, leaf in zip(self._leaves, leaves, strict=True):
+            if getattr(leaf, "shape", None) != p.shape:
+                given = getattr(leaf, "shape", type(leaf).__name__)
+                raise ValueError(f"expected a gradient of shape {p.shape}, as its parameter, got {given}")
+            if is_complex(leaf.dtype) and not is_complex(p.dtype):
+                raise TypeError(f"expected a gradient of {p.dtype}, as its parameter, got {leaf.dtype}")
         ordered = [leaves[position] for position in self._order]
-        for shape, leaf in zip(shapes, ordered, strict=True):
-            if leaf.shape != shape:
-                raise ValueError(f"expected a gradient of shape {shape}, as its parameter, got {leaf.shape}")
         done = 0
         for group in self.groups:
             write(group.gradient_views, ordered[done : done + len(group.views)])
@@ -213,8 +241,12 @@ class Optimizer(ABC):
         Raises
         ------
         ValueError
-            If names or shapes do not fit; the optimizer is then unchanged.
+            If names, shapes or kinds of numbers do not fit; the optimizer is then unchanged.
+        TypeError
+            If `state` is not a mapping.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"expected a state as state_dict gives it, got {type(state).__name__}")
         own = self.state_dict()
         if own.keys() != state.keys():
             raise ValueError(
@@ -222,13 +254,25 @@ class Optimizer(ABC):
                 f"unexpected {_listed(state.keys() - own.keys())}"
             )
         for name, array in own.items():
-            if state[name].shape != array.shape:
-                raise ValueError(f"{name} expected shape {array.shape}, got {state[name].shape}")
+            shape = getattr(state[name], "shape", type(state[name]).__name__)
+            if shape != array.shape:
+                raise ValueError(f"{name} expected shape {array.shape}, got {shape}")
+            if _kind(state[name]) != _kind(array):
+                raise ValueError(f"{name} expected {dtype_name(array.dtype)}, got {dtype_name(state[name].dtype)}")
         moved = {name: _moved(state[name], array) for name, array in own.items()}
         self.steps[...] = moved["steps"]
         for group in self.groups:
             for name, flat in group.state.items():
                 write(group.layout.views(flat), [moved[f"{slots[0].name}.{name}"] for slots in group.slots])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copying and pickling: views would come back as arrays of their own, so the copy binds its own model."""
+        return {"model": self.model, "options": self.options, "patterns": self.patterns, "state": self.state_dict()}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.model, self.options, self.patterns = saved["model"], saved["options"], saved["patterns"]
+        self._bind()
+        self.load_state_dict(saved["state"])
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
@@ -237,6 +281,15 @@ class Optimizer(ABC):
 
 def _moved(array: Array, like: Array) -> Array:
     return device_of(like).asarray(array, dtype=like.dtype)
+
+
+def _kind(array: Array) -> str:
+    return dtype_name(array.dtype).rstrip("0123456789")
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """The numbers, maybe NumPy's, as Python's, which promote nothing."""
+    return {name: float(v) if name in _RANGES and not callable(v) else v for name, v in options.items()}
 
 
 def _listed(names: Any) -> str:

@@ -106,9 +106,9 @@ class Adam(Optimizer):
     model, learning_rate, groups
         See `Optimizer`.
     beta1, beta2
-        Decay of the running means of g and of g².
+        Decay of the running means of g and of g², each from 0 to below 1.
     epsilon
-        Added to the root, so that it can divide.
+        Added to the root, so that it can divide; above 0.
     weight_decay
         Added to the gradient: g + weight_decay p. `AdamW` decays the parameters themselves.
 

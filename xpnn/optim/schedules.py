@@ -1,8 +1,8 @@
 """Learning-rate schedules: functions of the step.
 
 `schedule(step)` is the rate of the update with that number; the first is 0. A schedule is written in array
-operations, so `step` may be a Python integer or an integer array of shape () on any device, and a compiled step sees
-the rate change.
+operations, so `step` may be a Python integer or an integer array of shape () on any device, which is never read. Rates
+are numbers or float64 arrays of shape (). An option out of range raises ValueError, one that is no number TypeError.
 
     optimizer = Adam(model, learning_rate=warmup(cosine_decay(1e-3, steps=10_000), steps=500))
 """
@@ -10,7 +10,8 @@ the rate change.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import pi
+from math import inf, pi
+from numbers import Real
 from typing import Any, TypeAlias
 
 from xpnn.arrays.namespaces import Array, namespace_of
@@ -29,9 +30,12 @@ def _counted(step: Any) -> tuple[Any, Array]:
     return xp, xp.astype(step, xp.float64)
 
 
-def _require(name: str, ok: bool, expected: str, given: Any) -> None:
-    if not ok:
-        raise ValueError(f"{name} expected {expected}, got {given!r}")
+def _require(name: str, what: str, given: Any, least: float = 0) -> None:
+    """Raise unless `given` is a finite number of at least `least`."""
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(f"{name} expected {what} to be a number, got {given!r:.60}")
+    if not least <= float(given) < inf:
+        raise ValueError(f"{name} expected {what} of {least} or more, got {given!r}")
 
 
 def constant(learning_rate: float) -> Schedule:
@@ -42,20 +46,24 @@ def constant(learning_rate: float) -> Schedule:
     >>> float(constant(0.1)(1000))
     0.1
     """
-    _require("constant", learning_rate >= 0, "a learning rate of 0 or more", learning_rate)
+    _require("constant", "a learning_rate", learning_rate)
 
     return lambda step: learning_rate
 
 
 def step_decay(learning_rate: float, *, steps: int, factor: float = 0.1) -> Schedule:
-    """The rate times `factor` after every `steps` steps: PyTorch's StepLR.
+    """learning_rate * factor ** floor(step / steps), the rate times `factor` after every `steps` steps.
+
+    PyTorch's StepLR.
 
     Examples
     --------
     >>> [round(float(step_decay(1.0, steps=10)(n)), 3) for n in (0, 9, 10, 25)]
     [1.0, 1.0, 0.1, 0.01]
     """
-    _require("step_decay", steps >= 1, "steps of 1 or more", steps)
+    _require("step_decay", "a learning_rate", learning_rate)
+    _require("step_decay", "steps", steps, 1)
+    _require("step_decay", "a factor", factor)
 
     def schedule(step: Any) -> Array:
         xp, n = _counted(step)
@@ -65,14 +73,17 @@ def step_decay(learning_rate: float, *, steps: int, factor: float = 0.1) -> Sche
 
 
 def exponential_decay(learning_rate: float, *, factor: float) -> Schedule:
-    """The rate times `factor` at every step: PyTorch's ExponentialLR.
+    """learning_rate * factor ** step, the rate times `factor` at every step.
+
+    PyTorch's ExponentialLR.
 
     Examples
     --------
     >>> float(exponential_decay(1.0, factor=0.5)(3))
     0.125
     """
-    _require("exponential_decay", factor > 0, "a factor above 0", factor)
+    _require("exponential_decay", "a learning_rate", learning_rate)
+    _require("exponential_decay", "a factor", factor)
 
     def schedule(step: Any) -> Array:
         _, n = _counted(step)
@@ -92,7 +103,9 @@ def cosine_decay(learning_rate: float, *, steps: int, final: float = 0.0) -> Sch
     >>> [round(float(cosine_decay(1.0, steps=100)(n)), 3) for n in (0, 50, 100, 200)]
     [1.0, 0.5, 0.0, 0.0]
     """
-    _require("cosine_decay", steps >= 1, "steps of 1 or more", steps)
+    _require("cosine_decay", "a learning_rate", learning_rate)
+    _require("cosine_decay", "steps", steps, 1)
+    _require("cosine_decay", "a final rate", final)
 
     def schedule(step: Any) -> Array:
         xp, n = _counted(step)
@@ -112,7 +125,9 @@ def warmup(schedule: Schedule | float, *, steps: int) -> Schedule:
     >>> [float(warmup(1.0, steps=4)(n)) for n in (0, 1, 3, 10)]
     [0.25, 0.5, 1.0, 1.0]
     """
-    _require("warmup", steps >= 1, "steps of 1 or more", steps)
+    _require("warmup", "steps", steps, 1)
+    if not callable(schedule):
+        _require("warmup", "a schedule or a learning_rate", schedule)
     after = schedule if callable(schedule) else constant(schedule)
 
     def warmed(step: Any) -> Array:

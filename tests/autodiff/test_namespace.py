@@ -1,0 +1,362 @@
+"""The differentiable namespace: every name of the standard is a rule, a constant, or refused by name."""
+
+import array_api_strict
+import numpy
+import pytest
+
+import xpnn
+from xpnn import grad, stop_gradient
+from xpnn.arrays.namespaces import namespace_of
+from xpnn.autodiff.namespace import (
+    CREATION,
+    PLAIN,
+    STANDARD_RULES,
+    WITHOUT_DERIVATIVE,
+    DifferentiableNamespace,
+    namespace_over,
+    without_derivative,
+)
+from xpnn.autodiff.tape import constant
+
+DEVICE1 = array_api_strict.Device("device1")
+NUMPY = namespace_of(numpy.ones(1))
+OVER = {"numpy": namespace_over(NUMPY), "strict": namespace_over(array_api_strict)}
+ONLY_LINALG = {"outer", "trace", "vector_norm"}
+X = numpy.asarray([0.5, -1.5, 2.25])
+
+# The standard's functions, version 2024.12, without constants, dtypes and the extensions
+STANDARD = (
+    "arange asarray empty empty_like eye from_dlpack full full_like linspace meshgrid ones ones_like tril triu zeros "
+    "zeros_like astype broadcast_arrays broadcast_to can_cast finfo iinfo isdtype result_type abs acos acosh add asin "
+    "asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_invert bitwise_or bitwise_right_shift bitwise_xor "
+    "ceil clip conj copysign cos cosh divide equal exp expm1 floor floor_divide greater greater_equal hypot imag "
+    "isfinite isinf isnan less less_equal log log1p log2 log10 logaddexp logical_and logical_not logical_or "
+    "logical_xor maximum minimum multiply negative nextafter not_equal positive pow real reciprocal remainder round "
+    "sign signbit sin sinh square sqrt subtract tan tanh trunc take take_along_axis __array_namespace_info__ matmul "
+    "matrix_transpose tensordot vecdot concat expand_dims flip moveaxis permute_dims repeat reshape roll squeeze "
+    "stack tile unstack argmax argmin count_nonzero nonzero searchsorted where unique_all unique_counts "
+    "unique_inverse unique_values argsort sort cumulative_prod cumulative_sum max mean min prod std sum var all any "
+    "diff"
+).split()
+LATER = {"broadcast_shapes", "isin"}  # of version 2025.12: there if the library below has them
+WITHOUT_RULE = {"cumulative_prod", "sort", "unique_all", "unique_counts", "unique_inverse", "unique_values"}
+
+
+def total(x):
+    return namespace_of(x).sum(x)
+
+
+def on_path(look):
+    """What `look` sees of a Tensor on the path, for X."""
+    seen = []
+    grad(lambda x: seen.append(look(x)) or total(x))(X)
+    return seen[0]
+
+
+# What it is
+
+
+def test_a_tensor_gives_its_namespace_and_functions_find_it():
+    xp = on_path(lambda x: x.__array_namespace__())
+    assert isinstance(xp, DifferentiableNamespace)
+    assert xp is OVER["numpy"]
+    assert on_path(lambda x: x.__array_namespace__(api_version="2024.12")) is xp
+    assert on_path(lambda x: namespace_of(x, X)) is xp
+    assert on_path(lambda x: namespace_of(X, 2.0, x)) is xp
+    assert xp.stands_on is NUMPY
+
+
+def test_one_namespace_serves_all_levels():
+    seen = []
+    grad(lambda x: seen.append(namespace_of(x)) or grad(lambda y: seen.append(namespace_of(x, y)) or x * y)(x))(2.0)
+    assert seen[0] is seen[1] is OVER["numpy"]
+
+
+def test_namespaces_over_different_libraries_do_not_mix():
+    x = array_api_strict.ones(3)
+    with pytest.raises(TypeError, match=r"differentiable array_api_compat\.numpy and of array_api_strict"):
+        grad(lambda y: namespace_of(y, x))(2.0)
+
+
+def test_array_api_compat_takes_a_tensor_for_an_array():
+    from array_api_compat import array_namespace, is_array_api_obj
+
+    assert on_path(is_array_api_obj)
+    assert on_path(array_namespace) is OVER["numpy"]
+
+
+@pytest.mark.parametrize("xp", OVER.values(), ids=OVER)
+def test_facts_are_those_of_the_library_below(xp):
+    below = xp.stands_on
+    assert xp.float32 is below.float32
+    assert xp.pi == numpy.pi
+    assert xp.newaxis is None
+    assert xp.isdtype(xp.float64, "real floating")
+    assert xp.finfo(xp.float32).bits == 32
+    assert xp.__array_api_version__ == below.__array_api_version__
+    assert xp.__array_namespace_info__().default_dtypes() == below.__array_namespace_info__().default_dtypes()
+    assert below.__name__ in xp.__name__
+
+
+# Names
+
+
+@pytest.mark.parametrize("xp", OVER.values(), ids=OVER)
+def test_every_listed_name_is_there(xp):
+    names = dir(xp)
+    assert len(names) >= 150
+    for name in names:
+        if name not in LATER or hasattr(xp.stands_on, name):
+            getattr(xp, name)
+
+
+def test_every_function_of_the_standard_is_listed_or_refused_by_name():
+    listed = set(dir(OVER["numpy"]))
+    assert set(STANDARD) - listed == WITHOUT_RULE
+    for name in WITHOUT_RULE:
+        with pytest.raises(AttributeError, match=rf"^{name} has no derivative rule.*@xpnn\.differentiable"):
+            getattr(OVER["numpy"], name)
+
+
+def test_the_list_holds_nothing_beyond_the_standard():
+    dtypes = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128".split()
+    beyond = set(dir(OVER["numpy"])) - set(STANDARD) - set(dtypes) - LATER
+    assert beyond == {"__array_api_version__", "e", "inf", "linalg", "nan", "newaxis", "pi"}
+
+
+def test_the_kinds_of_names_do_not_overlap():
+    kinds = [set(STANDARD_RULES) - ONLY_LINALG, set(WITHOUT_DERIVATIVE), set(CREATION), set(PLAIN)]
+    assert sum(map(len, kinds)) == len(set.union(*kinds))
+
+
+@pytest.mark.parametrize("name", ["fft", "random", "einsum", "outer", "trace", "unwrap"])
+def test_what_the_library_has_beyond_is_refused_by_name(name):
+    with pytest.raises(AttributeError, match=f"{name} has no derivative rule in xpnn"):
+        getattr(OVER["numpy"], name)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "relu", "__wrapped__", "_private", "__path__"])
+def test_what_nobody_has_is_refused_by_name(name):
+    with pytest.raises(AttributeError, match=f"differentiable namespace over .* has no {name}"):
+        getattr(OVER["strict"], name)
+    assert not hasattr(OVER["strict"], name)
+
+
+def test_linalg_has_what_has_a_rule_and_refuses_the_rest_by_name():
+    linalg = OVER["numpy"].linalg
+    assert linalg.matmul is OVER["numpy"].matmul
+    for name in ("inv", "svd", "solve", "nonsense"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(linalg, name)
+
+
+def test_names_are_found_once(monkeypatch):
+    xp = DifferentiableNamespace(NUMPY)
+    found = xp.floor
+    monkeypatch.setattr(DifferentiableNamespace, "_find", lambda self, name: pytest.fail(f"{name} was looked up again"))
+    assert xp.floor is found
+
+
+# Functions without a derivative
+
+
+CONSTANT_CALLS = {
+    "all": lambda xp, x: xp.all(x),
+    "any": lambda xp, x: xp.any(x),
+    "count_nonzero": lambda xp, x: xp.count_nonzero(x),
+    "equal": lambda xp, x: xp.equal(x, x),
+    "greater": lambda xp, x: xp.greater(x, 0.0),
+    "greater_equal": lambda xp, x: xp.greater_equal(x, x),
+    "isfinite": lambda xp, x: xp.isfinite(x),
+    "isin": lambda xp, x: xp.isin(x, x[:1]),
+    "isinf": lambda xp, x: xp.isinf(x),
+    "isnan": lambda xp, x: xp.isnan(x),
+    "less": lambda xp, x: xp.less(x, 1.0),
+    "less_equal": lambda xp, x: xp.less_equal(x, x),
+    "logical_and": lambda xp, x: xp.logical_and(x > 0, x < 1),
+    "logical_not": lambda xp, x: xp.logical_not(x > 0),
+    "logical_or": lambda xp, x: xp.logical_or(x > 0, x < 1),
+    "logical_xor": lambda xp, x: xp.logical_xor(x > 0, x < 1),
+    "not_equal": lambda xp, x: xp.not_equal(x, 0.5),
+    "signbit": lambda xp, x: xp.signbit(x),
+    "argmax": lambda xp, x: xp.argmax(x),
+    "argmin": lambda xp, x: xp.argmin(x, axis=0),
+    "argsort": lambda xp, x: xp.argsort(x),
+    "nonzero": lambda xp, x: xp.nonzero(x > 0)[0],
+    "searchsorted": lambda xp, x: xp.searchsorted(xp.asarray([0.0, 1.0]), x),
+    "bitwise_and": lambda xp, x: xp.bitwise_and(x > 0, x < 1),
+    "bitwise_invert": lambda xp, x: xp.bitwise_invert(x > 0),
+    "bitwise_left_shift": lambda xp, x: xp.bitwise_left_shift(xp.argsort(x), 1),
+    "bitwise_or": lambda xp, x: xp.bitwise_or(x > 0, x < 1),
+    "bitwise_right_shift": lambda xp, x: xp.bitwise_right_shift(xp.argsort(x), 1),
+    "bitwise_xor": lambda xp, x: xp.bitwise_xor(x > 0, x < 1),
+    "ceil": lambda xp, x: xp.ceil(x),
+    "floor": lambda xp, x: xp.floor(x),
+    "floor_divide": lambda xp, x: xp.floor_divide(x, 0.7),
+    "round": lambda xp, x: xp.round(x),
+    "trunc": lambda xp, x: xp.trunc(x),
+    "sign": lambda xp, x: xp.sign(x),
+}
+
+
+def test_every_function_without_a_derivative_is_tried():
+    assert set(WITHOUT_DERIVATIVE) - {"nextafter"} | {"sign"} == set(CONSTANT_CALLS)
+
+
+@pytest.mark.parametrize("name", CONSTANT_CALLS)
+def test_a_function_without_a_derivative_gives_its_value_off_the_path(name):
+    y = on_path(lambda x: CONSTANT_CALLS[name](x.__array_namespace__(), x))
+    assert "constant" in repr(y)
+    numpy.testing.assert_array_equal(numpy.asarray(y), CONSTANT_CALLS[name](NUMPY, X))
+
+
+@pytest.mark.parametrize("name", CONSTANT_CALLS)
+def test_and_no_gradient_passes_through_it(name):
+    call = CONSTANT_CALLS[name]
+
+    def loss(x):
+        xp = namespace_of(x)
+        weight = xp.astype(call(xp, x), xp.float64)
+        return total(x[: weight.shape[0]] * weight if weight.shape else x * weight)
+
+    weight = CONSTANT_CALLS[name](NUMPY, X).astype("float64")
+    expected = numpy.zeros(3)
+    expected[: weight.shape[0] if weight.shape else 3] = weight
+    numpy.testing.assert_array_equal(grad(loss)(X), expected)
+
+
+def test_nextafter_follows_its_argument_so_its_gradient_is_not_dropped():
+    # nextafter(x, inf) is x up to rounding, so its derivative is 1: a rule may say so, or it may raise, but not give 0
+    def step(x):
+        return total(namespace_of(x).nextafter(x, numpy.full(3, numpy.inf)))
+
+    try:
+        gradient = grad(step)(X)
+    except (AttributeError, TypeError, ValueError):
+        return
+    assert gradient.tolist() == [1, 1, 1]
+
+
+def test_they_take_tensors_of_all_levels_and_by_keyword():
+    def f(x):
+        return grad(lambda y: x * y * namespace_of(x, y).astype(namespace_of(x, y).greater(x, y), y.dtype))(1.0)
+
+    assert grad(f)(2.0) == 1.0
+    doubled = without_derivative(lambda x, *, add: [x + add, (x, "text")])
+    found = doubled(constant(numpy.asarray(1.0)), add=constant(numpy.asarray(2.0)))
+    assert float(found[0]) == 3.0
+    assert "constant" in repr(found[1][0])
+    assert found[1][1] == "text"
+
+
+# Creation
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda xp, x: xp.zeros(x.shape, dtype=x.dtype, device=x.device),
+        lambda xp, x: xp.ones(3),
+        lambda xp, x: xp.full(x.shape, 2.5),
+        lambda xp, x: xp.arange(3, dtype=x.dtype),
+        lambda xp, x: xp.linspace(0, 1, num=3),
+        lambda xp, x: xp.eye(3)[0, :],
+        lambda xp, x: xp.zeros_like(x),
+        lambda xp, x: xp.ones_like(x),
+        lambda xp, x: xp.full_like(x, 2.0),
+        lambda xp, x: xp.asarray([1.0, 2.0, 3.0]),
+        lambda xp, x: xp.meshgrid(xp.arange(3.0), xp.arange(3.0))[0][0, :],
+        lambda xp, x: xp.from_dlpack(stop_gradient(x)),
+    ],
+)
+def test_made_arrays_are_constants_with_the_numbers_of_the_library(create):
+    y = on_path(lambda x: create(x.__array_namespace__(), x))
+    assert "constant" in repr(y)
+    numpy.testing.assert_array_equal(numpy.asarray(y), create(NUMPY, X))
+    numpy.testing.assert_array_equal(grad(lambda x: total(x * create(namespace_of(x), x)))(X), create(NUMPY, X))
+
+
+def test_empty_arrays_have_shape_and_dtype():
+    for shape, dtype in on_path(
+        lambda x: [
+            (y.shape, y.dtype) for xp in [namespace_of(x)] for y in (xp.empty((2, 3), dtype=xp.int8), xp.empty_like(x))
+        ]
+    ):
+        assert (shape, dtype) in (((2, 3), "int8"), ((3,), "float64"))
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda xp, x: xp.meshgrid(x, x)[0][0, :],
+        lambda xp, x: xp.full((3,), x[0]),
+        lambda xp, x: xp.full((3,), fill_value=x[0]),
+        lambda xp, x: xp.full_like(x, x[0]),
+        lambda xp, x: xp.linspace(x[1], x[0], 3),
+        lambda xp, x: xp.arange(x[0], x[0] + 3.0),
+        lambda xp, x: xp.from_dlpack(x),
+    ],
+    ids="meshgrid full full-by-keyword full_like linspace arange from_dlpack".split(),
+)
+def test_an_array_made_from_a_tensor_on_the_path_keeps_its_gradient_or_raises(create):
+    # nothing may lose a gradient silently: what has no derivative here must say so
+    def difference_quotient():
+        h = 1e-6
+        columns = [X + h * direction for direction in numpy.eye(3)], [X - h * direction for direction in numpy.eye(3)]
+        ahead, behind = ([total(create(NUMPY, x)) for x in side] for side in columns)
+        return (numpy.asarray(ahead) - numpy.asarray(behind)) / (2 * h)
+
+    try:
+        gradient = grad(lambda x: total(create(namespace_of(x), x)))(X)
+    except (AttributeError, TypeError, ValueError):
+        return
+    numpy.testing.assert_allclose(gradient, difference_quotient(), atol=1e-6)
+
+
+def test_asarray_keeps_a_tensor_on_its_path():
+    assert grad(lambda x: total(namespace_of(x).asarray(x) * x))(X).tolist() == (2 * X).tolist()
+    assert on_path(lambda x: namespace_of(x).asarray(x) is x)
+    single = on_path(lambda x: namespace_of(x).asarray(x, dtype=numpy.float32))
+    assert single.dtype == "float32"
+    assert "constant" not in repr(single)
+
+
+def test_asarray_of_lists_with_tensors_raises_and_of_constants_works():
+    for wrong in (lambda x: [x, x], lambda x: [[1.0, (x[0],)]]):
+        with pytest.raises(TypeError, match=r"lose their gradients: use xp\.stack"):
+            grad(lambda x, wrong=wrong: total(namespace_of(x).asarray(wrong(x))))(X)
+    y = on_path(lambda x: namespace_of(x).asarray([stop_gradient(x)[0], 1.0]))
+    assert numpy.asarray(y).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("cast", [lambda xp, x, d: xp.astype(x, d), lambda xp, x, d: xp.asarray(x, dtype=d)])
+@pytest.mark.parametrize("dtype", ["int64", "bool"])
+def test_integers_and_booleans_of_a_tensor_are_off_the_path(cast, dtype):
+    y = on_path(lambda x: cast(namespace_of(x), x, getattr(NUMPY, dtype)))
+    assert "constant" in repr(y)
+
+    def loss(x):
+        xp = namespace_of(x)
+        return total(x * xp.astype(cast(xp, x, getattr(NUMPY, dtype)), xp.float64))
+
+    # the integer is constant almost everywhere, so the derivative is the integer itself
+    numpy.testing.assert_array_equal(grad(loss)(X), X.astype(dtype))
+
+
+# On another library
+
+
+def test_the_namespace_over_strict_stays_on_its_device_and_reads_nothing():
+    x = array_api_strict.asarray(X, device=DEVICE1)
+
+    def loss(x):
+        xp = namespace_of(x)
+        y = xp.where(x > 0, xp.exp(x), xp.zeros_like(x)) + xp.ones(3, dtype=x.dtype, device=x.device)
+        assert y.device == DEVICE1
+        return total(y)
+
+    with xpnn.testing.no_device_reads():
+        gradient = grad(loss)(x)
+    assert gradient.device == DEVICE1
+    # one exponential: the last digit
+    numpy.testing.assert_allclose(xpnn.device("cpu").to_host(gradient), numpy.exp(X) * (X > 0), rtol=1e-15)
