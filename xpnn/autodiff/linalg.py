@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.autodiff.broadcasting import conjugate, sum_to
+from xpnn.autodiff.broadcasting import conjugate, shape_of, sum_to
 from xpnn.autodiff.reductions import sum as _sum
 from xpnn.autodiff.shaping import permute_dims, reshape
 from xpnn.autodiff.tape import differentiable
@@ -19,6 +19,11 @@ Rule = Any  # (value, backward)
 
 @differentiable
 def matmul(a: Array, b: Array, /) -> Rule:
+    namespace_of(a, b)
+    if not (getattr(a, "ndim", 0) and getattr(b, "ndim", 0)):
+        wrong = b if getattr(a, "ndim", 0) else a
+        kind = ValueError if hasattr(wrong, "ndim") else TypeError
+        raise kind(f"matmul expected arrays of one axis or more, got {type(wrong).__name__} of shape {shape_of(wrong)}")
     vector_a, vector_b = a.ndim == 1, b.ndim == 1
 
     def matrices(dy: Array) -> tuple[Array, Array, Array]:

@@ -105,7 +105,8 @@ class Tensor:
         return result
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self._plain("conversion to NumPy").__array__(*(() if dtype is None else (dtype,)))
+        array = self._plain("conversion to NumPy").__array__(*(() if dtype is None else (dtype,)))
+        return array.copy() if copy else array
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._plain("export by DLPack").__dlpack__(**options)
