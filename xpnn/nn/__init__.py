@@ -17,6 +17,7 @@ from xpnn.nn.activations import (
     softmax,
     tanh,
 )
+from xpnn.nn.declarations import Buffer, Parameter
 from xpnn.nn.dense import Linear, linear
 from xpnn.nn.dropout import Dropout, dropout
 from xpnn.nn.losses import (
@@ -29,7 +30,8 @@ from xpnn.nn.losses import (
     cross_entropy,
     squared_error,
 )
-from xpnn.nn.module import Buffer, Module, Parameter, Sequential
+from xpnn.nn.module import Module
+from xpnn.nn.sequential import Sequential
 
 __all__ = [
     "GELU",

@@ -8,8 +8,9 @@ from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.random import fresh_seed, uniform
 from xpnn.autodiff.tape import differentiable
+from xpnn.nn.declarations import Parameter
 from xpnn.nn.initializers import Initializer, uniform_fan_in
-from xpnn.nn.module import Module, Parameter
+from xpnn.nn.module import Module
 
 __all__ = ["Linear", "linear"]
 

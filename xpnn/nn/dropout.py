@@ -12,7 +12,8 @@ from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
 from xpnn.arrays.native import from_number
 from xpnn.arrays.random import fresh_seed, keep_mask
 from xpnn.autodiff.tape import differentiable, plain
-from xpnn.nn.module import Buffer, Module
+from xpnn.nn.declarations import Buffer
+from xpnn.nn.module import Module
 
 __all__ = ["Dropout", "dropout"]
 

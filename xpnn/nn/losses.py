@@ -14,7 +14,8 @@ from xpnn.arrays.namespaces import Array, array_device, lowest, namespace_of
 from xpnn.arrays.native import require_labels
 from xpnn.autodiff.special import expit, finite_maximum
 from xpnn.autodiff.tape import differentiable
-from xpnn.nn.module import Buffer, Module
+from xpnn.nn.declarations import Buffer
+from xpnn.nn.module import Module
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -81,8 +82,14 @@ def _like(x: Array, w: Array) -> Array:
     return w if w.dtype == x.dtype else namespace_of(w).astype(w, x.dtype)
 
 
-def _check_alike(name: str, y: Array, t: Array) -> None:
+def _require_arrays(y: Array, t: Array) -> None:
+    namespace_of(y)  # one by one, since a number would pass beside an array
+    namespace_of(t)
     namespace_of(y, t)
+
+
+def _check_alike(name: str, y: Array, t: Array) -> None:
+    _require_arrays(y, t)
     if y.shape != t.shape:
         raise ValueError(f"{name} expected outputs and targets of one shape, got {y.shape} and {t.shape}")
     if y.dtype != t.dtype:
@@ -258,7 +265,7 @@ def _cross_entropy_of_labels(z: Array, t: Array) -> Rule:
     total = xp.sum(e, axis=-1, keepdims=True)
     labels = xp.expand_dims(t, axis=-1)
     chosen = xp.take_along_axis(z, labels, axis=-1)
-    value = xp.squeeze(xp.log(xp.maximum(total, 1.0)) + top - chosen, axis=-1)
+    value = xp.squeeze(xp.log(xp.maximum(total, 1.0)) + (top - chosen), axis=-1)  # so ordered, no digits are lost
 
     # softmax(z), less 1 at the label
     def dz(dl: Array) -> Array:
@@ -325,6 +332,7 @@ def cross_entropy(
     >>> cross_entropy(numpy.asarray([[0.0, 0.0]]), numpy.asarray([1])).round(4)
     np.float64(0.6931)
     """
+    _require_arrays(z, t)
     xp = namespace_of(z, t, class_weight)
     if not z.shape or z.shape[-1] == 0:
         raise ValueError(f"cross_entropy expected logits of shape (n, ..., classes), got {z.shape}")

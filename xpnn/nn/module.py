@@ -24,42 +24,16 @@ from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
 from xpnn.arrays.random import require_seed
+from xpnn.nn.declarations import (
+    Buffer,
+    Parameter,
+    is_array,
+    is_numpy_scalar,
+    refuse_arrays,
+    require_floating,
+)
 
-__all__ = ["Buffer", "Module", "Parameter", "Sequential", "Slot"]
-
-
-class Parameter:
-    """Declares an array attribute of a `Module` as trained: `self.weight = Parameter(array)`.
-
-    The attribute is then the array itself, of any shape and a floating-point dtype.
-
-    Raises
-    ------
-    TypeError
-        If `value` is not an array of floating-point numbers.
-    """
-
-    def __init__(self, value: Array) -> None:
-        namespace_of(value)
-        _require_floating("a Parameter", value)
-        self.value = value
-
-
-class Buffer:
-    """Declares an array attribute of a `Module` as state that is saved and moved, but not trained.
-
-    In `forward` write into it in place, `self.count[...] = self.count + 1`: inside a differentiated call the module is
-    a stand-in, and an attribute set there would be lost.
-
-    Raises
-    ------
-    TypeError
-        If `value` is not an array.
-    """
-
-    def __init__(self, value: Array) -> None:
-        namespace_of(value)
-        self.value = value
+__all__ = ["Module", "Slot"]
 
 
 class Slot(NamedTuple):
@@ -126,7 +100,7 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._require_lasting(name)
-        value = value.item() if _is_numpy_scalar(value) else value  # numpy.float64(2) * x would make float32 float64
+        value = value.item() if is_numpy_scalar(value) else value  # numpy.float64(2) * x would make float32 float64
         kind = self._kinds.get(name)
         if isinstance(value, Parameter | Buffer):
             kind = "parameter" if isinstance(value, Parameter) else "buffer"
@@ -135,22 +109,25 @@ class Module:
             self._check_replacement(name, kind, value)
         else:
             kind = None
-            _refuse_arrays(f"{type(self).__name__}.{name}", name, value)
-        self._forget(name)
+            refuse_arrays(f"{type(self).__name__}.{name}", name, value)
+        self._note(name, kind, value)
+        self.__dict__[name] = value
+
+    def _note(self, name: str, kind: str | None, value: Any) -> None:
+        """Note what the attribute holds; one that is replaced keeps its place in the order."""
         if kind is not None:
             self._kinds[name] = kind
-        elif isinstance(value, list | dict) or _holds_module(value):  # lists and dictionaries may be filled later
+        else:
+            self._kinds.pop(name, None)
+        if kind is None and (isinstance(value, list | dict) or _holds_module(value)):  # lists may be filled later
             self._children[name] = None
-        self.__dict__[name] = value
+        else:
+            self._children.pop(name, None)
 
     def __delattr__(self, name: str) -> None:
         self._require_lasting(name)
         super().__delattr__(name)
-        self._forget(name)
-
-    def _forget(self, name: str) -> None:
-        self._kinds.pop(name, None)
-        self._children.pop(name, None)
+        self._note(name, None, None)
 
     def _require_lasting(self, name: str) -> None:
         """Raise if this is the copy that stands in for a module inside a differentiated call."""
@@ -162,11 +139,11 @@ class Module:
 
     def _check_replacement(self, name: str, kind: str, value: Any) -> None:
         what = f"{type(self).__name__}.{name}, a {'buffer' if kind == 'buffer' else 'parameter'},"
-        if not _is_array(value):
+        if not is_array(value):
             raise TypeError(f"{what} expected an array in its place, got {type(value).__name__}")
         namespace_of(value)
         if kind != "buffer":
-            _require_floating(what, value)
+            require_floating(what, value)
 
     # Walking
 
@@ -332,74 +309,6 @@ class Module:
     def describe(self) -> str:
         """The arguments to show in `repr`; layers that have any define it."""
         return ""
-
-
-class Sequential(Module):
-    """Layers one after the other: `Sequential(Linear(30, 32), ReLU(), Linear(32, 1))`.
-
-    The layers are named '0', '1', … as in PyTorch; `model[0]` and `len(model)` work.
-
-    Raises
-    ------
-    TypeError
-        If a layer is not a `Module`.
-
-    Examples
-    --------
-    >>> from xpnn import nn
-    >>> nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-    Sequential(
-      (0): Linear(2, 3)
-      (1): ReLU()
-    )
-    """
-
-    def __init__(self, *layers: Module) -> None:
-        for position, layer in enumerate(layers):
-            if not isinstance(layer, Module):
-                raise TypeError(f"Sequential expected modules, got {type(layer).__name__} at position {position}")
-            setattr(self, str(position), layer)
-
-    def forward(self, x: Any) -> Any:
-        for name in self._children:
-            x = self.__dict__[name](x)
-        return x
-
-    def __len__(self) -> int:
-        return len(self._children)
-
-    def __iter__(self) -> Iterator[Module]:
-        return (self.__dict__[name] for name in self._children)
-
-    def __getitem__(self, position: int) -> Module:
-        module: Module = list(self)[position]
-        return module
-
-
-def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype") and not _is_numpy_scalar(value)
-
-
-def _is_numpy_scalar(value: Any) -> bool:
-    return hasattr(value, "dtype") and hasattr(value, "item") and not hasattr(value, "__setitem__")
-
-
-def _require_floating(what: str, value: Array) -> None:
-    if not is_floating(value.dtype):
-        raise TypeError(f"{what} expected floating-point numbers, which can be trained, got {dtype_name(value.dtype)}")
-
-
-def _refuse_arrays(what: str, name: str, value: Any) -> None:
-    """Raise if `value` is, or holds in lists, tuples or dictionaries, an array that nobody declared."""
-    if _is_array(value):
-        raise TypeError(
-            f"{what} is an array that nobody declared: write self.{name} = Parameter(...) to train it or "
-            f"self.{name} = Buffer(...) to keep it as it is"
-        )
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
-        if isinstance(part, Parameter | Buffer) or _is_array(part):
-            raise TypeError(f"{what} holds an array in a {type(value).__name__}: give it an attribute or a Module")
-        _refuse_arrays(what, name, part)
 
 
 def _holds_module(value: Any) -> bool:
