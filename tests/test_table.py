@@ -385,6 +385,12 @@ def test_every_differentiable_name_has_a_row():
     assert not missing
 
 
+def test_every_optimizer_and_schedule_has_a_row():
+    tested = " ".join(OPTIMIZERS)
+    skipped = {"Optimizer", "Schedule", "clip_by_global_norm", "global_norm"}
+    assert not [name for name in optim.__all__ if name not in skipped and name not in tested]
+
+
 def test_public_layers_and_losses_have_a_row():
     tested = " ".join(NAMES)
     skipped = {"Module", "Parameter", "Buffer", "initializers", "sigmoid"}

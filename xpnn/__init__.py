@@ -3,10 +3,10 @@
 from importlib import import_module
 from typing import Any
 
-from xpnn import nn, optim
+from xpnn import nn, optim, special
 from xpnn.arrays.devices import Device, DeviceUnavailable, device
 from xpnn.arrays.namespaces import namespace_of
-from xpnn.autodiff import Tensor, differentiable, grad, special, stop_gradient, value_and_grad, vjp
+from xpnn.autodiff import Tensor, differentiable, grad, stop_gradient, value_and_grad, vjp
 
 __version__ = "0.1.0"
 

@@ -158,7 +158,8 @@ def dtype_name(dtype: Any) -> str:
     >>> dtype_name(numpy.dtype("float32"))
     'float32'
     """
-    return str(dtype).rpartition(".")[2]
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None)  # str() of a big-endian float64 is '>f8'
+    return str(name or dtype).rpartition(".")[2]
 
 
 def is_complex(dtype: Any) -> bool:
@@ -173,7 +174,7 @@ def is_complex(dtype: Any) -> bool:
     key = (type(dtype), dtype)  # dtypes of different libraries are not compared with one another
     known = _COMPLEX.get(key)
     if known is None:
-        known = _COMPLEX[key] = "complex" in str(dtype)
+        known = _COMPLEX[key] = "complex" in dtype_name(dtype)
     return known
 
 
@@ -189,7 +190,7 @@ def is_floating(dtype: Any) -> bool:
     key = (type(dtype), dtype)
     known = _FLOATING.get(key)
     if known is None:
-        known = _FLOATING[key] = "float" in str(dtype) or "complex" in str(dtype)
+        known = _FLOATING[key] = "float" in dtype_name(dtype) or is_complex(dtype)
     return known
 
 
@@ -205,7 +206,7 @@ def lowest(dtype: Any) -> float:
     key = (type(dtype), dtype)
     known = _LOWEST.get(key)
     if known is None:
-        name = str(dtype)
+        name = dtype_name(dtype)
         bits = next((n for n in (16, 32, 64) if name.endswith(str(n))), 32)
         known = _LOWEST[key] = -{16: 65504.0, 32: float.fromhex("0x1.fffffep127"), 64: sys.float_info.max}[bits]
     return known

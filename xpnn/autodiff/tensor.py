@@ -61,6 +61,7 @@ class Tensor:
     imag = property(lambda self: rules.imag(self), doc="The imaginary part.")
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
+        """The same Tensor, if `device` is where it lives; NotImplementedError for another device."""
         if device != self.device:
             raise NotImplementedError(
                 "a Tensor cannot move to another device inside a differentiation: move the inputs"

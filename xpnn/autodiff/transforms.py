@@ -84,10 +84,10 @@ def grad(function: Callable[..., Any], *, argnums: Argnums = 0, aux: bool = Fals
 
     Examples
     --------
-    >>> grad(lambda x: x**3)(2.0)
-    array(12.)
-    >>> grad(grad(lambda x: x**3))(2.0)
-    array(12.)
+    >>> float(grad(lambda x: x**3)(2.0))
+    12.0
+    >>> float(grad(grad(lambda x: x**3))(2.0))
+    12.0
     """
     both = value_and_grad(function, argnums=argnums, aux=aux)
 
@@ -146,8 +146,8 @@ def stop_gradient(tree: Tree) -> Tree:
 
     Examples
     --------
-    >>> grad(lambda x: x * stop_gradient(x))(3.0)
-    array(3.)
+    >>> float(grad(lambda x: x * stop_gradient(x))(3.0))
+    3.0
     """
     return tree_map(lambda x: constant(plain(x)) if type(x) is Tensor else x, tree)
 

@@ -99,11 +99,12 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> Rule:
 
 @differentiable
 def _gelu_exact(x: Array) -> Rule:
+    xp = namespace_of(x)
     below = ndtr(x)
 
     # Phi(x) + x phi(x)
     def dx(dy: Array) -> Array:
-        density = namespace_of(x).exp(-0.5 * (x * x)) * (1 / sqrt(2 * pi))
+        density = xp.exp(-0.5 * (x * x)) * (1 / sqrt(2 * pi))
         return dy * (below + x * density)
 
     return x * below, (dx,)

@@ -168,11 +168,15 @@ class Linear(Module):
         return linear(x, self.weight, self.bias)
 
     def _check(self, x: Array) -> None:
-        namespace_of(*((x, self.weight) if hasattr(x, "shape") else (x,)))
+        if not hasattr(x, "shape"):
+            namespace_of(x)
         if x.shape[-1:] != (self.in_features,):
             raise ValueError(
                 f"Linear expected the last axis of x to be {self.in_features} (in_features), got shape {x.shape}"
             )
+        if x.dtype is self.weight.dtype:
+            return
+        namespace_of(x, self.weight)  # dtypes of two libraries are not compared
         if x.dtype != self.weight.dtype:
             raise TypeError(
                 f"Linear expected x of dtype {self.weight.dtype}, as its weight, got {x.dtype}: convert x, or the "

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod, sqrt
+from numbers import Integral
 from typing import TypeAlias
 
 from xpnn.arrays.namespaces import Array, namespace_of
@@ -38,7 +39,7 @@ Initializer: TypeAlias = Callable[..., Array]
 
 def fans(shape: Shape) -> tuple[int, int]:
     """The numbers of inputs and of outputs that one unit of a weight of `shape` is connected with."""
-    whole = isinstance(shape, Sequence) and all(isinstance(n, int) and n > 0 for n in shape)
+    whole = isinstance(shape, Sequence) and all(isinstance(n, Integral) and n > 0 for n in shape)
     if not whole or len(shape) < 2:
         raise ValueError(
             f"expected the shape of a weight, (out_features, in_features, ...), all positive integers, got {shape!r}"
@@ -49,18 +50,22 @@ def fans(shape: Shape) -> tuple[int, int]:
 
 def _uniform(shape: Shape, variance: float, seed: int, stream: str, dtype: str) -> Array:
     bound = sqrt(3 * variance)  # the variance of U(-a, a) is a^2 / 3
-    return uniform(shape, low=-bound, high=bound, seed=seed, stream=stream, dtype=dtype)
+    return uniform(shape, low=-bound, high=bound, seed=seed, stream=stream, dtype=_checked(dtype))
 
 
 def _normal(shape: Shape, variance: float, seed: int, stream: str, dtype: str) -> Array:
     return _cast(normal(shape, seed=seed, stream=stream, dtype="float64") * sqrt(variance), dtype)
 
 
-def _cast(drawn: Array, dtype: str) -> Array:
+def _checked(dtype: str) -> str:
     if dtype not in ("float32", "float64"):
         raise TypeError(f"expected dtype 'float32' or 'float64', got {dtype!r}")
+    return dtype
+
+
+def _cast(drawn: Array, dtype: str) -> Array:
     xp = namespace_of(drawn)
-    return xp.astype(drawn, getattr(xp, dtype), copy=False)
+    return xp.astype(drawn, getattr(xp, _checked(dtype)), copy=False)
 
 
 def glorot_uniform(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") -> Array:

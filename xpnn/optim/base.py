@@ -17,13 +17,13 @@ from numbers import Real
 from typing import Any, ClassVar
 
 from xpnn.arrays.devices import device_of
-from xpnn.arrays.namespaces import Array, dtype_name, is_complex
+from xpnn.arrays.namespaces import Array, dtype_name, is_complex, namespace_of
 from xpnn.arrays.tree import flatten
 from xpnn.nn.module import Module, Slot
 from xpnn.optim.flat import FlatLayout, write
 from xpnn.optim.schedules import Schedule, constant
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "in_dtype_of"]
 
 _ANY = ("of 0 or more", lambda value: 0 <= value < inf)
 _SHARE = ("from 0 to below 1", lambda value: 0 <= value < 1)
@@ -115,7 +115,8 @@ class Optimizer(ABC):
         """Update `p` and `state` in place from the gradient `g`; `step` is the number of this update, from 1.
 
         All arrays of a group lie in one, so `p`, `g` and the state have one axis and one dtype; `g` may be overwritten.
-        `rate` is a number or a float64 array of shape (), `step` an int64 array of shape (): neither is read.
+        `rate` is a number or an array of shape () and the dtype of `p`, `step` an int64 array of shape (): neither is
+        read.
         """
 
     def check(self, options: dict[str, Any]) -> None:
@@ -148,7 +149,7 @@ class Optimizer(ABC):
         self._take(gradients)
         self.steps += 1
         for group in self.groups:
-            rate = group.schedule(self.steps - 1)
+            rate = in_dtype_of(group.parameters, group.schedule(self.steps - 1))
             self.rule(group.parameters, group.gradients, group.state, rate, self.steps, group.options)
 
     def learning_rates(self) -> dict[str, float]:
@@ -277,6 +278,11 @@ class Optimizer(ABC):
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{type(self).__name__}({options})"
+
+
+def in_dtype_of(p: Array, number: Any) -> Any:
+    """An array of shape () in the dtype of `p`, so that nothing is promoted; Python numbers do not promote."""
+    return namespace_of(p).astype(number, p.dtype, copy=False) if hasattr(number, "dtype") else number
 
 
 def _moved(array: Array, like: Array) -> Array:

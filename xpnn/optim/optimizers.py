@@ -13,7 +13,7 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.nn.module import Module
-from xpnn.optim.base import Optimizer
+from xpnn.optim.base import Optimizer, in_dtype_of
 from xpnn.optim.schedules import Schedule
 
 __all__ = ["SGD", "Adam", "AdamW"]
@@ -89,7 +89,7 @@ class SGD(Optimizer):
                 g += momentum * v
             else:
                 g = v
-        p -= _cast(rate, p) * g
+        p -= rate * g
 
 
 class Adam(Optimizer):
@@ -188,7 +188,7 @@ class AdamW(Optimizer):
         self, p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array, options: dict[str, Any]
     ) -> None:
         if options["weight_decay"]:
-            p *= _cast(1 - rate * options["weight_decay"], p)
+            p *= in_dtype_of(p, 1 - rate * options["weight_decay"])
         _adam(p, g, state, rate, step, options)
 
 
@@ -208,8 +208,8 @@ def _adam(p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array,
     xp = namespace_of(p)
     m, v, beta1, beta2 = state["mean"], state["square"], options["beta1"], options["beta2"]
     t = xp.astype(step, xp.float64)
-    length = _cast(rate / (1 - beta1**t), p)
-    root = _cast(1 / xp.sqrt(1 - beta2**t), p)
+    length = in_dtype_of(p, rate / (1 - beta1**t))
+    root = in_dtype_of(p, 1 / xp.sqrt(1 - beta2**t))
     m += (1 - beta1) * (g - m)
     g *= g
     g -= v
@@ -221,8 +221,3 @@ def _adam(p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array,
     update = m / denominator
     update *= length
     p -= update
-
-
-def _cast(number: Any, p: Array) -> Any:
-    """A float64 array of shape () in the dtype of `p`, so that nothing is promoted; Python numbers do not promote."""
-    return namespace_of(p).astype(number, p.dtype, copy=False) if hasattr(number, "dtype") else number

@@ -100,7 +100,8 @@ def _digest(header: Mapping[str, Any], blocks: Iterable[bytes | memoryview]) -> 
 
 def _write_whole(path: Path, parts: list[bytes]) -> None:
     """Write beside, flush to disk, rename, flush the folder."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    # a name may have 255 bytes, and a letter up to four
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             for part in parts:
@@ -140,17 +141,23 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, numpy.ndarray], dict[s
     ------
     ValueError
         If the file is not whole, not of this format, or its checksum does not fit.
+    OSError
+        If it cannot be read.
     """
     content = Path(path).read_bytes()
     try:
         header, data = _parted(content)
         metadata = header.get("__metadata__", {})
-        if "sha256" in metadata and _digest(header, [data]) != metadata["sha256"]:
+        ours = "xpnn" in metadata or "sha256" in metadata
+        if ours and _digest(header, [data]) != metadata.get("sha256"):
             raise ValueError("its checksum does not fit, so its contents have changed since it was written")
         entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
         arrays = {name: _array(entry, data) for name, entry in entries.items()}
         _check_filled([entry["data_offsets"] for entry in entries.values()], len(data))
-        return arrays, json.loads(metadata.get("xpnn", "{}"))
+        said = json.loads(metadata.get("xpnn", "{}"))
+        if not isinstance(said, dict):
+            raise ValueError("its metadata are not a JSON object")
+        return arrays, said
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not a whole file of arrays: {error}") from error
 

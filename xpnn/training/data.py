@@ -7,6 +7,7 @@ NaN within a step, and a label out of range would read a neighbour's memory on a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy
@@ -72,16 +73,20 @@ def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = No
     if not arrays:
         raise ValueError("split expected at least one array")
     for array in arrays:
-        if not isinstance(array, numpy.ndarray):
-            raise TypeError(f"split expected NumPy arrays, got {type(array).__name__}")
-    lengths = {len(array) for array in (*arrays, *(() if stratify is None else (stratify,)))}
+        if not isinstance(array, numpy.ndarray) or not array.shape:
+            shape = " of shape ()" if isinstance(array, numpy.ndarray) else ""
+            raise TypeError(f"split expected NumPy arrays with a row per item, got {type(array).__name__}{shape}")
+    labels = None if stratify is None else numpy.asarray(stratify)
+    if labels is not None and labels.ndim != 1:
+        raise ValueError(f"split expected stratify to hold one label per row, got shape {labels.shape}")
+    lengths = {len(array) for array in (*arrays, *(() if labels is None else (labels,)))}
     if len(lengths) != 1:
         raise ValueError(f"split expected arrays of equal length, got lengths {sorted(lengths)}")
     (count,) = lengths
-    if not 0 < fraction < 1:
-        raise ValueError(f"split expected a fraction between 0 and 1, got {fraction}")
+    if not (isinstance(fraction, Real) and 0 < fraction < 1):
+        raise ValueError(f"split expected a fraction between 0 and 1, got {fraction!r}")
     order = permutation(count, seed=seed, stream="split") if count else numpy.arange(0)
-    small = _small_part(order, fraction, stratify)
+    small = _small_part(order, fraction, labels)
     chosen = numpy.zeros(count, dtype=bool)
     chosen[small] = True
     if not 0 < len(small) < count:
@@ -92,8 +97,8 @@ def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = No
 def _small_part(order: numpy.ndarray, fraction: float, labels: Any) -> numpy.ndarray:
     if labels is None:
         return order[: round(len(order) * fraction)]
-    ordered = numpy.asarray(labels)[order]
-    parts = [order[ordered == label] for label in numpy.unique(ordered)]
+    known, groups = numpy.unique(labels[order], return_inverse=True)
+    parts = [order[groups == group] for group in range(len(known))]
     return numpy.concatenate([part[: round(len(part) * fraction)] for part in parts])
 
 
@@ -118,7 +123,7 @@ def prepared(name: str, x: Array, device: Device, dtype: Any) -> Array:
         raise ValueError(f"{name} expected an array with a row per item, got shape {getattr(x, 'shape', ())}")
     if x.shape[0] == 0:
         raise ValueError(f"{name} has no rows: got shape {x.shape}")
-    if is_complex(x.dtype) or not (is_floating(x.dtype) or "int" in str(x.dtype) or "bool" in str(x.dtype)):
+    if is_complex(x.dtype) or not (is_floating(x.dtype) or dtype_name(x.dtype).startswith(("int", "uint", "bool"))):
         raise TypeError(f"{name} expected real numbers, got dtype {x.dtype}")
     if not is_floating(x.dtype):
         return device.asarray(x)

@@ -29,9 +29,13 @@ def accuracy(y: Array, t: Array, *, sample_weight: Array | None = None) -> float
         integers of the shape of `t`.
     t
         Integer labels, shape (n, ...); or probabilities of the shape of `y`, of which the largest is the label.
+    sample_weight
+        Shape (n,).
 
     Raises
     ------
+    TypeError
+        If one is not an array of real numbers.
     ValueError
         If shapes do not fit, there are no rows, a prediction is NaN, or weights are not one per row.
 
@@ -50,12 +54,18 @@ def binary_accuracy(y: Array, t: Array, *, threshold: float = 0.0, sample_weight
     Parameters
     ----------
     y
-        Logits, of any shape; with `threshold=0.5` probabilities. Above the threshold the prediction is 1.
+        Logits, of any shape, or other scores.
     t
         Targets 0 and 1 (or probabilities, 1 if above 0.5), the shape of `y`.
+    threshold
+        Above it the prediction is 1: 0 for logits, 0.5 for probabilities.
+    sample_weight
+        Shape (n,).
 
     Raises
     ------
+    TypeError
+        If one is not an array of real numbers.
     ValueError
         If shapes differ, there are no rows, a prediction is NaN, or weights are not one per row.
 
@@ -73,6 +83,8 @@ def mean_absolute_error(y: Array, t: Array, *, sample_weight: Array | None = Non
 
     Raises
     ------
+    TypeError
+        If one is not an array of real numbers.
     ValueError
         If shapes differ, there are no rows, a prediction is NaN, or weights are not one per row.
 
@@ -93,6 +105,8 @@ def r2_score(y: Array, t: Array, *, sample_weight: Array | None = None) -> float
 
     Raises
     ------
+    TypeError
+        If one is not an array of real numbers.
     ValueError
         If shapes differ, there are no rows, a prediction is NaN, or weights are not one per row.
 
@@ -124,9 +138,13 @@ def roc_auc(y: Array, t: Array, *, sample_weight: Array | None = None) -> float:
         Scores, such as logits or probabilities, shape (n,) or (n, 1).
     t
         Targets 0 and 1, the shape of `y`.
+    sample_weight
+        Shape (n,).
 
     Raises
     ------
+    TypeError
+        If one is not an array of real numbers.
     ValueError
         If shapes differ or are others, there are no rows, a score is NaN, a target is neither 0 nor 1, or weights are
         not one per row.
@@ -161,6 +179,8 @@ def confusion_matrix(
         As for `accuracy`; booleans count as labels 0 and 1.
     classes
         The number of classes; by default that of the logits, or the largest label and one.
+    sample_weight
+        Shape (n,).
 
     Returns
     -------
@@ -169,7 +189,7 @@ def confusion_matrix(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         As `accuracy`, and if a label is not from 0 to classes - 1.
 
     Examples

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -43,6 +43,11 @@ class History:
     """What training reported: a row of numbers per epoch, and where it ran.
 
     `history["loss"]` is the list over the epochs (None where an epoch has no such number).
+
+    Raises
+    ------
+    KeyError
+        If no epoch has a number of that name.
     """
 
     device: str = ""
@@ -85,6 +90,10 @@ class Trainer:
     ----------
     history
         A `History` of all epochs.
+    epoch
+        The number of epochs trained.
+    place
+        The `Device` that the model is on.
 
     Examples
     --------
@@ -100,6 +109,7 @@ class Trainer:
     model: Module
     loss: Callable[..., Array]
     optimizer: Optimizer
+    _: KW_ONLY
     device: Device | str | None = None
     seed: int = 0
     metrics: Mapping[str, Metric] = field(default_factory=dict)
@@ -142,10 +152,16 @@ class Trainer:
         ----------
         x, t
             Inputs and targets, a row per item, NumPy arrays or arrays of the device.
+        epochs
+            How often to go through all rows.
+        batch_size
+            Rows per update; the last batch of an epoch may be smaller.
         sample_weight
             A weight of 0 or more for each row: the loss is the weighted mean.
         validation
             `(x, t)` or `(x, t, sample_weight)` to evaluate after each epoch; its numbers are reported as 'val_...'.
+        shuffle
+            Whether each epoch takes the rows in another order, decided by the trainer's seed.
         progress
             Whether to show a progress bar (needs tqdm); None shows one on a terminal where tqdm is installed.
         callbacks
@@ -205,7 +221,7 @@ class Trainer:
             self.model.train()
             loss = self._mean_loss_while_training(data, batch_size, shuffle)
             self._require_finite(loss)
-        except Exception:
+        except BaseException:  # an interruption too
             self.model.load_state_dict(before[0])
             self.optimizer.load_state_dict(before[1])
             raise
