@@ -28,7 +28,7 @@ from xpnn.arrays.devices import Device, DeviceUnavailable, device
 from xpnn.arrays.namespaces import Array, dtype_name, is_complex, is_floating, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, flatten, tree_map
-from xpnn.autodiff.transforms import grad, value_and_grad
+from xpnn.autodiff.transforms import grad, value_and_grad, vjp
 from xpnn.nn.dense import Linear
 from xpnn.nn.losses import squared_error
 from xpnn.nn.module import Module
@@ -156,6 +156,8 @@ def check_optimizer(make: Callable[[Module], Any], *, steps: int = 5, where: Seq
         From a model to an optimizer for it: `lambda model: Adam(model, learning_rate=0.1)`.
     steps
         How many updates to compare.
+    where
+        The places to check on, of which the first is the measure; all by default.
 
     Raises
     ------
@@ -364,6 +366,17 @@ def _check_unchanged(function: Function, args: tuple[Tree, ...], wanted: tuple[i
     for x, y in zip(before, _arrays(args), strict=True):
         if not numpy.array_equal(x, to_host(y), equal_nan=True):
             raise AssertionError(f"on {name}, the function or its derivative changed an input in place")
+
+    def of_wanted(*chosen: Tree) -> Array:
+        places = dict(zip(wanted, chosen, strict=True))
+        return function(*(places.get(n, arg) for n, arg in enumerate(args)))
+
+    y, back = vjp(of_wanted, *(args[n] for n in wanted))
+    dy = _random_like(y, numpy.random.default_rng(0))
+    given = numpy.array(to_host(dy))
+    back(dy)
+    if not numpy.array_equal(given, to_host(dy)):  # the other terms of a sum get the same array
+        raise AssertionError(f"on {name}, the derivative changed the gradient it was given in place")
 
 
 def _arrays(args: tuple[Tree, ...]) -> list[Array]:

@@ -207,12 +207,13 @@ def by_differences(f, x):
     return numpy.asarray([(f(x + h * v).sum() - f(x - h * v).sum()) / (2 * h) for v in numpy.eye(x.size)])
 
 
-@pytest.mark.parametrize("other", [OTHER, 1.3, 2, numpy.float64(1.3), numpy.asarray(1.3)], ids=repr)
-@pytest.mark.parametrize("symbol", ARITHMETIC)
+NUMBERS = [1.3, 2, numpy.float64(1.3), numpy.asarray(1.3)]
+PAIRS = [(symbol, other) for symbol in ARITHMETIC for other in [OTHER, *NUMBERS] if symbol != "@" or other is OTHER]
+
+
+@pytest.mark.parametrize(("symbol", "other"), PAIRS, ids=repr)
 def test_arithmetic_both_ways_with_arrays_and_numbers(symbol, other):
     operate = ARITHMETIC[symbol]
-    if symbol == "@" and getattr(other, "shape", ()) == ():
-        pytest.skip("a product of matrices takes no numbers")
     for f in (lambda x: operate(x, other), lambda x: operate(other, x)):
         value, gradient = value_and_grad(lambda x, f=f: total(f(x)))(X)
         numpy.testing.assert_allclose(value, f(X).sum(), rtol=1e-15)
@@ -261,7 +262,7 @@ def test_operators_with_raw_arrays_of_another_library(symbol):
         assert isinstance(y, xpnn.Tensor)
         assert y.device == DEVICE1
         assert ("constant" in repr(y)) == (symbol in CONSTANT)
-    with pytest.raises(TypeError, match="Expected Array or Python scalar"):
+    with pytest.raises(TypeError):
         # strict's own operators give way to nobody; functions of the namespace take both orders
         on_path(lambda x: operate(array, x), x)
 

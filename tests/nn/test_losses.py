@@ -124,6 +124,14 @@ def test_cross_entropy_of_one_item(classes):
     agree(found, theirs(lambda z, t: F.cross_entropy(z, t, weight=weight), LOGITS[0], numpy.asarray(2)))
 
 
+@pytest.mark.parametrize("p", [0.0, 1e-300, 1e-40, 1 - 1e-16, 1.0])
+def test_logarithms_of_probabilities_stop_at_minus_100(p):
+    p, t = numpy.asarray([p, p]), numpy.asarray([0.0, 1.0])
+    judge = lambda p, t: F.binary_cross_entropy(p, t, reduction="none")  # noqa: E731
+    found, expected = ours(nn.binary_cross_entropy, p, t, reduction="none"), theirs(judge, p, t)
+    agree(found, expected)
+
+
 def test_layers_are_their_functions():
     t = RNG.random((5, 4))
     w = SAMPLE_WEIGHT

@@ -40,7 +40,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     ValueError
         If the last axis of `x` is not that of `w`, or `b` has another shape.
     TypeError
-        If they are not arrays of one library.
+        If they are not arrays of one library and one dtype.
 
     Examples
     --------
@@ -49,8 +49,15 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     array([[12.5]])
     """
     xp = namespace_of(x, w, b)
-    if x.shape[-1:] != w.shape[1:] or w.ndim != 2 or (b is not None and b.shape != w.shape[:1]):
-        _explain(x, w, b)
+    if w.ndim != 2:
+        raise ValueError(f"linear expected w of shape (out_features, in_features), got shape {w.shape}")
+    if x.shape[-1:] != w.shape[1:]:
+        raise ValueError(f"linear expected the last axis of x to be {w.shape[-1]}, as of w, got shape {x.shape}")
+    if b is not None and b.shape != w.shape[:1]:
+        raise ValueError(f"linear expected b of shape {w.shape[:1]}, as of w, got shape {b.shape}")
+    if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
+        given = [x.dtype, w.dtype, *([] if b is None else [b.dtype])]
+        raise TypeError(f"linear expected one dtype, got {', '.join(dtype_name(dtype) for dtype in given)}")
     rows = x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
     y = rows @ w.T
     if b is not None:
@@ -72,15 +79,6 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
         return xp.sum(matrix(dy), axis=0)
 
     return y if x.ndim == 2 else xp.reshape(y, shape), (dx, dw, db)
-
-
-def _explain(x: Array, w: Array, b: Array | None) -> None:
-    """Raise, and say which shape does not fit."""
-    if w.ndim != 2:
-        raise ValueError(f"linear expected w of shape (out_features, in_features), got shape {w.shape}")
-    if x.shape[-1:] != w.shape[1:]:
-        raise ValueError(f"linear expected the last axis of x to be {w.shape[-1]}, as of w, got shape {x.shape}")
-    raise ValueError(f"linear expected b of shape {w.shape[:1]}, as of w, got shape {getattr(b, 'shape', None)}")
 
 
 class Linear(Module):

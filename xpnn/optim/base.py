@@ -216,6 +216,7 @@ class Optimizer(ABC):
             if getattr(leaf, "shape", None) != p.shape:
                 given = getattr(leaf, "shape", type(leaf).__name__)
                 raise ValueError(f"expected a gradient of shape {p.shape}, as its parameter, got {given}")
+            namespace_of(p, leaf)  # raises if they are of two libraries
             if is_complex(leaf.dtype) and not is_complex(p.dtype):
                 raise TypeError(f"expected a gradient of {p.dtype}, as its parameter, got {leaf.dtype}")
         ordered = [leaves[position] for position in self._order]

@@ -54,6 +54,8 @@ def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = No
         NumPy arrays of equal length.
     fraction
         Share of the rows in the small part, between 0 and 1.
+    seed
+        Decides which rows; an integer from 0 to 2^64 - 1.
     stratify
         Labels, one per row: each is divided by the same share, as nearly as whole rows allow.
 

@@ -280,7 +280,8 @@ class Trainer:
 
     def _outputs(self, x: Array, batch_size: int) -> Array:
         with _evaluating(self.model):
-            parts = [self.model(x[n : n + batch_size, ...]) for n in range(0, max(1, x.shape[0]), batch_size)]
+            starts = range(0, max(1, count := x.shape[0]), batch_size)
+            parts = [self.model(x[n : min(n + batch_size, count), ...]) for n in starts]
         return parts[0] if len(parts) == 1 else self.place.xp.concat(parts, axis=0)
 
     # The door
@@ -303,11 +304,12 @@ class Trainer:
 
     def _try_first_rows(self, x: Array, t: Array, w: Array | None) -> None:
         """Run model and loss once, without training, so that what does not fit is found before anything changes."""
+        first = slice(min(2, x.shape[0]))
         with _evaluating(self.model):
-            y = self.model(x[:2, ...])
+            y = self.model(x[first, ...])
         if "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1:
             self._check_labels(t, y.shape[-1])
-        loss = self.loss(y, t[:2, ...]) if w is None else self.loss(y, t[:2, ...], sample_weight=w[:2] + 1)
+        loss = self.loss(y, t[first, ...]) if w is None else self.loss(y, t[first, ...], sample_weight=w[first] + 1)
         if getattr(loss, "shape", None) != ():
             raise ValueError(
                 f"expected the loss to give one number, got shape {getattr(loss, 'shape', type(loss).__name__)}"

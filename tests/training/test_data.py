@@ -1,0 +1,274 @@
+"""Batches in the order promised, splits without overlap, and data that are refused at the door."""
+
+import array_api_strict
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xpnn
+from xpnn import nn, optim
+from xpnn.arrays.devices import Device
+from xpnn.arrays.native import to_host
+from xpnn.arrays.random import permutation
+from xpnn.training import Trainer, batch_indices, split
+from xpnn.training.data import prepared, prepared_weight, require_whole
+
+CPU = xpnn.device("cpu")
+DEVICE1 = Device(xp=array_api_strict, name="strict:device1", array_device=array_api_strict.Device("device1"))
+BOTH = pytest.mark.parametrize("place", [CPU, DEVICE1], ids=["numpy", "strict"])
+
+
+# Batches
+
+
+def test_the_order_is_the_one_promised_for_ever():
+    # pinned: another order for the same seed would make old runs unrepeatable
+    assert [rows.tolist() for rows in batch_indices(7, 3, seed=3)] == [[6, 5, 2], [0, 1, 3], [4]]
+    assert [rows.tolist() for rows in batch_indices(7, 3, seed=3, epoch=1)] == [[6, 3, 2], [0, 1, 4], [5]]
+
+
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(0, 2**64 - 1), st.integers(0, 5))
+def test_an_epoch_holds_every_row_once_in_the_order_of_the_permutation(count, batch_size, seed, epoch):
+    batches = list(batch_indices(count, batch_size, seed=seed, epoch=epoch))
+    order = permutation(count, seed=seed, stream="shuffle", step=epoch)
+    numpy.testing.assert_array_equal(numpy.concatenate(batches), order)
+    assert sorted(order.tolist()) == list(range(count))
+    assert [len(rows) for rows in batches[:-1]] == [batch_size] * (len(batches) - 1)
+    assert len(batches[-1]) == (count - 1) % batch_size + 1
+
+
+def test_seeds_and_epochs_give_different_orders():
+    orders = [
+        tuple(next(batch_indices(50, 50, seed=seed, epoch=epoch)).tolist()) for seed in range(3) for epoch in range(3)
+    ]
+    assert len(set(orders)) == 9
+
+
+def test_unshuffled_rows_come_in_their_own_order():
+    assert [rows.tolist() for rows in batch_indices(5, 2, seed=9, epoch=9, shuffle=False)] == [[0, 1], [2, 3], [4]]
+
+
+def seen_by_a_loss(place, **options):
+    """The targets of every batch, in order, as the loss of a Trainer on `place` gets them."""
+    batches = []
+
+    def loss(y, t):
+        batches.append(to_host(t).reshape(-1).tolist())
+        return nn.squared_error(y, t)
+
+    model = nn.Linear(1, 1).initialize(seed=0).to(place)
+    trainer = Trainer(model, loss, optim.SGD(model, learning_rate=0.0), seed=3)
+    rows = numpy.arange(7, dtype="float32").reshape(-1, 1)
+    trainer.fit(rows, rows, epochs=2, batch_size=3, **options)
+    return batches[1:]  # the first call tries the data at the door
+
+
+@BOTH
+def test_a_trainer_takes_the_batches_in_that_order_on_every_library(place):
+    expected = [rows.tolist() for epoch in (0, 1) for rows in batch_indices(7, 3, seed=3, epoch=epoch)]
+    assert seen_by_a_loss(place) == expected
+    assert seen_by_a_loss(place, shuffle=False) == [[0, 1, 2], [3, 4, 5], [6]] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": 0}, "at least one row of data, got 0"),
+        ({"count": -1}, "at least one row of data, got -1"),
+        ({"batch_size": 0}, "batch_size to be an integer of 1 or more, got 0"),
+        ({"batch_size": 2.0}, "batch_size to be an integer of 1 or more, got 2.0"),
+        ({"batch_size": True}, "batch_size to be an integer of 1 or more, got True"),
+        ({"batch_size": None}, "batch_size to be an integer of 1 or more, got None"),
+        ({"seed": -1}, "seed to be from 0"),
+        ({"epoch": -1}, "step to be from 0"),
+    ],
+)
+def test_bad_batches_are_refused_before_the_first(options, message):
+    with pytest.raises(ValueError, match=message):
+        batch_indices(**{"count": 5, "batch_size": 2, **options})
+
+
+def test_numpys_integers_are_integers():
+    assert len(list(batch_indices(numpy.int64(5), numpy.int32(2)))) == 3
+    require_whole("epochs", numpy.uint8(3), 1)
+
+
+# Splits
+
+
+def test_parts_hold_all_rows_once_and_belong_together():
+    x, t, names = numpy.arange(20.0).reshape(10, 2), numpy.arange(10), numpy.asarray(list("abcdefghij"))
+    x_large, x_small, t_large, t_small, names_large, names_small = split(x, t, names, fraction=0.3, seed=1)
+    assert (len(t_large), len(t_small)) == (7, 3)
+    assert sorted([*t_large, *t_small]) == list(range(10))
+    for rows, part_x, part_names in ((t_large, x_large, names_large), (t_small, x_small, names_small)):
+        numpy.testing.assert_array_equal(part_x, x[rows])
+        numpy.testing.assert_array_equal(part_names, names[rows])
+    assert x_small.dtype == x.dtype
+
+
+def test_a_seed_decides_the_split_and_the_pinned_one_stays():
+    t = numpy.arange(8)
+    assert [part.tolist() for part in split(t, fraction=0.25, seed=5)] == [
+        part.tolist() for part in split(t, fraction=0.25, seed=5)
+    ]
+    assert len({tuple(split(t, fraction=0.5, seed=seed)[1].tolist()) for seed in range(20)}) > 10
+
+
+def test_parts_are_copies_in_random_order():
+    t = numpy.arange(100)
+    large, small = split(t)
+    large[0] = small[0] = -1
+    assert t.min() == 0
+    assert large[1:].tolist() != sorted(large[1:].tolist())
+    assert small[1:].tolist() != sorted(small[1:].tolist())
+
+
+@given(st.integers(2, 40), st.floats(0.01, 0.99), st.integers(0, 99))
+def test_the_small_part_has_its_share_of_rows(count, fraction, seed):
+    expected = round(count * fraction)
+    if not 0 < expected < count:
+        with pytest.raises(ValueError, match=f"split of {count} rows by {fraction} would leave a part empty"):
+            split(numpy.arange(count), fraction=fraction, seed=seed)
+        return
+    large, small = split(numpy.arange(count), fraction=fraction, seed=seed)
+    assert (len(large), len(small)) == (count - expected, expected)
+    assert sorted([*large, *small]) == list(range(count))
+
+
+@pytest.mark.parametrize("kind", [numpy.asarray, list, lambda t: numpy.asarray(t).astype(str), lambda t: t / 2])
+def test_each_class_is_divided_by_the_same_share(kind):
+    t = numpy.repeat([0, 1, 2], [60, 30, 10])
+    rows = numpy.arange(100)
+    large, small, t_large, t_small = split(rows, t, fraction=0.2, stratify=kind(t), seed=2)
+    assert numpy.bincount(t_small).tolist() == [12, 6, 2]
+    assert numpy.bincount(t_large).tolist() == [48, 24, 8]
+    assert sorted([*large, *small]) == list(range(100))
+    assert t_small.tolist() != sorted(t_small.tolist())  # not class by class
+
+
+def test_a_stratified_split_is_decided_by_the_seed():
+    t = numpy.repeat([0, 1], 50)
+    rows = numpy.arange(100)
+    parts = [split(rows, stratify=t, seed=seed)[1].tolist() for seed in (0, 0, 1)]
+    assert parts[0] == parts[1] != parts[2]
+
+
+def test_missing_labels_are_a_class_of_their_own():
+    t = numpy.asarray([0.0, numpy.nan] * 10)
+    assert numpy.isnan(split(t, fraction=0.5, stratify=t)[1]).sum() == 5
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "error", "message"),
+    [
+        ((), {}, ValueError, "at least one array"),
+        (([1, 2],), {}, TypeError, "NumPy arrays with a row per item, got list$"),
+        ((array_api_strict.ones(3),), {}, TypeError, "got Array$"),
+        ((numpy.asarray(1.0),), {}, TypeError, r"got ndarray of shape \(\)"),
+        ((numpy.ones(3), numpy.ones(4)), {}, ValueError, r"equal length, got lengths \[3, 4\]"),
+        ((numpy.ones(3),), {"stratify": [0, 1]}, ValueError, r"equal length, got lengths \[2, 3\]"),
+        ((numpy.ones(3),), {"stratify": numpy.ones((3, 2))}, ValueError, r"one label per row, got shape \(3, 2\)"),
+        ((numpy.ones(3),), {"stratify": 3}, ValueError, r"one label per row, got shape \(\)"),
+        ((numpy.ones(3),), {"fraction": 0}, ValueError, "fraction between 0 and 1, got 0"),
+        ((numpy.ones(3),), {"fraction": 1.0}, ValueError, "fraction between 0 and 1, got 1.0"),
+        ((numpy.ones(3),), {"fraction": float("nan")}, ValueError, "fraction between 0 and 1, got nan"),
+        ((numpy.ones(3),), {"fraction": "0.2"}, ValueError, "fraction between 0 and 1, got '0.2'"),
+        ((numpy.ones(0),), {}, ValueError, "split of 0 rows by 0.2 would leave a part empty"),
+        ((numpy.ones(2),), {}, ValueError, "split of 2 rows by 0.2 would leave a part empty"),
+        ((numpy.ones(4),), {"stratify": [0, 1, 2, 3]}, ValueError, "split of 4 rows by 0.2 would leave"),
+        ((numpy.ones(9),), {"seed": -1}, ValueError, "seed"),
+    ],
+)
+def test_bad_splits_are_refused(arrays, options, error, message):
+    with pytest.raises(error, match=message):
+        split(*arrays, **options)
+
+
+# The door
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_floats_arrive_in_the_dtype_of_the_model_on_its_device(place, dtype):
+    x = prepared("x", numpy.asarray([[1.0], [2.5]], dtype=dtype), place, place.xp.float32)
+    assert x.dtype == place.xp.float32
+    numpy.testing.assert_array_equal(to_host(x), [[1.0], [2.5]])
+    assert xpnn.arrays.devices.device_of(x) == place
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "bool"])
+def test_integers_and_booleans_keep_their_dtype(place, dtype):
+    t = prepared("t", numpy.asarray([0, 1], dtype=dtype), place, place.xp.float32)
+    assert to_host(t).dtype == dtype
+
+
+@pytest.mark.parametrize("layout", ["F", "big-endian", "big-endian integers", "strided", "read-only"])
+def test_any_memory_layout_is_taken(layout):
+    x = numpy.arange(6.0).reshape(3, 2)
+    given_x = {
+        "F": numpy.asfortranarray(x),
+        "big-endian": x.astype(">f8"),
+        "big-endian integers": x.astype(">i4"),
+        "strided": numpy.repeat(x, 2, axis=1)[:, ::2],
+        "read-only": numpy.frombuffer(x.tobytes()).reshape(3, 2),
+    }[layout]
+    for place in (CPU, DEVICE1):
+        numpy.testing.assert_array_equal(to_host(prepared("x", given_x, place, place.xp.float64)), x)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        ([[1.0]], TypeError, "expected an array, got a list: convert it"),
+        ("text", TypeError, "got builtins.str"),
+        (None, TypeError, "got NoneType"),
+        (3.0, TypeError, "got float"),
+        (numpy.asarray(1.0), ValueError, r"x expected an array with a row per item, got shape \(\)"),
+        (numpy.float32(1.0), ValueError, r"x expected an array with a row per item, got shape \(\)"),
+        (numpy.empty((0, 2)), ValueError, r"x has no rows: got shape \(0, 2\)"),
+        (numpy.ones(2) + 1j, TypeError, "x expected real numbers, got dtype complex128"),
+        (numpy.asarray(["a"]), TypeError, "x expected real numbers, got dtype <U1"),
+        (numpy.asarray([object()]), TypeError, "x expected real numbers, got dtype object"),
+        (numpy.asarray(["2020-01-01"], dtype="datetime64[D]"), TypeError, "real numbers, got dtype datetime64"),
+        (numpy.asarray([1.0, numpy.nan, 3.0]), ValueError, "x holds NaN, infinity .* in 1 of 3 rows, first in row 1"),
+        (numpy.asarray([[1, -numpy.inf], [numpy.nan, 2]]), ValueError, "in 2 of 2 rows, first in row 0"),
+        (numpy.asarray([1.0, 1e39]), ValueError, "too large for float32 in 1 of 2 rows, first in row 1"),
+        (numpy.ma.masked_array([1.0, 2.0], [True, False]), TypeError, "MaskedArray"),
+    ],
+)
+def test_bad_data_are_refused_naming_what_was_given(place, x, error, message):
+    with pytest.raises(error, match=message):
+        prepared("x", x, place, place.xp.float32)
+
+
+def test_what_is_too_large_for_single_precision_is_not_for_double():
+    assert prepared("x", numpy.asarray([1e39]), CPU, numpy.float64)[0] == 1e39
+
+
+@BOTH
+def test_weights_arrive_as_floats_of_the_model(place):
+    for weights in (numpy.asarray([0.0, 2.0]), numpy.asarray([0, 2]), numpy.asarray([False, True])):
+        w = prepared_weight(weights, 2, place, place.xp.float32)
+        assert w.dtype == place.xp.float32
+        assert [bool(part) for part in to_host(w)] == [False, True]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (numpy.ones(3), r"sample_weight expected shape \(2,\), one weight per row, got \(3,\)"),
+        (numpy.ones((2, 1)), r"expected shape \(2,\), one weight per row, got \(2, 1\)"),
+        (numpy.asarray([1.0, -1e-9]), "weights of 0 or more that are not all 0"),
+        (numpy.zeros(2), "weights of 0 or more that are not all 0"),
+        (numpy.asarray([1.0, numpy.nan]), "sample_weight holds NaN"),
+        (numpy.asarray([1.0, numpy.inf]), "sample_weight holds NaN, infinity"),
+    ],
+)
+def test_bad_weights_are_refused(place, weight, message):
+    with pytest.raises(ValueError, match=message):
+        prepared_weight(weight, 2, place, place.xp.float32)
