@@ -395,3 +395,8 @@ def test_the_tolerance_is_what_counts():
     with pytest.raises(AssertionError):
         check_gradient(slightly, X)
     check_gradient(slightly, X, tolerance=1e-2)
+
+
+def test_nothing_to_differentiate_by_is_named():
+    with pytest.raises(ValueError, match="at least one argument of floating-point arrays"):
+        testing.check(lambda i: i + 1, numpy.arange(3))

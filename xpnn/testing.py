@@ -111,7 +111,9 @@ def check(
         Its arguments: NumPy arrays, models (on the CPU), or trees of them; their first axis counts items. Values
         should lie away from kinks.
     argnums
-        The arguments to differentiate with respect to; None: all that hold floating-point numbers.
+        The arguments to differentiate with respect to; None: all that hold floating-point numbers. Operators of
+        array_api_strict do not give way to a Tensor on their right, as those of NumPy and CuPy do: where only one
+        operand is differentiated, it has to stand on the left, or `xp.multiply` in place of `*`.
     second_order
         Whether to check second derivatives too.
     empty
@@ -269,7 +271,10 @@ def _wanted(args: tuple[Tree, ...], argnums: int | tuple[int, ...] | None) -> tu
     if argnums is not None:
         return (argnums,) if isinstance(argnums, int) else tuple(argnums)
     leaves = [flatten(arg)[0] for arg in args]
-    return tuple(n for n, found in enumerate(leaves) if found and all(is_floating(_dtype(x)) for x in found))
+    wanted = tuple(n for n, found in enumerate(leaves) if found and all(is_floating(_dtype(x)) for x in found))
+    if not wanted:
+        raise ValueError("check expected at least one argument of floating-point arrays to differentiate by, got none")
+    return wanted
 
 
 def _dtype(x: Any) -> Any:

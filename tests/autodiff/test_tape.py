@@ -328,3 +328,27 @@ def test_an_error_in_an_operation_is_the_users_own():
     with pytest.raises(KeyError, match="on purpose"):
         grad(failing)(2.0)
     assert grad(lambda x: x * x)(2.0) == 4.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x: x * 2,
+        lambda x: (x * 2, lambda dy: dy * 2),
+        lambda x: (x * 2, (lambda dy: dy * 2,), None),
+        lambda x: ([x, x], (lambda dy: dy[0],)),
+        lambda x: (2.0, (lambda dy: dy,)),
+    ],
+    ids=["no backward", "bare function", "three parts", "list", "number"],
+)
+def test_an_operation_that_returns_something_else_is_named(wrong):
+    def operation(x):
+        return wrong(x)
+
+    with pytest.raises(TypeError, match=r"operation is marked @differentiable, so it must return \(value, backward\)"):
+        grad(lambda x: total(differentiable(operation)(x)))(numpy.ones(2))
+
+
+def test_and_on_plain_arrays_too():
+    with pytest.raises(TypeError, match="must return"):
+        differentiable(lambda x: x * 2)(numpy.ones(2))

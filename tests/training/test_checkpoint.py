@@ -1,5 +1,6 @@
 """Files: every array comes back, and a save that fails leaves the old file whole."""
 
+import builtins
 import errno
 import json
 import os
@@ -222,19 +223,18 @@ NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("error", [NO_SPACE, KeyboardInterrupt(), MemoryError()], ids=["full", "interrupt", "memory"])
-@pytest.mark.parametrize("function", ["fsync", "replace", "chmod", "write"])
+@pytest.mark.parametrize("function", ["fsync", "replace", "write"])
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, function, error, existing):
     if existing:
         save(tmp_path / "file", {"old": BLOCK})
     if function == "write":
-        opened = os.fdopen
+        opened = open
 
-        def full_after_the_header(descriptor, mode):
-            file = opened(descriptor, mode, buffering=0)
-            return Full(file, error)
+        def full_after_the_header(path, mode="r", **options):
+            return Full(opened(path, mode, buffering=0), error) if mode == "xb" else opened(path, mode, **options)
 
-        monkeypatch.setattr(os, "fdopen", full_after_the_header)
+        monkeypatch.setattr(builtins, "open", full_after_the_header)
     else:
         monkeypatch.setattr(os, function, failing(error))
     with pytest.raises(type(error)) as caught:
@@ -246,6 +246,16 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
         same(load(tmp_path / "file")[0]["old"], BLOCK)
     save(tmp_path / "file", {"new": 2 * BLOCK})
     same(load(tmp_path / "file")[0]["new"], 2 * BLOCK)
+
+
+def test_behind_a_link_the_file_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "file")
+    for array in (BLOCK, 2 * BLOCK):
+        save(tmp_path / "link", {"a": array})
+        assert (tmp_path / "link").is_symlink()
+        assert os.listdir(tmp_path / "folder") == ["file"]
+        same(load(tmp_path / "link")[0]["a"], array)
 
 
 class Full:

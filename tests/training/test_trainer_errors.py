@@ -406,3 +406,36 @@ def test_arrays_of_jax_are_data_but_no_place_to_train():
     trainer.fit(x, t, epochs=1)
     assert isinstance(trainer.model[0].weight, numpy.ndarray)
     assert type(trainer.predict(x)) is type(x)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ["accuracy"]}, r"metrics as {'name': function}, got \['accuracy'\]"),
+        ({"metrics": {"accuracy": 3}}, "metrics as"),
+        ({"seed": "0"}, "seed to be an integer, got '0'"),
+    ],
+)
+def test_bad_options_are_named_at_once(options, message):
+    model = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=message):
+        Trainer(model, nn.squared_error, optim.SGD(model, learning_rate=0.1), **options)
+
+
+@pytest.mark.parametrize("callbacks", [print, ["print"], 3])
+def test_bad_callbacks_are_named_before_anything_is_trained(callbacks):
+    model = nn.Linear(2, 1)
+    trainer = Trainer(model, nn.squared_error, optim.SGD(model, learning_rate=0.1))
+    before = model.weight.copy()
+    with pytest.raises(TypeError, match="callbacks to be a list of functions"):
+        trainer.fit(numpy.ones((4, 2)), numpy.ones((4, 1)), epochs=1, callbacks=callbacks)
+    assert (model.weight == before).all()
+    assert len(trainer.history) == 0
+
+
+def test_no_epochs_leave_the_model_in_evaluation_mode():
+    model = nn.Linear(2, 1)
+    Trainer(model, nn.squared_error, optim.SGD(model, learning_rate=0.1)).fit(
+        numpy.ones((4, 2)), numpy.ones((4, 1)), epochs=0
+    )
+    assert not model.training

@@ -120,11 +120,14 @@ def remainder(a: Array, b: Array) -> Rule:
 
 @differentiable
 def abs(x: Array) -> Rule:
+    xp = namespace_of(x)
+    y = xp.abs(x)
+
     # x / |x|, and 0 at 0
     def dx(dy: Array) -> Array:
-        return dy * namespace_of(x).sign(x)
+        return dy * (x / (y + xp.astype(y == 0, y.dtype)) if is_complex(x.dtype) else xp.sign(x))
 
-    return namespace_of(x).abs(x), (dx,)
+    return y, (dx,)
 
 
 def sign(x: Array, /) -> Array:
@@ -305,14 +308,22 @@ def atan(x: Array) -> Rule:
 
 @differentiable
 def atan2(a: Array, b: Array) -> Rule:
-    # the angle of the point (b, a)
+    xp = namespace_of(a, b)
+
+    def radius() -> Array:
+        r = xp.hypot(a, b)
+        return r + xp.astype(r == 0, r.dtype)
+
+    # the angle of the point (b, a); at the origin, where there is none, 0 as in PyTorch
     def da(dy: Array) -> Array:
-        return sum_to(dy * b / (a * a + b * b), shape_of(a))
+        r = radius()
+        return sum_to(dy * (b / r / r), shape_of(a))
 
     def db(dy: Array) -> Array:
-        return sum_to(-dy * a / (a * a + b * b), shape_of(b))
+        r = radius()
+        return sum_to(-dy * (a / r / r), shape_of(b))
 
-    return namespace_of(a, b).atan2(a, b), (da, db)
+    return xp.atan2(a, b), (da, db)
 
 
 @differentiable

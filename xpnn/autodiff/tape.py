@@ -151,9 +151,19 @@ def differentiable(function: Callable[P, tuple[Any, Sequence[Backward | None]]])
         for argument in args:
             if type(argument) is Tensor:
                 return _record(function, args, kwargs)
-        return function(*args, **(_plain_options(function, kwargs) if kwargs else kwargs))[0]
+        result = function(*args, **(_plain_options(function, kwargs) if kwargs else kwargs))
+        if type(result) is not tuple or len(result) != 2:
+            _refuse_result(function)
+        return result[0]
 
     return operation
+
+
+def _refuse_result(function: Any) -> None:
+    raise TypeError(
+        f"{function.__name__} is marked @differentiable, so it must return (value, backward): an array or a tuple of "
+        "arrays, and a tuple with one function or None for each argument"
+    )
 
 
 def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -165,7 +175,10 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         if type(argument) is Tensor and argument._tape is not tape and argument._tape is not None:
             tape = argument._tape if tape is None or argument._tape.level > tape.level else tape
     inner, inputs = _one_level_down(args, tape)
-    value, backward = function(*inner, **kwargs)
+    result = function(*inner, **kwargs)
+    if type(result) is not tuple or len(result) != 2 or not isinstance(result[1], tuple | list):
+        _refuse_result(function)
+    value, backward = result
     if tape is None:
         return constant(value)
     if tape.closed:
@@ -206,6 +219,8 @@ def _one_level_down(args: tuple[Any, ...], tape: Tape | None) -> tuple[list[Any]
 
 def _output(tape: Tape, value: Array, function: Any) -> Tensor:
     """A new variable for a result, unless the result shows that a gradient would be lost."""
+    if not hasattr(value, "dtype"):
+        _refuse_result(function)
     if type(value) is Tensor and value._tape is not None and value._tape.level >= tape.level:
         raise TypeError(
             f"{function.__name__} uses a Tensor that is not one of its positional arguments, so its gradient would be "

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
@@ -100,26 +100,20 @@ def _digest(header: Mapping[str, Any], blocks: Iterable[bytes | memoryview]) -> 
 
 def _write_whole(path: Path, parts: list[bytes]) -> None:
     """Write beside, flush to disk, rename, flush the folder."""
+    path = Path(os.path.realpath(path))  # behind a link, the file it leads to is replaced
     # a name may have 255 bytes, and a letter up to four
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb") as file:
             for part in parts:
                 file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _flush_folder(folder: Path) -> None:

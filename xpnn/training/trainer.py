@@ -24,6 +24,7 @@ from typing import Any
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.random import require_seed
 from xpnn.autodiff.transforms import value_and_grad
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
@@ -124,6 +125,9 @@ class Trainer:
             raise ValueError("Trainer expected an optimizer made for this model: Adam(model, ...)")
         if not callable(self.loss):
             raise TypeError(f"Trainer expected a loss function, got {type(self.loss).__name__}")
+        if not isinstance(self.metrics, Mapping) or not all(callable(metric) for metric in self.metrics.values()):
+            raise TypeError(f"Trainer expected metrics as {{'name': function}}, got {self.metrics!r:.60}")
+        require_seed(self.seed)
         if self.max_norm is not None and not self.max_norm > 0:
             raise ValueError(f"Trainer expected max_norm above 0, got {self.max_norm}")
         if self.device is None:
@@ -182,9 +186,12 @@ class Trainer:
             length = f" of length {len(validation)}" if hasattr(validation, "__len__") else ""
             given = f"{type(validation).__name__}{length}"
             raise ValueError(f"fit expected validation to be (x, t) or (x, t, sample_weight), got {given}")
+        if not isinstance(callbacks, Sequence) or not all(callable(callback) for callback in callbacks):
+            raise TypeError(f"fit expected callbacks to be a list of functions, got {callbacks!r:.60}")
         data = self._data(x, t, sample_weight)
         held_out = None if validation is None else self._data(*validation)
         _log.info("training on %s", self.place.describe())
+        self.model.eval()
         with _progress(epochs, progress) as bar:
             for _ in range(epochs):
                 row = self._epoch(data, batch_size, shuffle)
