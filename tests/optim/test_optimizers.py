@@ -13,8 +13,6 @@ from xpnn import nn, optim
 from xpnn.arrays.devices import Device
 from xpnn.arrays.tree import tree_map
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed; it judges these optimizers")
-
 RNG = numpy.random.default_rng(6)
 X, T = RNG.standard_normal((8, 3)), RNG.standard_normal((8, 2))
 STEPS = 50
@@ -54,6 +52,11 @@ CASES = [
 ]
 
 
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is not installed; it judges these optimizers")
+
+
 def network(dtype="float64"):
     return nn.Sequential(nn.Linear(3, 4, dtype=dtype), nn.Tanh(), nn.Linear(4, 2, dtype=dtype)).initialize(seed=2)
 
@@ -62,14 +65,14 @@ def loss(model, x, t):
     return nn.squared_error(model(x), t)
 
 
-def twin(model):
+def twin(torch, model):
     """PyTorch's model with the same weights."""
     judge = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).double()
     judge.load_state_dict({name: torch.tensor(array) for name, array in model.state_dict().items()})
     return judge
 
 
-def torch_optimizer(rule, judge, options):
+def torch_optimizer(torch, rule, judge, options):
     names = {"learning_rate": "lr", "epsilon": "eps"}
     theirs = {names.get(name, name): value for name, value in options.items() if not name.startswith("beta")}
     if rule != "SGD":
@@ -77,7 +80,7 @@ def torch_optimizer(rule, judge, options):
     return getattr(torch.optim, rule)(judge.parameters(), **theirs)
 
 
-def torch_step(judge, optimizer):
+def torch_step(torch, judge, optimizer):
     optimizer.zero_grad()
     torch.nn.functional.mse_loss(judge(torch.tensor(X)), torch.tensor(T)).backward()
     optimizer.step()
@@ -93,32 +96,32 @@ def assert_same(model, judge, message=""):
 
 
 @pytest.mark.parametrize(("rule", "options", "schedule"), CASES)
-def test_50_steps_are_pytorchs(rule, options, schedule):
+def test_50_steps_are_pytorchs(torch, rule, options, schedule):
     rate = SCHEDULES[schedule]
     model = network()
-    judge = twin(model)
+    judge = twin(torch, model)
     optimizer = getattr(optim, rule)(model, learning_rate=rate, **options)
-    other = torch_optimizer(rule, judge, {"learning_rate": 0.05 if callable(rate) else rate, **options})
+    other = torch_optimizer(torch, rule, judge, {"learning_rate": 0.05 if callable(rate) else rate, **options})
     rates = (lambda n: float(rate(n)) / 0.05) if callable(rate) else (lambda n: 1.0)
     scheduler = torch.optim.lr_scheduler.LambdaLR(other, rates)
     for step in range(STEPS):
         optimizer.step(xpnn.grad(loss)(model, X, T))
-        torch_step(judge, other)
+        torch_step(torch, judge, other)
         scheduler.step()
         if step in (0, 1, 9, STEPS - 1):
             assert_same(model, judge, f"after step {step + 1}")
 
 
 @pytest.mark.parametrize("rule", ["SGD", "Adam", "AdamW"])
-def test_defaults_are_pytorchs(rule):
+def test_defaults_are_pytorchs(torch, rule):
     model = network()
-    judge = twin(model)
+    judge = twin(torch, model)
     rate = {"learning_rate": 0.1} if rule == "SGD" else {}
     optimizer = getattr(optim, rule)(model, **rate)
     other = getattr(torch.optim, rule)(judge.parameters(), **({"lr": 0.1} if rate else {}))
     for _ in range(5):
         optimizer.step(xpnn.grad(loss)(model, X, T))
-        torch_step(judge, other)
+        torch_step(torch, judge, other)
     assert_same(model, judge)
 
 
