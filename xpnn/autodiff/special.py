@@ -10,7 +10,7 @@ from typing import Any
 
 from xpnn.arrays import native
 from xpnn.arrays.namespaces import Array, lowest, namespace_of
-from xpnn.autodiff.tape import differentiable
+from xpnn.autodiff.tape import as_one, differentiable
 
 __all__ = ["expit", "log_softmax", "logsumexp", "ndtr", "softmax", "softplus"]
 
@@ -30,15 +30,19 @@ def expit(x: Array) -> Rule:
     >>> expit(numpy.asarray([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    xp = namespace_of(x)
-    e = xp.exp(-xp.abs(x))
-    y = xp.maximum(e, xp.astype(x >= 0, e.dtype)) / (1 + e)
+    y = as_one(expit, _expit, x)
 
     # y (1 - y)
     def dx(dy: Array) -> Array:
         return dy * (y * (1 - y))
 
     return y, (dx,)
+
+
+def _expit(x: Array) -> Array:
+    xp = namespace_of(x)
+    e = xp.exp(-xp.abs(x))
+    return xp.maximum(e, xp.astype(x >= 0, e.dtype)) / (1 + e)
 
 
 @differentiable
@@ -51,12 +55,15 @@ def softplus(x: Array) -> Rule:
     >>> softplus(numpy.asarray([-20.0, 100.0]))
     array([2.06115362e-09, 1.00000000e+02])
     """
-    xp = namespace_of(x)
-
     def dx(dy: Array) -> Array:
         return dy * expit(x)
 
-    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))), (dx,)
+    return as_one(softplus, _softplus, x), (dx,)
+
+
+def _softplus(x: Array) -> Array:
+    xp = namespace_of(x)
+    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
 @differentiable
@@ -74,7 +81,11 @@ def ndtr(x: Array) -> Rule:
     def dx(dy: Array) -> Array:
         return dy * namespace_of(x).exp(-0.5 * (x * x)) * (1 / sqrt(2 * pi))
 
-    return 0.5 * native.cumulative_error_function(x), (dx,)
+    return as_one(ndtr, _ndtr, x), (dx,)
+
+
+def _ndtr(x: Array) -> Array:
+    return 0.5 * native.cumulative_error_function(x)
 
 
 def finite_maximum(x: Array, axis: Axis) -> Array:
@@ -96,10 +107,7 @@ def softmax(x: Array, *, axis: int = -1) -> Rule:
     array([0.5, 0.5, 0. ])
     """
     xp = namespace_of(x)
-    e = xp.exp(x - finite_maximum(x, axis))
-    y = e / xp.maximum(
-        xp.sum(e, axis=axis, keepdims=True), 1.0
-    )  # the sum holds e^0, so it is at least 1 unless all is masked
+    y = as_one(softmax, _softmax, x, axis=axis)
 
     # y (dy - <dy, y>)
     def dx(dy: Array) -> Array:
@@ -107,6 +115,13 @@ def softmax(x: Array, *, axis: int = -1) -> Rule:
         return weighted - y * xp.sum(weighted, axis=axis, keepdims=True)
 
     return y, (dx,)
+
+
+def _softmax(x: Array, *, axis: int) -> Array:
+    xp = namespace_of(x)
+    e = xp.exp(x - finite_maximum(x, axis))
+    # the sum holds e^0, so it is at least 1 unless all is masked
+    return e / xp.maximum(xp.sum(e, axis=axis, keepdims=True), 1.0)
 
 
 @differentiable
@@ -120,14 +135,19 @@ def log_softmax(x: Array, *, axis: int = -1) -> Rule:
     array([-10000.,      0.])
     """
     xp = namespace_of(x)
-    z = x - finite_maximum(x, axis)
-    y = z - xp.log(xp.maximum(xp.sum(xp.exp(z), axis=axis, keepdims=True), 1.0))
+    y = as_one(log_softmax, _log_softmax, x, axis=axis)
 
     # dy - softmax sum(dy)
     def dx(dy: Array) -> Array:
         return dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True)
 
     return y, (dx,)
+
+
+def _log_softmax(x: Array, *, axis: int) -> Array:
+    xp = namespace_of(x)
+    z = x - finite_maximum(x, axis)
+    return z - xp.log(xp.maximum(xp.sum(xp.exp(z), axis=axis, keepdims=True), 1.0))
 
 
 @differentiable

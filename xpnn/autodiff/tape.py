@@ -29,7 +29,7 @@ from typing import Any, ParamSpec
 from xpnn.arrays.namespaces import Array, array_device, is_complex, namespace_of
 from xpnn.autodiff.tensor import Tensor
 
-__all__ = ["Tape", "constant", "differentiable", "plain"]
+__all__ = ["Tape", "as_one", "constant", "differentiable", "plain"]
 
 Backward = Callable[[Any], Any]
 P = ParamSpec("P")
@@ -63,22 +63,19 @@ class Tape:
         if self.spent:
             raise RuntimeError("this differentiation was already walked back and its notes are freed: compute it again")
         arrived: dict[int, Array] = {y._variable: dy}
-        nodes = iter(reversed(self.nodes)) if keep else _pop_all(self.nodes)
         self.spent, self.closed = not keep, True
-        for node in nodes:
-            self._back_through(node, arrived)
+        for function, inputs, output, backward in reversed(self.nodes) if keep else _pop_all(self.nodes):
+            dy = self._several(output, arrived) if type(output) is list else arrived.pop(output, None)
+            if dy is None:
+                continue
+            for position, variable in enumerate(inputs):
+                if variable >= 0:
+                    dx, (shape, dtype) = backward[position](dy), self.variables[variable]
+                    if getattr(dx, "dtype", None) is not dtype or dx.shape != shape:
+                        dx = self._checked(dx, variable, function, position)
+                    before = arrived.get(variable)
+                    arrived[variable] = dx if before is None else before + dx
         return [arrived.get(x._variable) for x in wanted]
-
-    def _back_through(self, node: Any, arrived: dict[int, Array]) -> None:
-        function, inputs, output, backward = node
-        dy = self._several(output, arrived) if type(output) is list else arrived.pop(output, None)
-        if dy is None:
-            return
-        for position, variable in enumerate(inputs):
-            if variable >= 0:
-                dx = self._checked(backward[position](dy), variable, function, position)
-                before = arrived.get(variable)
-                arrived[variable] = dx if before is None else before + dx
 
     def _several(self, outputs: list[int], arrived: dict[int, Array]) -> tuple[Array, ...] | None:
         """The gradients of an operation with several outputs, zeros where none arrived."""
@@ -95,11 +92,11 @@ class Tape:
 
     def _checked(self, dx: Array, variable: int, function: Any, position: int) -> Array:
         """`dx` in the dtype of its variable (a real variable has a real gradient), if it has the shape."""
-        shape, dtype = self.variables[variable]
         if not hasattr(dx, "dtype"):
             raise TypeError(
                 f"the derivative of {function.__name__} for argument {position} gave {dx!r:.40}, expected an array"
             )
+        shape, dtype = self.variables[variable]
         if dx.dtype != dtype:
             xp = namespace_of(dx)
             if is_complex(dx.dtype) and not is_complex(dtype):
@@ -170,11 +167,7 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     """Run `function` one level down and note it on the highest tape among its arguments."""
     if kwargs:
         kwargs = _plain_options(function, kwargs)
-    tape: Tape | None = None
-    for argument in args:
-        if type(argument) is Tensor and argument._tape is not tape and argument._tape is not None:
-            tape = argument._tape if tape is None or argument._tape.level > tape.level else tape
-    inner, inputs = _one_level_down(args, tape)
+    tape, inner, inputs = _one_tape(args) or _several_tapes(args)
     result = function(*inner, **kwargs)
     if type(result) is not tuple or len(result) != 2 or not isinstance(result[1], tuple | list):
         _refuse_result(function)
@@ -201,8 +194,28 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     return y
 
 
-def _one_level_down(args: tuple[Any, ...], tape: Tape | None) -> tuple[list[Any], list[int]]:
-    """The arguments without the Tensors of `tape`, and the variables that those were (-1 for the others)."""
+def _one_tape(args: tuple[Any, ...]) -> Any:
+    """What `_several_tapes` gives, in a third of the time, where all Tensors hold plain arrays; else None."""
+    tape = None
+    inner, inputs = [], []
+    for argument in args:
+        variable = -1
+        if type(argument) is Tensor:
+            variable, own, argument = argument._variable, argument._tape, argument._value
+            if type(argument) is Tensor or (own is not tape and own is not None and tape is not None):
+                return None
+            tape = own or tape
+        inner.append(argument)
+        inputs.append(variable)
+    return tape, inner, inputs
+
+
+def _several_tapes(args: tuple[Any, ...]) -> tuple[Tape | None, list[Any], list[int]]:
+    """The innermost tape, the arguments without its Tensors, and the variables that those were (-1 for the others)."""
+    tape: Tape | None = None
+    for argument in args:
+        if type(argument) is Tensor and argument._tape is not tape and argument._tape is not None:
+            tape = argument._tape if tape is None or argument._tape.level > tape.level else tape
     inner, inputs = list(args), [-1] * len(args)
     for position, argument in enumerate(args):
         if type(argument) is Tensor:
@@ -214,7 +227,7 @@ def _one_level_down(args: tuple[Any, ...], tape: Tape | None) -> tuple[list[Any]
         type, inner
     ):  # of an outer tape; arrays beside them become constants, so operators meet Tensors only
         inner = [constant(a) if hasattr(a, "dtype") and type(a) is not Tensor else a for a in inner]
-    return inner, inputs
+    return tape, inner, inputs
 
 
 def _output(tape: Tape, value: Array, function: Any) -> Tensor:
@@ -232,9 +245,24 @@ def _output(tape: Tape, value: Array, function: Any) -> Tensor:
 def _plain_options(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The options without the Tensors around constants."""
     for name, option in kwargs.items():
-        if type(option) is Tensor and option._tape is not None:
-            raise TypeError(f"{function.__name__} takes no gradient for its option {name}: give it a plain array")
-    return {name: plain(option) for name, option in kwargs.items()}
+        if type(option) is Tensor:
+            if option._tape is not None:
+                raise TypeError(f"{function.__name__} takes no gradient for its option {name}: give it a plain array")
+            kwargs = {**kwargs, name: plain(option)}
+    return kwargs
+
+
+def as_one(operation: Callable[..., Any], formula: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """The value of `operation`, for use inside it: by `formula`, unless an outer differentiation looks on.
+
+    A formula may pass through kinks that cancel one another, such as |x| in a sigmoid that must not overflow. An outer
+    differentiation that followed its steps would find a wrong derivative there, although the function is smooth; so
+    there the operation is run again, one level down, and noted as a whole.
+    """
+    for argument in args:
+        if type(argument) is Tensor:
+            return operation(*args, **options)
+    return formula(*args, **options)
 
 
 def constant(value: Any) -> Any:

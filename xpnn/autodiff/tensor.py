@@ -7,6 +7,7 @@ rule files.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
@@ -50,10 +51,10 @@ class Tensor:
             value = value._value
         return rules.namespace_over(namespace_of(value))
 
-    shape = property(lambda self: self._value.shape, doc="Lengths of the axes.")
-    dtype = property(lambda self: self._value.dtype, doc="Type of the elements.")
-    ndim = property(lambda self: self._value.ndim, doc="Number of axes.")
-    size = property(lambda self: self._value.size, doc="Number of elements.")
+    shape = property(attrgetter("_value.shape"), doc="Lengths of the axes.")
+    dtype = property(attrgetter("_value.dtype"), doc="Type of the elements.")
+    ndim = property(attrgetter("_value.ndim"), doc="Number of axes.")
+    size = property(attrgetter("_value.size"), doc="Number of elements.")
     device = property(lambda self: array_device(self._value), doc="Where the array lives.")
     T = property(lambda self: rules.transpose(self), doc="The transposed matrix.")
     mT = property(lambda self: rules.matrix_transpose(self), doc="The last two axes exchanged.")

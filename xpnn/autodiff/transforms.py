@@ -159,7 +159,9 @@ def _lifted(tape: Tape, function: Any, args: tuple[Any, ...], positions: tuple[i
         if not -len(args) <= position < len(args):
             raise ValueError(f"argnums names argument {position}, but the function was called with {len(args)}")
         leaves, build = flatten(args[position])
-        variables = [tape.variable(_floating(leaf, function, position)) for leaf in leaves]
+        if not hasattr(type(args[position]), "tree_flatten"):  # a model's parameters were checked when declared
+            leaves = [_floating(leaf, function, position) for leaf in leaves]
+        variables = [tape.variable(leaf) for leaf in leaves]
         lifted[position] = build(variables)
         rebuild.append((len(inputs), len(inputs) + len(variables), build))
         inputs += variables
@@ -244,8 +246,7 @@ def _lowered_tree(tree: Tree, tape: Tape) -> Tree:
 
 def _one_like(y: Array) -> Array:
     """A gradient to start from, at the level of `y`."""
-    inner = plain(y)
-    one = namespace_of(inner).ones((), dtype=inner.dtype, device=array_device(inner))
+    one = plain(y) ** 0  # 1 for infinity and NaN too
     return constant(one) if type(y) is Tensor else one
 
 

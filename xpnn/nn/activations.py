@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.autodiff.special import expit, log_softmax, ndtr, softmax
-from xpnn.autodiff.tape import differentiable
+from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.nn.module import Module
 
 __all__ = [
@@ -67,13 +67,17 @@ def relu(x: Array) -> Rule:
     array([0., 0., 2.])
     """
     xp = namespace_of(x)
-    y = xp.maximum(x, 0.0)
+    y = as_one(relu, _relu, x)
 
     # 1 where x > 0
     def dx(dy: Array) -> Array:
         return dy * xp.astype(y > 0, dy.dtype)
 
     return y, (dx,)
+
+
+def _relu(x: Array) -> Array:
+    return namespace_of(x).maximum(x, 0.0)
 
 
 @differentiable
@@ -94,7 +98,12 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> Rule:
     def dx(dy: Array) -> Array:
         return dy * (slope + (1 - slope) * xp.astype(x > 0, dy.dtype))
 
-    return xp.maximum(x, 0.0) + slope * xp.minimum(x, 0.0), (dx,)
+    return as_one(leaky_relu, _leaky_relu, x, slope=slope), (dx,)
+
+
+def _leaky_relu(x: Array, *, slope: float) -> Array:
+    xp = namespace_of(x)
+    return xp.maximum(x, 0.0) + slope * xp.minimum(x, 0.0) if slope else xp.maximum(x, 0.0)
 
 
 @differentiable

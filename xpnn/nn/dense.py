@@ -6,6 +6,7 @@ from typing import Any
 
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
+from xpnn.arrays.native import sum_over
 from xpnn.arrays.random import fresh_seed, uniform
 from xpnn.autodiff.tape import differentiable
 from xpnn.nn.declarations import Parameter
@@ -17,8 +18,7 @@ __all__ = ["Linear", "linear"]
 Rule = Any  # (value, backward)
 
 
-@differentiable
-def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
+def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     """x Wᵀ + b.
 
     Parameters
@@ -48,7 +48,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     >>> linear(numpy.asarray([[1.0, 2.0]]), numpy.asarray([[10.0, 1.0]]), numpy.asarray([0.5]))
     array([[12.5]])
     """
-    xp = namespace_of(x, w, b)
+    namespace_of(x, w, b)
     if w.ndim != 2:
         raise ValueError(f"linear expected w of shape (out_features, in_features), got shape {w.shape}")
     if x.shape[-1:] != w.shape[1:]:
@@ -58,11 +58,16 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
     if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
         given = [x.dtype, w.dtype, *([] if b is None else [b.dtype])]
         raise TypeError(f"linear expected one dtype, got {', '.join(dtype_name(dtype) for dtype in given)}")
+    return _linear(x, w, b)
+
+
+@differentiable
+def _linear(x: Array, w: Array, b: Array | None) -> Rule:
+    xp = namespace_of(x, w, b)
     rows = x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
     y = rows @ w.T
     if b is not None:
         y += b
-    shape = (*x.shape[:-1], w.shape[0])
 
     def matrix(dy: Array) -> Array:
         return dy if dy.ndim == 2 else xp.reshape(dy, (-1, w.shape[0]))
@@ -76,9 +81,9 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Rule:
         return matrix(dy).T @ rows
 
     def db(dy: Array) -> Array:
-        return xp.sum(matrix(dy), axis=0)
+        return sum_over(matrix(dy), axis=0)
 
-    return y if x.ndim == 2 else xp.reshape(y, shape), (dx, dw, db)
+    return y if x.ndim == 2 else xp.reshape(y, (*x.shape[:-1], w.shape[0])), (dx, dw, db)
 
 
 class Linear(Module):
@@ -163,7 +168,7 @@ class Linear(Module):
 
     def forward(self, x: Array) -> Array:
         self._check(x)
-        return linear(x, self.weight, self.bias)
+        return _linear(x, self.weight, self.bias)
 
     def _check(self, x: Array) -> None:
         if not hasattr(x, "shape"):

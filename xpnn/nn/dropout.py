@@ -23,8 +23,8 @@ Rule = Any  # (value, backward)
 def dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", step: Any = 0) -> Array:
     """`x` with each element set to zero with probability `p`, the others divided by 1 - p.
 
-    The mask is a function of (seed, stream, step, element): the same bits on every device. The probability is rounded
-    to a multiple of 2^-16. `p = 1` gives zeros.
+    The mask is a function of (seed, stream, step, element): the same bits on every device. `p` is rounded to a multiple
+    of 2^-16, in the division too, so that the mean is kept. `p = 1` gives zeros.
 
     Parameters
     ----------
@@ -59,8 +59,9 @@ def dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", ste
         raise TypeError(f"dropout expected floating-point numbers, got {dtype_name(x.dtype)}")
     if p == 0:
         return x
-    keep = keep_mask(x.shape, 1 - p, seed=seed, stream=stream, step=plain(step), like=plain(x))
-    return _scaled_mask(x, keep, scale=1 / (1 - p) if p < 1 else 0.0)
+    share = round((1 - p) * 2**16) / 2**16  # of which a mask is made
+    keep = keep_mask(x.shape, share, seed=seed, stream=stream, step=plain(step), like=plain(x))
+    return _scaled_mask(x, keep, scale=1 / share if share else 0.0)
 
 
 @differentiable

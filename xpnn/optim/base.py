@@ -213,12 +213,8 @@ class Optimizer(ABC):
                 f"got {len(leaves)} arrays"
             )
         for p, leaf in zip(self._leaves, leaves, strict=True):
-            if getattr(leaf, "shape", None) != p.shape:
-                given = getattr(leaf, "shape", type(leaf).__name__)
-                raise ValueError(f"expected a gradient of shape {p.shape}, as its parameter, got {given}")
-            namespace_of(p, leaf)  # raises if they are of two libraries
-            if is_complex(leaf.dtype) and not is_complex(p.dtype):
-                raise TypeError(f"expected a gradient of {p.dtype}, as its parameter, got {leaf.dtype}")
+            if type(leaf) is not type(p) or leaf.shape != p.shape or leaf.dtype != p.dtype:
+                _check_gradient(p, leaf)
         ordered = [leaves[position] for position in self._order]
         done = 0
         for group in self.groups:
@@ -279,6 +275,16 @@ class Optimizer(ABC):
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
         return f"{type(self).__name__}({options})"
+
+
+def _check_gradient(p: Array, gradient: Any) -> None:
+    """Raise if it cannot be written into the place of a gradient of `p`."""
+    if getattr(gradient, "shape", None) != p.shape:
+        given = getattr(gradient, "shape", type(gradient).__name__)
+        raise ValueError(f"expected a gradient of shape {p.shape}, as its parameter, got {given}")
+    namespace_of(p, gradient)  # raises if they are of two libraries
+    if is_complex(gradient.dtype) and not is_complex(p.dtype):
+        raise TypeError(f"expected a gradient of {p.dtype}, as its parameter, got {gradient.dtype}")
 
 
 def in_dtype_of(p: Array, number: Any) -> Any:
