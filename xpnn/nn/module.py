@@ -134,8 +134,8 @@ class Module:
         if "_stand_in" in self.__dict__:
             raise AttributeError(
                 f"cannot set {name} of a {type(self).__name__} inside a differentiated call: the change would be lost. "
-                "Declare a Buffer and write into it in place (self.count[...] = ...), or return the value. (The gradients "
-                "of a model are such a copy too, and are read-only)"
+                "Declare a Buffer and write into it in place (self.count[...] = ...), or return the value. (A model's "
+                "gradients are such a copy too, and are read-only)"
             )
 
     def _check_replacement(self, name: str, kind: str, value: Any) -> None:
