@@ -57,6 +57,17 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(python=PYTHONS[0], venv_backend="virtualenv")
+def judged(session: nox.Session) -> None:
+    """The tests in which PyTorch judges derivatives, layers, losses and optimizers (elsewhere they show as skipped)."""
+    session.install(".[test]")
+    try:  # the build for the CPU, without the gigabytes of CUDA that plain `torch` brings
+        session.install("torch==2.13.0+cpu")
+    except nox.command.CommandFailed:
+        session.skip("pip finds no CPU build of PyTorch 2.13.0")
+    session.run("pytest", "tests/autodiff", "tests/nn", "tests/optim", "tests/training", *session.posargs)
+
+
 @nox.session
 def no_driver(session: nox.Session) -> None:
     """Both examples where the real CuPy is installed but no GPU can be used: the promise of an explained fall back."""
