@@ -55,6 +55,9 @@ def main(arguments: list[str]) -> int:
     except (CannotStart, OSError) as problem:
         print(f"start.py: {problem}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("start.py: interrupted; the next start goes on where this one stopped", file=sys.stderr)
+        return 130
     return run([python, *command, *arguments[1:]], cwd=ROOT, env=one_blas_thread() if extra == "test" else None)
 
 

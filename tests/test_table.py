@@ -132,6 +132,7 @@ for name in ("sum", "mean", "prod", "max", "min", "std", "var"):
     row(f"{name} of axis 0", std(name, axis=0), normal(3, 4), empty=False)
     row(f"{name} of the last axes", std(name, axis=(-1, 1), keepdims=True), normal(2, 3, 4))
 row("var with correction", std("var", correction=1.0, axis=1), normal(3, 4))
+row("std with correction", std("std", correction=1.0, axis=1), normal(3, 4))
 row("cumulative_sum", std("cumulative_sum", axis=1), normal(3, 4))
 row("cumulative_sum with initial", std("cumulative_sum", axis=0, include_initial=True), normal(3, 4), empty=False)
 row("vector_norm", std("linalg.vector_norm", axis=1), normal(3, 4))
@@ -141,6 +142,9 @@ row("logsumexp of all", special.logsumexp, normal(3, 4), empty=False)
 # Shaping
 row("reshape", lambda x: namespace_of(x).reshape(x, (-1, 2)), normal(3, 4))
 row("permute_dims", lambda x: namespace_of(x).permute_dims(x, (2, 0, 1)), normal(2, 3, 4))
+row("permute_dims by negative axes", lambda x: namespace_of(x).permute_dims(x, (-1, 0, -2)), normal(2, 3, 4))
+row("roll of two axes", lambda x: namespace_of(x).roll(x, (1, -1), axis=(0, 1)), normal(3, 4))
+row("roll of all", lambda x: namespace_of(x).roll(x, 2), normal(3, 4))
 row("matrix_transpose", std("matrix_transpose"), normal(2, 3, 4))
 row("T", lambda x: x.T, normal(3, 4))
 row("moveaxis", lambda x: namespace_of(x).moveaxis(x, 0, 2), normal(2, 3, 4))
@@ -166,7 +170,9 @@ row("slice", lambda x: x[1:, ::2], normal(3, 4), empty=False)
 row("ellipsis and newaxis", lambda x: x[..., None, 1], normal(3, 4))
 row("integer", lambda x: x[1, ...], normal(3, 4), empty=False)
 row("boolean mask", lambda x: x[x > 0], normal(3, 4))
-row("take", lambda x, i: namespace_of(x).take(x, i, axis=1), normal(3, 4), numpy.asarray([0, 2, 2]), empty=False)
+TAKEN = numpy.asarray([0, 2, 2])
+row("take of axis 0", lambda x, i: namespace_of(x).take(x, i, axis=0), normal(3, 4, 2), TAKEN, empty=False)
+row("take", lambda x, i: namespace_of(x).take(x, i, axis=1), normal(3, 4), TAKEN, empty=False)
 row(
     "integer arrays",
     lambda x, i, j: x[i, j],
@@ -188,6 +194,9 @@ row("matmul of stacks", std("matmul"), normal(2, 3, 4), normal(4, 2), empty=Fals
 row("matmul of broadcast stacks", std("matmul"), normal(1, 3, 4), normal(2, 4, 2), empty=False)
 row("matrix times vector", std("matmul"), normal(3, 4), normal(4), empty=False)
 row("vector times matrix", std("matmul"), normal(3), normal(3, 4), empty=False)
+row("vector times stack", std("matmul"), normal(3), normal(2, 3, 4), empty=False)
+row("stack times vector", std("matmul"), normal(2, 3, 4), normal(4), empty=False)
+row("complex vector times stack", std("matmul"), phasor(3), phasor(2, 3, 2), empty=False)
 row("vector times vector", std("matmul"), normal(3), normal(3), empty=False)
 row("complex matmul", std("matmul"), phasor(3, 4), phasor(4, 2), empty=False)
 row(

@@ -71,3 +71,14 @@ def test_the_gradient_of_relu_is_0_at_0_to_all_orders():
 
 def test_leaky_relu_without_a_slope_takes_infinity():
     assert nn.leaky_relu(numpy.asarray([-numpy.inf, numpy.inf]), slope=0.0).tolist() == [0.0, numpy.inf]
+
+
+def test_clip_at_its_bounds_counts_as_inside_to_all_orders():
+    for bound in (0.0, 1.0):
+        square = lambda x: namespace_of(x).clip(x, 0.0, 1.0) ** 2  # noqa: E731
+        assert float(grad(square)(bound)) == 2 * bound
+        assert float(grad(grad(square))(bound)) == 2.0
+
+
+def test_clip_passes_no_gradient_to_nan():
+    assert grad(lambda x: namespace_of(x).sum(namespace_of(x).clip(x, 0.0, 1.0)))(numpy.asarray([numpy.nan])) == [0.0]

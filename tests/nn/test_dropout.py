@@ -34,6 +34,7 @@ def test_the_mean_is_kept_where_p_is_rounded(p):
     # p is rounded to a multiple of 2^-16, for the mask and for the scale
     count, share = 1_000_000, round((1 - p) * 2**16) / 2**16
     y = nn.dropout(numpy.ones(count, dtype="float32"), p, seed=1)
+    numpy.testing.assert_allclose(y[y != 0], 1 / share, rtol=1e-6)  # a division in float32
     assert abs(y.mean(dtype="float64") - 1) < 5 * ((1 - share) / share / count) ** 0.5  # five standard deviations
 
 

@@ -186,6 +186,19 @@ def test_a_parameter_is_replaced_by_arrays_only():
     assert layer.weight.shape == (2, 2)
 
 
+@pytest.mark.parametrize("number", [numpy.float64(2), numpy.int64(2), numpy.float32(2)], ids=repr)
+def test_numpys_numbers_become_pythons_and_promote_nothing(number):
+    class Scaled(nn.Module):
+        def __init__(self):
+            self.scale = number
+
+        def forward(self, x):
+            return self.scale * x
+
+    assert type(Scaled().scale) in (int, float)
+    assert Scaled()(X).dtype == "float32"
+
+
 def test_replacing_and_removing_arrays():
     layer = nn.Linear(2, 2)
     layer.weight = numpy.zeros((2, 2), dtype="float32")

@@ -10,7 +10,7 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, is_complex, namespace_of
 from xpnn.autodiff.broadcasting import conjugate, shape_of, sum_to
-from xpnn.autodiff.tape import constant, differentiable, plain
+from xpnn.autodiff.tape import as_one, constant, differentiable, plain
 
 Rule = Any  # (value, backward)
 
@@ -257,128 +257,6 @@ def hypot(a: Array, b: Array) -> Rule:
 
 
 @differentiable
-def sin(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return dy * conjugate(namespace_of(x).cos(x))
-
-    return namespace_of(x).sin(x), (dx,)
-
-
-@differentiable
-def cos(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return -dy * conjugate(namespace_of(x).sin(x))
-
-    return namespace_of(x).cos(x), (dx,)
-
-
-@differentiable
-def tan(x: Array) -> Rule:
-    y = namespace_of(x).tan(x)
-
-    def dx(dy: Array) -> Array:
-        return dy * conjugate(1 + y * y)
-
-    return y, (dx,)
-
-
-@differentiable
-def asin(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return dy / conjugate(namespace_of(x).sqrt(1 - x * x))
-
-    return namespace_of(x).asin(x), (dx,)
-
-
-@differentiable
-def acos(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return -dy / conjugate(namespace_of(x).sqrt(1 - x * x))
-
-    return namespace_of(x).acos(x), (dx,)
-
-
-@differentiable
-def atan(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return dy / conjugate(1 + x * x)
-
-    return namespace_of(x).atan(x), (dx,)
-
-
-@differentiable
-def atan2(a: Array, b: Array) -> Rule:
-    xp = namespace_of(a, b)
-
-    def radius() -> Array:
-        r = xp.hypot(a, b)
-        return r + xp.astype(r == 0, r.dtype)
-
-    # the angle of the point (b, a); at the origin, where there is none, 0 as in PyTorch
-    def da(dy: Array) -> Array:
-        r = radius()
-        return sum_to(dy * (b / r / r), shape_of(a))
-
-    def db(dy: Array) -> Array:
-        r = radius()
-        return sum_to(-dy * (a / r / r), shape_of(b))
-
-    return xp.atan2(a, b), (da, db)
-
-
-@differentiable
-def sinh(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return dy * conjugate(namespace_of(x).cosh(x))
-
-    return namespace_of(x).sinh(x), (dx,)
-
-
-@differentiable
-def cosh(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return dy * conjugate(namespace_of(x).sinh(x))
-
-    return namespace_of(x).cosh(x), (dx,)
-
-
-@differentiable
-def tanh(x: Array) -> Rule:
-    y = namespace_of(x).tanh(x)
-
-    def dx(dy: Array) -> Array:
-        return dy * conjugate(1 - y * y)
-
-    return y, (dx,)
-
-
-@differentiable
-def asinh(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return dy / conjugate(namespace_of(x).sqrt(x * x + 1))
-
-    return namespace_of(x).asinh(x), (dx,)
-
-
-@differentiable
-def acosh(x: Array) -> Rule:
-    # sqrt(x - 1) sqrt(x + 1), which keeps the right branch for complex x
-    def dx(dy: Array) -> Array:
-        xp = namespace_of(x)
-        return dy / conjugate(xp.sqrt(x - 1) * xp.sqrt(x + 1))
-
-    return namespace_of(x).acosh(x), (dx,)
-
-
-@differentiable
-def atanh(x: Array) -> Rule:
-    def dx(dy: Array) -> Array:
-        return dy / conjugate(1 - x * x)
-
-    return namespace_of(x).atanh(x), (dx,)
-
-
-@differentiable
 def maximum(a: Array, b: Array) -> Rule:
     # the larger takes all, a tie is shared
     def da(dy: Array) -> Array:
@@ -410,13 +288,11 @@ def _winner(a: Array, b: Array, dy: Array) -> Array:
 @differentiable
 def clip_between(x: Array, lowest: Array | None, highest: Array | None) -> Rule:
     xp = namespace_of(x, lowest, highest)
-    y = x if lowest is None else xp.maximum(x, lowest)
-    y = y if highest is None else xp.minimum(y, highest)
+    y = as_one(clip_between, _clip, x, lowest, highest)
 
-    # the bounds count as inside, as in PyTorch
+    # the bounds count as inside and NaN as outside, as in PyTorch
     def dx(dy: Array) -> Array:
-        inside = xp.astype((x == y) | (x != x), dy.dtype)
-        return sum_to(dy * inside, shape_of(x))
+        return sum_to(dy * xp.astype(x == y, dy.dtype), shape_of(x))
 
     def dlowest(dy: Array) -> Array:
         return sum_to(dy * xp.astype((x < lowest) & (y == lowest), dy.dtype), shape_of(lowest))
@@ -425,6 +301,12 @@ def clip_between(x: Array, lowest: Array | None, highest: Array | None) -> Rule:
         return sum_to(dy * xp.astype((y != x) & (y == highest), dy.dtype), shape_of(highest))
 
     return y, (dx, dlowest, dhighest)
+
+
+def _clip(x: Array, lowest: Array | None, highest: Array | None) -> Array:
+    xp = namespace_of(x, lowest, highest)
+    y = x if lowest is None else xp.maximum(x, lowest)
+    return y if highest is None else xp.minimum(y, highest)
 
 
 def clip(x: Array, /, min: Array | None = None, max: Array | None = None) -> Array:

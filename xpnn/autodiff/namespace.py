@@ -18,7 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from xpnn.arrays.namespaces import Namespace, namespace_of
-from xpnn.autodiff import elementwise, linalg, reductions, shaping, tensor
+from xpnn.autodiff import elementwise, linalg, reductions, shaping, tensor, trigonometry
 from xpnn.autodiff.tape import constant, plain
 from xpnn.autodiff.tensor import Tensor
 
@@ -51,7 +51,8 @@ def _functions_of(module: ModuleType) -> dict[str, Any]:
     return {name: f for name, f in own if not name.startswith("_") and getattr(f, "__module__", "") == module.__name__}
 
 
-RULES = {name: rule for m in (elementwise, reductions, shaping, linalg) for name, rule in _functions_of(m).items()}
+_RULE_FILES = (elementwise, trigonometry, reductions, shaping, linalg)
+RULES = {name: rule for module in _RULE_FILES for name, rule in _functions_of(module).items()}
 _HELPERS = ("clip_between", "spread", "transpose", "getitem", "diagonal")
 STANDARD_RULES = {name: rule for name, rule in RULES.items() if name not in _HELPERS}
 _LINALG = ("matmul", "matrix_transpose", "outer", "tensordot", "trace", "vecdot", "vector_norm", "diagonal")
