@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,8 @@ PARTS = {"bin", "include", "lib", "lib64", "share", "Include", "Lib", "Scripts",
 
 # command: the extra of pyproject.toml that it needs, and what Python is given
 COMMANDS = {
-    "train": ("examples", ["examples/binary_classification.py"]),
-    "walkthrough": ("examples", ["examples/walkthrough.py"]),
+    "train": ("examples", [str(ROOT / "examples" / "binary_classification.py")]),
+    "walkthrough": ("examples", [str(ROOT / "examples" / "walkthrough.py")]),
     "test": ("test", ["-m", "pytest"]),
     "nox": ("dev", ["-m", "nox"]),
 }
@@ -44,6 +45,8 @@ class CannotStart(Exception):
 def main(arguments: list[str]) -> int:
     """Make or update the environment, run the command in it, and return its exit code."""
     if not arguments or arguments[0] not in COMMANDS:
+        if arguments and not arguments[0].startswith("-"):
+            print(f"start.py: there is no command {arguments[0]!r}", file=sys.stderr)
         asked_for_help = arguments[:1] in (["-h"], ["--help"])
         print(__doc__.rpartition("\n\n")[0], file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2
@@ -58,7 +61,8 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("start.py: interrupted; the next start goes on where this one stopped", file=sys.stderr)
         return 130
-    return run([python, *command, *arguments[1:]], cwd=ROOT, env=one_blas_thread() if extra == "test" else None)
+    folder = None if extra == "examples" else ROOT  # examples write where the caller is
+    return run([python, *command, *arguments[1:]], cwd=folder, env=one_blas_thread() if extra == "test" else None)
 
 
 def prepare(environment: Path, extra: str) -> str:
@@ -180,11 +184,14 @@ def one_blas_thread() -> dict[str, str]:
 
 
 def run(command: list[str], **options: object) -> int:
-    """Run a command and return its exit code."""
-    try:
-        return subprocess.call(command, **options)
-    except KeyboardInterrupt:
-        return 130
+    """Run a command and return its exit code; an interruption or a request to end is the command's to answer."""
+    process = subprocess.Popen(command, **options)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the terminal has told the command too
+            continue
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ import numpy
 
 from xpnn import nn, optim
 from xpnn.cli.command import add_device_arguments, add_verbose_argument, device_for_command, run_command
-from xpnn.training import History, Trainer, load, save, split
+from xpnn.training import History, Trainer, load, save, split, write_whole
 from xpnn.training.metrics import binary_accuracy, confusion_matrix, roc_auc
 
 DATA = Path(__file__).resolve().parent / "data" / "breast_cancer.csv"
@@ -119,7 +120,7 @@ def predict(arguments: argparse.Namespace) -> None:
     for row, logit, probability in zip(table.rows, logits, nn.sigmoid(logits), strict=True):
         lines.append(f"{row},{probability:.6g},{positive if logit > 0 else negative}")
     if arguments.output:
-        write_whole(arguments.output, "\n".join(lines) + "\n")
+        write_whole(arguments.output, ["\n".join([*lines, ""]).encode()])
     else:
         print("\n".join(lines))
 
@@ -129,6 +130,9 @@ def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     arrays, about = load(path)
     try:
         model = network(len(about["columns"]), about["hidden"]).load_state_dict(arrays)
+        _, _ = about["classes"]
+        if not all(numpy.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("a number in it is NaN or infinite")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected a model saved by this program, with --save") from error
     return model.eval(), about
@@ -193,16 +197,6 @@ def number(table: Table, row: int, column: str) -> float:
     return value
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place, then rename it: whoever looks finds the old file or the whole new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 # What came out
 
 
@@ -253,18 +247,35 @@ def draw(folder: Path, history: History, y: numpy.ndarray, t: numpy.ndarray) -> 
 
 def check_places(model: Path | None, plots: Path | None) -> None:
     """Refuse, before the training, what could not be written after it; make the folder for the pictures."""
-    if model and not model.parent.is_dir():
-        raise ValueError(f"{model}: there is no folder {model.parent}")
+    if model and (model.is_dir() or not os.access(model.parent, os.W_OK)):
+        what = "it is a folder" if model.is_dir() else f"cannot write into {model.parent}, or there is no such folder"
+        raise ValueError(f"{model}: {what}")
     if plots and find_spec("matplotlib") is None:
         raise ValueError("--plots needs matplotlib: pip install 'xpnn[plot]'")
     if plots:
         plots.mkdir(parents=True, exist_ok=True)
 
 
-def positive(text: str) -> int:
-    """A positive integer, for argparse."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text}")
+def positive(kind: type) -> Callable[[str], Any]:
+    """For argparse: the function from a word to a positive number of that kind."""
+
+    def read(text: str) -> Any:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = 0
+        if not 0 < number < math.inf:
+            what = "integer" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"expected a positive {what}, got {text!r}")
+        return number
+
+    return read
+
+
+def whole(text: str) -> int:
+    """For argparse: an integer from 0 to 2^64 - 1."""
+    if not (text.isascii() and text.isdecimal() and int(text) < 2**64):
+        raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2^64 - 1, got {text!r}")
     return int(text)
 
 
@@ -275,11 +286,11 @@ def command_line() -> argparse.ArgumentParser:
     as_above = argparse.RawDescriptionHelpFormatter
     one = commands.add_parser("train", description=__doc__, formatter_class=as_above)
     one.set_defaults(run=train)
-    one.add_argument("--hidden", type=positive, nargs="*", default=[32, 16], metavar="SIZE", help="default: 32 16")
-    one.add_argument("--epochs", type=positive, default=40, metavar="N", help="default: 40")
-    one.add_argument("--batch-size", type=positive, default=32, metavar="N", help="default: 32")
-    one.add_argument("--learning-rate", type=float, default=0.001, metavar="RATE", help="default: 0.001")
-    one.add_argument("--seed", type=int, default=0, metavar="N", help="decides split, weights and batches; default: 0")
+    one.add_argument("--hidden", type=positive(int), nargs="*", default=[32, 16], metavar="SIZE", help="default: 32 16")
+    one.add_argument("--epochs", type=positive(int), default=40, metavar="N", help="default: 40")
+    one.add_argument("--batch-size", type=positive(int), default=32, metavar="N", help="default: 32")
+    one.add_argument("--learning-rate", type=positive(float), default=0.001, metavar="RATE", help="default: 0.001")
+    one.add_argument("--seed", type=whole, default=0, metavar="N", help="for split, weights and batches; default: 0")
     one.add_argument("--plots", type=Path, metavar="FOLDER", help="draw losses, ROC curve and confusion matrix there")
     one.add_argument("--save", type=Path, metavar="MODEL", help="save the trained model as this file")
     two = commands.add_parser("predict", description=predict.__doc__)

@@ -101,7 +101,7 @@ def run_command(run: Callable[[argparse.Namespace], int | None], arguments: argp
         except BrokenPipeError:  # the reader has seen enough (`... | head`): write nothing more, on the way out either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _FAILED
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, FloatingPointError, MemoryError) as error:
             return _say(error, _FAILED, verbose)
         except KeyboardInterrupt:
             print("stopped", file=sys.stderr)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import to_host
+from xpnn.training.files import write_whole
 
 __all__ = ["load", "save"]
 
@@ -62,6 +62,8 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
     >>> load(path)
     ({'w': array([0., 1., 2.])}, {'classes': ['no', 'yes']})
     """
+    if not isinstance(arrays, Mapping):
+        raise TypeError(f"save expected arrays by name, such as model.state_dict(), got {type(arrays).__name__}")
     header: dict[str, Any] = {}
     blocks: list[bytes] = []
     place = 0
@@ -76,7 +78,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
     header["__metadata__"]["sha256"] = _digest(header, blocks)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    _write_whole(Path(path), [len(text).to_bytes(8, "little"), text, *blocks])
+    write_whole(path, [len(text).to_bytes(8, "little"), text, *blocks])
 
 
 def _on_host(name: str, array: Array) -> numpy.ndarray:
@@ -96,34 +98,6 @@ def _digest(header: Mapping[str, Any], blocks: Iterable[bytes | memoryview]) -> 
     for block in blocks:
         said.update(block)
     return said.hexdigest()
-
-
-def _write_whole(path: Path, parts: list[bytes]) -> None:
-    """Write beside, flush to disk, rename, flush the folder."""
-    path = Path(os.path.realpath(path))  # behind a link, the file it leads to is replaced
-    # a name may have 255 bytes, and a letter up to four
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:

@@ -1,0 +1,72 @@
+"""Files written whole: links, permissions, pipes, folders, and the name in an error."""
+
+import errno
+import os
+import stat
+import threading
+
+import pytest
+
+from xpnn.training import save, write_whole
+
+
+def test_what_is_written_is_there(tmp_path):
+    write_whole(tmp_path / "file", [b"one ", memoryview(b"two")])
+    assert (tmp_path / "file").read_bytes() == b"one two"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_that_fails_leaves_the_old_one(tmp_path):
+    def parts():
+        yield b"new"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "file", parts())
+    assert (tmp_path / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(mode)
+    write_whole(path, [b"new"])
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names there")
+def test_a_pipe_stays_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
+    reader.start()
+    write_whole(path, [b"through"])
+    reader.join()
+    assert read == [b"through"]
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_a_folder_is_refused_by_its_name(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught:
+        write_whole(tmp_path, [b""])
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    path = tmp_path / "nowhere" / "file"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(path, [b""])
+    assert caught.value.filename == str(path)
+    assert ".part" not in str(caught.value)
+
+
+def test_a_model_in_place_of_its_arrays_is_named(tmp_path):
+    with pytest.raises(TypeError, match=r"save expected arrays by name, such as model.state_dict\(\), got list"):
+        save(tmp_path / "file", [1])
+    assert os.listdir(tmp_path) == []
