@@ -223,6 +223,7 @@ def test_threads_are_fixed_before_a_library_is_loaded(module):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX, if another test has loaded it
 def test_a_process_is_bound_to_as_many_cores_as_threads(module):
     show = "import os; print(len(os.sched_getaffinity(0)))"
     shown = subprocess.check_output([sys.executable, "-c", show], preexec_fn=module("steps")._pinned_to(1))

@@ -22,6 +22,7 @@ __all__ = [
     "Namespace",
     "array_device",
     "dtype_name",
+    "floating_name",
     "is_complex",
     "is_floating",
     "lowest",
@@ -160,6 +161,26 @@ def dtype_name(dtype: Any) -> str:
     """
     name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None)  # str() of a big-endian float64 is '>f8'
     return str(name or dtype).rpartition(".")[2]
+
+
+def floating_name(who: str, dtype: Any) -> str:
+    """'float32' or 'float64', from the word or from a dtype of any library.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> floating_name("to", numpy.float64)
+    'float64'
+    """
+    name = dtype if type(dtype) is str else dtype_name(dtype)
+    if name not in ("float32", "float64"):
+        raise ValueError(f"{who} expected dtype 'float32' or 'float64', got {dtype!r:.60}")
+    return name
 
 
 def is_complex(dtype: Any) -> bool:

@@ -18,6 +18,7 @@ __all__ = [
     "cumulative_error_function",
     "from_number",
     "require_labels",
+    "require_shares",
     "scatter_add",
     "sum_over",
     "to_host",
@@ -123,6 +124,21 @@ def require_labels(t: Array, classes: int) -> None:
     if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         raise ValueError(f"expected labels from 0 to {classes - 1} for {classes} classes, got {wrong}")
+
+
+def require_shares(what: str, t: Array) -> None:
+    """Raise if a number is not from 0 to 1, where looking costs nothing: on NumPy (see `require_labels`).
+
+    Raises
+    ------
+    ValueError
+        With the first wrong number.
+    """
+    if type(t) is numpy.ndarray and t.size and not (_least(t, axis=None) >= 0 and _most(t, axis=None) <= 1):
+        raise ValueError(f"expected {what} from 0 to 1, got {t[~((t >= 0) & (t <= 1))][0]}")
+
+
+_least, _most = numpy.minimum.reduce, numpy.maximum.reduce
 
 
 def cumulative_error_function(x: Array) -> Array:

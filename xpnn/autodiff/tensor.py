@@ -61,6 +61,10 @@ class Tensor:
     real = property(lambda self: rules.real(self), doc="The real part.")
     imag = property(lambda self: rules.imag(self), doc="The imaginary part.")
 
+    def __getattr__(self, name: str) -> Any:
+        hint = ": use the functions of the standard, such as xp.sum(x) with xp = xpnn.namespace_of(x)"
+        raise AttributeError(f"a Tensor has no {name}" + ("" if name.startswith("_") else hint))
+
     def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
         """The same Tensor, if `device` is where it lives; NotImplementedError for another device."""
         if device != self.device:

@@ -158,6 +158,9 @@ def _lifted(tape: Tape, function: Any, args: tuple[Any, ...], positions: tuple[i
     for position in positions:
         if not -len(args) <= position < len(args):
             raise ValueError(f"argnums names argument {position}, but the function was called with {len(args)}")
+    if len({position % len(args) for position in positions}) < len(positions):
+        raise ValueError(f"argnums names an argument twice: {positions} of {len(args)}")
+    for position in positions:
         leaves, build = flatten(args[position])
         if not hasattr(type(args[position]), "tree_flatten"):  # a model's parameters were checked when declared
             leaves = [_floating(leaf, function, position) for leaf in leaves]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 from xpnn.arrays.devices import device_of
-from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_floating, namespace_of
 from xpnn.arrays.native import sum_over
 from xpnn.arrays.random import fresh_seed, uniform
 from xpnn.autodiff.tape import differentiable
@@ -139,11 +140,10 @@ class Linear(Module):
         dtype: str = "float32",
     ) -> None:
         for name, n in (("in_features", in_features), ("out_features", out_features)):
-            if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            if isinstance(n, bool) or not hasattr(n, "__index__") or index(n) < 1:
                 raise ValueError(f"Linear expected {name} to be a positive integer, got {n!r}")
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"Linear expected dtype 'float32' or 'float64', got {dtype!r}")
-        self.in_features, self.out_features = in_features, out_features
+        dtype = floating_name("Linear", dtype)
+        self.in_features, self.out_features = index(in_features), index(out_features)
         self.initializer = initializer
         weight, offset = self._draw(fresh_seed(), "", bias, dtype)
         self.weight = Parameter(weight)
@@ -181,10 +181,9 @@ class Linear(Module):
             return
         namespace_of(x, self.weight)  # dtypes of two libraries are not compared
         if x.dtype != self.weight.dtype:
-            raise TypeError(
-                f"Linear expected x of dtype {self.weight.dtype}, as its weight, got {x.dtype}: convert x, or the "
-                "model with model.to(dtype=...)"
-            )
+            wanted, found = dtype_name(self.weight.dtype), dtype_name(x.dtype)
+            way = ", or the model with model.to(dtype=...)" if is_floating(x.dtype) else ""
+            raise TypeError(f"Linear expected x of dtype {wanted}, as its weight, got {found}: convert x{way}")
 
     def describe(self) -> str:
         return f"{self.in_features}, {self.out_features}" + (", bias=False" if self.bias is None else "")

@@ -12,7 +12,7 @@ from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 from xpnn.arrays.namespaces import Array, array_device, lowest, namespace_of
-from xpnn.arrays.native import require_labels, sum_over
+from xpnn.arrays.native import require_labels, require_shares, sum_over
 from xpnn.autodiff.special import expit, finite_maximum, softplus
 from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.nn.declarations import Buffer
@@ -176,6 +176,8 @@ def squared_error(y: Array, t: Array, *, sample_weight: Array | None = None, red
 @differentiable
 def _binary_cross_entropy(p: Array, t: Array) -> Rule:
     xp = namespace_of(p, t)
+    require_shares("probabilities", p)
+    require_shares("targets", t)
 
     def log(q: Array) -> Array:
         """log(q), not below -100, without a warning at 0."""
@@ -205,8 +207,8 @@ def binary_cross_entropy(
     Parameters
     ----------
     p, t
-        Probabilities and targets, both in [0, 1], of one shape (n, ...) and dtype. Values are not looked at, as that
-        would wait for the device: other probabilities give NaN.
+        Probabilities and targets, both in [0, 1], of one shape (n, ...) and dtype. On a GPU values are not
+        looked at, as that would wait for the device: there other probabilities give NaN.
     sample_weight
         Shape (n,): a weight of 0 or more for each item.
     reduction
@@ -215,7 +217,8 @@ def binary_cross_entropy(
     Raises
     ------
     ValueError
-        If the shapes differ (nothing is broadcast), a mean over nothing is asked for, or `reduction` is another.
+        If the shapes differ (nothing is broadcast), a mean over nothing is asked for, or `reduction` is another; on
+        NumPy, if a number that should lie in [0, 1] does not.
     TypeError
         If the dtypes differ.
 
@@ -231,6 +234,7 @@ def binary_cross_entropy(
 
 @differentiable
 def _binary_cross_entropy_with_logits(z: Array, t: Array, *, positive_weight: float) -> Rule:
+    require_shares("targets", t)
     value = as_one(_binary_cross_entropy_with_logits, _from_logits, z, t, positive_weight=positive_weight)
 
     # sigmoid(z) - t, with positives weighted
@@ -278,7 +282,8 @@ def binary_cross_entropy_with_logits(
     Raises
     ------
     ValueError
-        If the shapes differ (nothing is broadcast), a mean over nothing is asked for, or `reduction` is another.
+        If the shapes differ (nothing is broadcast), a mean over nothing is asked for, or `reduction` is another; on
+        NumPy, if a number that should lie in [0, 1] does not.
     TypeError
         If the dtypes differ.
 
@@ -381,7 +386,7 @@ def cross_entropy(
     if class_weight is not None and class_weight.shape != z.shape[-1:]:
         raise ValueError(f"cross_entropy expected class_weight of shape {z.shape[-1:]}, got {class_weight.shape}")
     if not xp.isdtype(t.dtype, "integral"):
-        _check_alike("cross_entropy of probabilities", z, t)
+        _check_alike("cross_entropy of probabilities (for labels, give integers)", z, t)
         weighted = t if class_weight is None else t * _like(t, class_weight)
         return _reduced(_cross_entropy_of_probabilities, z, weighted, sample_weight, reduction)
     if t.shape != z.shape[:-1]:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
-from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_floating, namespace_of
 from xpnn.arrays.random import require_seed
 from xpnn.nn.declarations import (
     Buffer,
@@ -105,7 +105,7 @@ class Module:
         if isinstance(value, Parameter | Buffer):
             kind = "parameter" if isinstance(value, Parameter) else "buffer"
             value = value.value
-        elif kind is not None and not (value is None or isinstance(value, Module | list | tuple | dict)):
+        elif kind is not None and value is not None:
             self._check_replacement(name, kind, value)
         else:
             kind = None
@@ -143,6 +143,11 @@ class Module:
         if not is_array(value):
             raise TypeError(f"{what} expected an array in its place, got {type(value).__name__}")
         namespace_of(value)
+        if value.shape != self.__dict__[name].shape:
+            raise ValueError(
+                f"{what} expected shape {self.__dict__[name].shape} as before, got {value.shape}: declare another with "
+                f"self.{name} = {'Buffer' if kind == 'buffer' else 'Parameter'}(...)"
+            )
         if kind != "buffer":
             require_floating(what, value)
 
@@ -288,8 +293,7 @@ class Module:
             If `device` or `dtype` is not among these, or cannot be used; the model is then unchanged.
         """
         chosen = None if device is None else find_device(device)
-        if dtype not in (None, "float32", "float64"):
-            raise ValueError(f"to expected dtype 'float32' or 'float64', got {dtype!r:.60}")
+        dtype = None if dtype is None else floating_name("to", dtype)
         moved: dict[int, Array] = {}
         for slot in self.slots():
             old = slot.value

@@ -146,10 +146,10 @@ class Optimizer(ABC):
             If the gradients do not fit the model's parameters; nothing is then changed.
         """
         self._rebind_if_changed()
+        rates = [in_dtype_of(group.parameters, group.schedule(self.steps)) for group in self.groups]
         self._take(gradients)
         self.steps += 1
-        for group in self.groups:
-            rate = in_dtype_of(group.parameters, group.schedule(self.steps - 1))
+        for group, rate in zip(self.groups, rates, strict=True):
             self.rule(group.parameters, group.gradients, group.state, rate, self.steps, group.options)
 
     def learning_rates(self) -> dict[str, float]:
@@ -206,6 +206,10 @@ class Optimizer(ABC):
 
     def _take(self, gradients: Module) -> None:
         """Copy the gradients into the flat arrays, once all of them are seen to fit."""
+        if not isinstance(gradients, Module | list | tuple):  # a dictionary's order need not be the model's
+            raise TypeError(
+                f"expected gradients of the model, as value_and_grad gives them for it, got {type(gradients).__name__}"
+            )
         leaves, _ = flatten(gradients)
         if len(leaves) != len(self._leaves):
             raise ValueError(
