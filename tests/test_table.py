@@ -13,6 +13,7 @@ import pytest
 import xpnn
 from xpnn import nn, optim, special, testing
 from xpnn.arrays.namespaces import namespace_of
+from xpnn.arrays.tree import flatten
 
 RNG = numpy.random.default_rng(20)
 
@@ -101,6 +102,7 @@ for name in (
     "abs",
     "acosh",
     "atan",
+    "sign",
 ):
     row(f"complex {name}", std(name), phasor(3, 2))
 for name in "add subtract multiply divide maximum minimum logaddexp hypot atan2 copysign nextafter".split():
@@ -358,6 +360,32 @@ def test_row(row, place):
     testing.check(row.function, *row.args, where=[PLACES["numpy"], PLACES[place]], **row.options)
 
 
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_the_gradient_can_be_differentiated_by_the_one_it_comes_from(row):
+    # x is not differentiated by here, so that backward functions meet a Tensor beside plain arrays
+    args = PLACES["numpy"].put(row.args)
+    wanted = testing._wanted(args, row.options.get("argnums"))
+    y, back = xpnn.vjp(lambda *some: row.function(*_with(args, wanted, some)), *(args[n] for n in wanted))
+    leaves = lambda dy: [leaf for tree in back(dy) for leaf in flatten(tree)[0] if leaf.size]  # noqa: E731
+    weights = [RNG.standard_normal(leaf.shape) for leaf in leaves(y)]
+
+    def weighted(dy):
+        parts = [namespace_of(leaf).sum(leaf * w) for leaf, w in zip(leaves(dy), weights, strict=True)]
+        total = sum(parts[1:], parts[0])
+        return namespace_of(total).real(total) if "complex" in str(total.dtype) else total
+
+    # backward functions are linear: the derivative along y is the function itself
+    along = numpy.sum(numpy.real(numpy.conj(xpnn.grad(weighted)(y)) * y))
+    numpy.testing.assert_allclose(along, weighted(y), rtol=1e-9, atol=1e-9)
+
+
+def _with(args, wanted, some):
+    changed = list(args)
+    for position, value in zip(wanted, some, strict=True):
+        changed[position] = value
+    return changed
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_row_on_a_gpu(row):
@@ -385,7 +413,8 @@ def test_names_are_unique():
 def test_every_differentiable_name_has_a_row():
     from xpnn.autodiff.namespace import STANDARD_RULES
 
-    tested = " ".join(NAMES)
+    # a row's first word says what it is about, after "complex"
+    tested = {name.removeprefix("complex ").split()[0].strip(",") for name in NAMES}
     missing = [
         name
         for name in STANDARD_RULES

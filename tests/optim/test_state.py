@@ -234,9 +234,12 @@ def odd(position, array):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda g: None, ValueError, "gradients of the model's 4 parameters, as value_and_grad gives them, got 0"),
+        (lambda g: None, TypeError, "as value_and_grad gives them for it, got NoneType"),
+        (lambda g: dict(g.named_parameters()), TypeError, "as value_and_grad gives them for it, got dict"),
+        (lambda g: [], ValueError, "gradients of the model's 4 parameters, as value_and_grad gives them, got 0"),
         (lambda g: g[0], ValueError, "got 2 arrays"),
-        (lambda g: g.parameters()[0], ValueError, "got 1 arrays"),
+        (lambda g: g.parameters()[0], TypeError, "as value_and_grad gives them for it, got ndarray"),
+        (lambda g: g.parameters()[:1], ValueError, "got 1 arrays"),
         (lambda g: [*g.parameters(), g[0].bias], ValueError, "got 5 arrays"),
         (odd(0, numpy.ones((3, 4))), ValueError, r"gradient of shape \(3, 3\), as its parameter, got \(3, 4\)"),
         (odd(2, numpy.ones((3, 2))), ValueError, r"gradient of shape \(2, 3\), as its parameter, got \(3, 2\)"),

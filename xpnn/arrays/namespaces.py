@@ -27,6 +27,7 @@ __all__ = [
     "is_floating",
     "lowest",
     "namespace_of",
+    "require_real",
     "require_writable",
 ]
 
@@ -192,6 +193,9 @@ def is_complex(dtype: Any) -> bool:
     >>> is_complex(numpy.dtype("complex64")), is_complex(numpy.dtype("float32"))
     (True, False)
     """
+    kind = getattr(dtype, "kind", None)  # of NumPy and CuPy
+    if type(kind) is str:
+        return kind == "c"
     key = (type(dtype), dtype)  # dtypes of different libraries are not compared with one another
     known = _COMPLEX.get(key)
     if known is None:
@@ -231,6 +235,18 @@ def lowest(dtype: Any) -> float:
         bits = next((n for n in (16, 32, 64) if name.endswith(str(n))), 32)
         known = _LOWEST[key] = -{16: 65504.0, 32: float.fromhex("0x1.fffffep127"), 64: sys.float_info.max}[bits]
     return known
+
+
+def require_real(who: str, x: Array) -> None:
+    """Raise if `x` is an array of complex numbers.
+
+    Raises
+    ------
+    TypeError
+        If it is.
+    """
+    if is_complex(x.dtype):
+        raise TypeError(f"{who} expected real numbers, got {x.dtype}")
 
 
 def require_writable(xp: Namespace, who: str) -> None:

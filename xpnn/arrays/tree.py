@@ -12,6 +12,7 @@ Dictionaries, lists and (named) tuples are walked, None is a tree without leaves
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -35,10 +36,10 @@ def flatten(tree: Tree) -> tuple[list[Any], Rebuild]:
     {'w': 10, 'layers': [20, (30, None)]}
     """
     kind = type(tree)
-    if kind is dict:
-        return _flatten_parts(list(tree.values()), lambda parts: dict(zip(tree, parts, strict=True)))
-    if kind is list:
-        return _flatten_parts(tree, list)
+    if isinstance(tree, dict):
+        return _flatten_parts(list(tree.values()), lambda parts: _like(tree, zip(tree, parts, strict=True)))
+    if isinstance(tree, list):
+        return _flatten_parts(tree, list if kind is list else lambda parts: _refilled(tree, parts))
     if isinstance(tree, tuple):
         return _flatten_parts(tree, (lambda parts: kind(*parts)) if hasattr(kind, "_fields") else tuple)
     if tree is None:
@@ -47,6 +48,21 @@ def flatten(tree: Tree) -> tuple[list[Any], Rebuild]:
         result: tuple[list[Any], Rebuild] = tree.tree_flatten()
         return result
     return [tree], lambda leaves: leaves[0]
+
+
+def _like(tree: dict[Any, Any], items: Any) -> dict[Any, Any]:
+    """A dictionary of the kind of `tree` (an OrderedDict, a defaultdict, ...) with other values."""
+    if type(tree) is dict:
+        return dict(items)
+    other = copy.copy(tree)
+    other.update(items)
+    return other
+
+
+def _refilled(tree: list[Any], parts: list[Any]) -> list[Any]:
+    other = copy.copy(tree)
+    other[:] = parts
+    return other
 
 
 def _flatten_parts(parts: Sequence[Tree], join: Callable[[list[Tree]], Tree]) -> tuple[list[Any], Rebuild]:

@@ -5,7 +5,9 @@ Each rule gives the value, and under it the derivative. `dy` is the gradient of 
 
 from __future__ import annotations
 
+from cmath import log as _complex_log
 from math import log as _log
+from math import nan as _nan
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, is_complex, namespace_of
@@ -91,19 +93,32 @@ def pow(a: Array, b: Array) -> Rule:
         if not hasattr(b, "dtype"):
             slope = b * a ** (b - 1) if b != 0 else 0 * a
         else:
-            xp = namespace_of(a, b)
-            slope = b * a ** xp.where(b == 0, xp.ones_like(b), b - 1)
+            base = a if not hasattr(a, "dtype") and a != 0 else _nonzero_beside_0(a, b)
+            slope = b * base ** (b - 1)
         return sum_to(dy * conjugate(slope), shape_of(a))
 
     def db(dy: Array) -> Array:
         if not hasattr(a, "dtype"):
-            return sum_to(dy * conjugate(_log(a) * y if a != 0 else 0 * y), shape_of(b))
+            return sum_to(dy * conjugate(_logarithm(a) * y if a != 0 else 0 * y), shape_of(b))
         xp = namespace_of(a, b)
         flat = a == 0
         logarithm = xp.log(xp.where(flat, xp.ones_like(a), a))
         return sum_to(dy * conjugate(logarithm * y), shape_of(b))
 
     return y, (da, db)
+
+
+def _nonzero_beside_0(a: Array, b: Array) -> Array:
+    """`a`, and 1 where both are 0; `b` is left alone, so that this differentiates again."""
+    xp = namespace_of(a, b)
+    both = (a == 0) & (b == 0)
+    return a + xp.astype(both, b.dtype)
+
+
+def _logarithm(a: float | complex) -> float | complex:
+    if isinstance(a, complex):
+        return _complex_log(a)
+    return _log(a) if a > 0 else _nan
 
 
 @differentiable
@@ -316,15 +331,15 @@ def clip(x: Array, /, min: Array | None = None, max: Array | None = None) -> Arr
 
 @differentiable
 def where(condition: Array, a: Array, b: Array) -> Rule:
-    xp = namespace_of(condition, a, b)
-
     def da(dy: Array) -> Array:
+        xp = namespace_of(condition, dy)
         return sum_to(xp.where(condition, dy, xp.zeros_like(dy)), shape_of(a))
 
     def db(dy: Array) -> Array:
+        xp = namespace_of(condition, dy)
         return sum_to(xp.where(condition, xp.zeros_like(dy), dy), shape_of(b))
 
-    return xp.where(condition, a, b), (None, da, db)
+    return namespace_of(condition, a, b).where(condition, a, b), (None, da, db)
 
 
 @differentiable

@@ -31,12 +31,8 @@ def _kept(dy: Array, shape: tuple[int, ...], axis: Axis) -> Array:
 
 
 def spread(dy: Array, shape: tuple[int, ...], axis: Axis) -> Array:
-    """The gradient of a result reduced over `axis`, stretched back to `shape`.
-
-    Added to zeros: half the time of NumPy's broadcast_to on small arrays, and the result can be written to.
-    """
-    kept = dy if dy.shape == () else _kept(dy, shape, axis)
-    return namespace_of(dy).zeros(shape, dtype=dy.dtype, device=array_device(dy)) + kept
+    """The gradient of a result reduced over `axis`, stretched back to `shape` without a copy."""
+    return namespace_of(dy).broadcast_to(dy if dy.shape == () else _kept(dy, shape, axis), shape)
 
 
 @differentiable
@@ -110,17 +106,18 @@ def min(x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Rule:
 
 @differentiable
 def cumulative_sum(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Rule:
-    xp = namespace_of(x)
     along = 0 if axis is None else axis
 
     # an element enters all later sums, so its gradient is the sum of theirs: a cumulative sum from the back
     def dx(dy: Array) -> Array:
+        xp = namespace_of(dy)
         total = xp.flip(xp.cumulative_sum(xp.flip(dy, axis=along), axis=along), axis=along)
         if include_initial:
             total = xp.take(total, xp.arange(1, total.shape[along], device=array_device(dy)), axis=along)
         return total
 
-    return xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial), (dx,)
+    y = namespace_of(x).cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
+    return y, (dx,)
 
 
 def prod(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:

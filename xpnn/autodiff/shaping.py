@@ -221,7 +221,8 @@ def getitem(x: Array, key: Any) -> Array:
     """The elements of `x` at `key`: integers, slices, Ellipsis, None, boolean masks and integer arrays."""
     key = plain(key)
     parts = key if isinstance(key, tuple) else (key,)
-    if any(part is None for part in parts):  # new axes are a matter of shape
+    plainly = all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts)
+    if plainly and None in parts:  # new axes are a matter of shape; beside arrays, they decide the order of the axes
         return reshape(getitem(x, tuple(part for part in parts if part is not None)), plain(x)[key].shape)
     return _pick(x, key=key)
 

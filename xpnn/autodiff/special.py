@@ -9,7 +9,7 @@ from math import pi, sqrt
 from typing import Any
 
 from xpnn.arrays import native
-from xpnn.arrays.namespaces import Array, lowest, namespace_of
+from xpnn.arrays.namespaces import Array, lowest, namespace_of, require_real
 from xpnn.autodiff.tape import as_one, differentiable
 
 __all__ = ["expit", "log_softmax", "logsumexp", "ndtr", "softmax", "softplus"]
@@ -41,6 +41,7 @@ def expit(x: Array) -> Rule:
 
 def _expit(x: Array) -> Array:
     xp = namespace_of(x)
+    require_real("expit", x)
     e = xp.exp(-xp.abs(x))
     return xp.maximum(e, xp.astype(x >= 0, e.dtype)) / (1 + e)
 
@@ -63,6 +64,7 @@ def softplus(x: Array) -> Rule:
 
 def _softplus(x: Array) -> Array:
     xp = namespace_of(x)
+    require_real("softplus", x)
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
@@ -85,6 +87,8 @@ def ndtr(x: Array) -> Rule:
 
 
 def _ndtr(x: Array) -> Array:
+    namespace_of(x)
+    require_real("ndtr", x)
     return 0.5 * native.cumulative_error_function(x)
 
 
@@ -106,13 +110,12 @@ def softmax(x: Array, *, axis: int = -1) -> Rule:
     >>> softmax(numpy.asarray([1e4, 1e4, -numpy.inf]))
     array([0.5, 0.5, 0. ])
     """
-    xp = namespace_of(x)
     y = as_one(softmax, _softmax, x, axis=axis)
 
     # y (dy - <dy, y>)
     def dx(dy: Array) -> Array:
         weighted = dy * y
-        return weighted - y * xp.sum(weighted, axis=axis, keepdims=True)
+        return weighted - y * namespace_of(weighted).sum(weighted, axis=axis, keepdims=True)
 
     return y, (dx,)
 
@@ -139,7 +142,7 @@ def log_softmax(x: Array, *, axis: int = -1) -> Rule:
 
     # dy - softmax sum(dy)
     def dx(dy: Array) -> Array:
-        return dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True)
+        return dy - xp.exp(y) * namespace_of(dy).sum(dy, axis=axis, keepdims=True)
 
     return y, (dx,)
 
@@ -162,7 +165,7 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Rule:
     """
     xp = namespace_of(x)
     axes = tuple(range(x.ndim)) if axis is None else axis
-    top = finite_maximum(x, axes)
+    top = xp.minimum(finite_maximum(x, axes), -lowest(x.dtype))  # infinity less infinity would be NaN
     e = xp.exp(x - top)
     total = xp.sum(e, axis=axes, keepdims=True)
     masked = xp.astype(total == 0, x.dtype)
@@ -170,7 +173,7 @@ def logsumexp(x: Array, *, axis: Axis = None, keepdims: bool = False) -> Rule:
 
     # softmax
     def dx(dy: Array) -> Array:
-        return xp.reshape(dy, y.shape) * (e / (total + masked))
+        return namespace_of(dy).reshape(dy, y.shape) * (e / (total + masked))
 
     y = xp.where(total == 0, -xp.inf, y) if x.size else y
     return y if keepdims else xp.squeeze(y, axis=axes), (dx,)

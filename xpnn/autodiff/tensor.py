@@ -77,6 +77,15 @@ class Tensor:
         place = "constant" if self._tape is None else f"level {self._tape.level}"
         return f"Tensor({self._value!r}, {place})"
 
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self  # it cannot be changed, and a copy would lose the gradient
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Tensor belongs to a differentiation and cannot be pickled: return it as an auxiliary value")
+
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len() of a 0-d Tensor")

@@ -63,8 +63,10 @@ def value_and_grad(
         tape = Tape()
         positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         args, inputs, rebuild = _lifted(tape, function, args, positions)
-        result = function(*args, **kwargs)
-        tape.closed = True
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            tape.closed = True
         y, auxiliary = result if aux else (result, None)
         y = from_number(y) if type(y) is float else y
         _check_scalar(y)
@@ -120,8 +122,10 @@ def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], 
     """
     tape = Tape()
     lifted, inputs, rebuild = _lifted(tape, function, args, tuple(range(len(args))))
-    outputs, build_value = flatten(function(*lifted))
-    tape.closed = True
+    try:
+        outputs, build_value = flatten(function(*lifted))
+    finally:
+        tape.closed = True
     outputs = [_array(y, function) for y in outputs]
     value = build_value([_lowered(y, tape) for y in outputs])
 
@@ -149,7 +153,18 @@ def stop_gradient(tree: Tree) -> Tree:
     >>> float(grad(lambda x: x * stop_gradient(x))(3.0))
     3.0
     """
-    return tree_map(lambda x: constant(plain(x)) if type(x) is Tensor else x, tree)
+    return tree_map(_stopped, tree)
+
+
+def _stopped(x: Any) -> Any:
+    if type(x) is Tensor:
+        return constant(plain(x))
+    if x is None or isinstance(x, int | float | complex | str) or hasattr(x, "dtype"):
+        return x
+    raise TypeError(
+        f"stop_gradient expected arrays, or models, dictionaries, lists and tuples of them, got {type(x).__name__}, in "
+        "which a Tensor could hide"
+    )
 
 
 def _lifted(tape: Tape, function: Any, args: tuple[Any, ...], positions: tuple[int, ...]) -> Any:
@@ -216,6 +231,10 @@ def _gradients(
     tape: Tape, y: Any, dy: Array, inputs: list[Tensor], *, keep: bool = False, model: str = ""
 ) -> list[Array]:
     """The gradient for each input, zeros where `y` does not depend on it."""
+    if type(y) is Tensor and y._tape not in (tape, None) and (y._tape.closed or y._tape.level > tape.level):
+        raise RuntimeError(
+            "the function gave a Tensor of a differentiation that has ended: return it from there as an auxiliary value"
+        )
     if type(y) is Tensor and y._tape is tape:
         found = tape.gradients(y, dy, inputs, keep=keep)
     elif model:

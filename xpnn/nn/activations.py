@@ -9,7 +9,8 @@ from __future__ import annotations
 from math import pi, sqrt
 from typing import Any, Literal
 
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, namespace_of, require_real
+from xpnn.autodiff.broadcasting import conjugate
 from xpnn.autodiff.special import expit, log_softmax, ndtr, softmax
 from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.nn.module import Module
@@ -49,7 +50,7 @@ def tanh(x: Array) -> Rule:
 
     # 1 - y^2
     def dx(dy: Array) -> Array:
-        return dy * (1 - y * y)
+        return dy * conjugate(1 - y * y)
 
     return y, (dx,)
 
@@ -77,7 +78,9 @@ def relu(x: Array) -> Rule:
 
 
 def _relu(x: Array) -> Array:
-    return namespace_of(x).maximum(x, 0.0)
+    xp = namespace_of(x)
+    require_real("relu", x)
+    return xp.maximum(x, 0.0)
 
 
 @differentiable
@@ -103,6 +106,7 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> Rule:
 
 def _leaky_relu(x: Array, *, slope: float) -> Array:
     xp = namespace_of(x)
+    require_real("leaky_relu", x)
     return xp.maximum(x, 0.0) + slope * xp.minimum(x, 0.0) if slope else xp.maximum(x, 0.0)
 
 

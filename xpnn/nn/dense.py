@@ -6,7 +6,7 @@ from operator import index
 from typing import Any
 
 from xpnn.arrays.devices import device_of
-from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_complex, is_floating, namespace_of
 from xpnn.arrays.native import sum_over
 from xpnn.arrays.random import fresh_seed, uniform
 from xpnn.autodiff.tape import differentiable
@@ -59,6 +59,9 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
     if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
         given = [x.dtype, w.dtype, *([] if b is None else [b.dtype])]
         raise TypeError(f"linear expected one dtype, got {', '.join(dtype_name(dtype) for dtype in given)}")
+    if is_complex(w.dtype):
+        y = x @ w.T
+        return y if b is None else y + b
     return _linear(x, w, b)
 
 
@@ -71,12 +74,12 @@ def _linear(x: Array, w: Array, b: Array | None) -> Rule:
         y += b
 
     def matrix(dy: Array) -> Array:
-        return dy if dy.ndim == 2 else xp.reshape(dy, (-1, w.shape[0]))
+        return dy if dy.ndim == 2 else namespace_of(dy).reshape(dy, (-1, w.shape[0]))
 
     # dx = dy W,  dW = dyᵀ x,  db = sum of dy over the batch
     def dx(dy: Array) -> Array:
         below = matrix(dy) @ w
-        return below if x.ndim == 2 else xp.reshape(below, x.shape)
+        return below if x.ndim == 2 else namespace_of(below).reshape(below, x.shape)
 
     def dw(dy: Array) -> Array:
         return matrix(dy).T @ rows

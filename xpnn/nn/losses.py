@@ -11,10 +11,10 @@ from math import inf
 from numbers import Real
 from typing import Any, Literal, TypeAlias
 
-from xpnn.arrays.namespaces import Array, array_device, lowest, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, lowest, namespace_of, require_real
 from xpnn.arrays.native import require_labels, require_shares, sum_over
 from xpnn.autodiff.special import expit, finite_maximum, softplus
-from xpnn.autodiff.tape import as_one, differentiable
+from xpnn.autodiff.tape import as_one, differentiable, plain
 from xpnn.nn.declarations import Buffer
 from xpnn.nn.module import Module
 
@@ -123,6 +123,7 @@ def _check_alike(name: str, y: Array, t: Array) -> None:
         _require_arrays(y, t)
     if y.shape != t.shape:
         raise ValueError(f"{name} expected outputs and targets of one shape, got {y.shape} and {t.shape}")
+    require_real(name, y)
     if y.dtype is t.dtype:
         return
     _require_arrays(y, t)  # dtypes of two libraries are not compared
@@ -179,12 +180,10 @@ def _binary_cross_entropy(p: Array, t: Array) -> Rule:
     require_shares("probabilities", p)
     require_shares("targets", t)
 
-    def log(q: Array) -> Array:
-        """log(q), not below -100, without a warning at 0."""
-        zero = xp.astype(q == 0, q.dtype)
-        return xp.maximum(xp.log(q + zero), -100.0) - 100.0 * zero
-
-    log_p, log_q = log(p), log(1 - p)
+    at_0, at_1 = xp.astype(p == 0, p.dtype), xp.astype(p == 1, p.dtype)
+    # logarithms not below -100, without a warning at the ends; log1p keeps the digits of a small p
+    log_p = xp.maximum(xp.log(p + at_0), -100.0) - 100.0 * at_0
+    log_q = xp.maximum(xp.log1p(-(p - at_1)), -100.0) - 100.0 * at_1
 
     # (p - t) / (p (1 - p)), with the denominator kept from 0 as in PyTorch
     def dp(dl: Array) -> Array:
@@ -317,7 +316,7 @@ def _cross_entropy_of_labels(z: Array, t: Array) -> Rule:
     # softmax(z), less 1 at the label
     def dz(dl: Array) -> Array:
         classes = xp.arange(z.shape[-1], dtype=t.dtype, device=array_device(t))
-        return xp.expand_dims(dl, axis=-1) * (e / total - xp.astype(labels == classes, z.dtype))
+        return namespace_of(dl).expand_dims(dl, axis=-1) * (e / total - xp.astype(labels == classes, z.dtype))
 
     return value, (dz, None)
 
@@ -332,10 +331,10 @@ def _cross_entropy_of_probabilities(z: Array, t: Array) -> Rule:
 
     # softmax(z) sum(t) - t
     def dz(dl: Array) -> Array:
-        return xp.expand_dims(dl, axis=-1) * (e / total * xp.sum(t, axis=-1, keepdims=True) - t)
+        return namespace_of(dl).expand_dims(dl, axis=-1) * (e / total * xp.sum(t, axis=-1, keepdims=True) - t)
 
     def dt(dl: Array) -> Array:
-        return -xp.expand_dims(dl, axis=-1) * log_p
+        return -namespace_of(dl).expand_dims(dl, axis=-1) * log_p
 
     return -xp.sum(t * log_p, axis=-1), (dz, dt)
 
@@ -393,7 +392,7 @@ def cross_entropy(
         raise ValueError(
             f"cross_entropy expected labels of shape {z.shape[:-1]} for logits of shape {z.shape}, got {t.shape}"
         )
-    require_labels(t, z.shape[-1])
+    require_labels(plain(t), z.shape[-1])
     t = t if t.dtype == xp.int64 else xp.astype(t, xp.int64)  # uint8 could not count 300 classes
     if class_weight is None:
         return _reduced(_cross_entropy_of_labels, z, t, sample_weight, reduction)

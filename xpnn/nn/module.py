@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
-from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_complex, is_floating, namespace_of
 from xpnn.arrays.random import require_seed
 from xpnn.nn.declarations import (
     Buffer,
@@ -275,9 +275,7 @@ class Module:
             )
         for name, slot in slots.items():
             _check_fits(name, slot.value, state[name])
-        moved = {
-            name: device_of(slot.value).asarray(state[name], dtype=slot.value.dtype) for name, slot in slots.items()
-        }
+        moved = {name: _copied(state[name], slot.value) for name, slot in slots.items()}
         for name, slot in slots.items():
             slot.value[...] = moved[name]
         return self
@@ -300,7 +298,8 @@ class Module:
             if id(old) not in moved:
                 target = chosen if chosen is not None else device_of(old)
                 xp = target.xp
-                wanted = getattr(xp, dtype) if dtype is not None and is_floating(old.dtype) else None
+                real = is_floating(old.dtype) and not is_complex(old.dtype)
+                wanted = getattr(xp, dtype) if dtype is not None and real else None
                 moved[id(old)] = target.asarray(old, dtype=wanted)
         for slot in self.slots():
             slot.module.__dict__[slot.attribute] = moved[id(slot.value)]
@@ -367,7 +366,7 @@ def _stand_in(value: Any, replaced: dict[int, Any], made: dict[int, Module]) -> 
             made[id(value)] = copy = object.__new__(type(value))
             own = copy.__dict__
             own.update(value.__dict__)
-            own["_stand_in"] = True
+            own.update(_stand_in=True, _kinds=dict(value._kinds), _children=dict(value._children))
             for name, kind in value._kinds.items():
                 if kind == "parameter":
                     own[name] = replaced[id(own[name])]
@@ -382,7 +381,15 @@ def _stand_in(value: Any, replaced: dict[int, Any], made: dict[int, Module]) -> 
     return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
 
 
+def _copied(array: Array, like: Array) -> Array:
+    """A copy in the place and dtype of `like`: the state may hold the model's own arrays, in another order."""
+    place = device_of(like)
+    return place.xp.asarray(place.asarray(array, dtype=like.dtype), copy=True)
+
+
 def _check_fits(name: str, own: Array, given: Array) -> None:
+    if not getattr(getattr(own, "flags", None), "writeable", True):
+        raise ValueError(f"{name} cannot be loaded: the model's array is read-only")
     shape = getattr(given, "shape", None)
     if shape != own.shape:
         raise ValueError(
