@@ -439,3 +439,58 @@ def test_no_epochs_leave_the_model_in_evaluation_mode():
         numpy.ones((4, 2)), numpy.ones((4, 1)), epochs=0
     )
     assert not model.training
+
+
+def test_a_failing_epoch_after_a_change_of_what_is_frozen_goes_back_as_well():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1)).initialize(seed=0)
+    calls = []
+
+    def loss(y, t):
+        calls.append(1)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return nn.squared_error(y, t)
+
+    trainer = Trainer(model, loss, optim.Adam(model, learning_rate=0.1))
+    x, t = numpy.ones((8, 2)), numpy.ones((8, 1))
+    trainer.fit(x, t, epochs=1, batch_size=2)
+    model.freeze("0.*")
+    before = {name: array.copy() for name, array in trainer.optimizer.state_dict().items()}
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(x, t, epochs=1, batch_size=2)
+    after = trainer.optimizer.state_dict()
+    assert after.keys() == before.keys()
+    assert all((after[name] == before[name]).all() for name in after)
+
+
+def test_an_interrupted_rebinding_keeps_the_state(monkeypatch):
+    model = nn.Linear(2, 1).initialize(seed=0)
+    optimizer = optim.Adam(model, learning_rate=0.1)
+    step = lambda: optimizer.step(xpnn.grad(lambda m: nn.squared_error(m(x), x[:, :1]))(model))  # noqa: E731
+    x = numpy.ones((4, 2), dtype="float32")
+    step()
+    model.freeze("bias")
+
+    def interrupted(self, state):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optim.Optimizer, "_write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            step()
+    step()
+    assert optimizer.steps == 2
+    assert optimizer.state_dict()["weight.mean"].any()
+
+
+def test_a_schedule_that_raises_changes_nothing():
+    def schedule(step):
+        raise ZeroDivisionError
+
+    model = nn.Linear(2, 1).initialize(seed=0)
+    optimizer = optim.SGD(model, learning_rate=0.1, groups={"weight": {"learning_rate": schedule}})
+    before = model.state_dict()
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step(xpnn.grad(lambda m: nn.squared_error(m(model.weight), model.weight[:, :1]))(model))
+    assert optimizer.steps == 0
+    assert all((array == before[name]).all() for name, array in model.state_dict().items())

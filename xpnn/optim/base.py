@@ -198,11 +198,15 @@ class Optimizer(ABC):
         leaves = flatten(self.model)[0]
         if len(leaves) == len(self._leaves) and all(a is b for a, b in zip(leaves, self._leaves, strict=True)):
             return
-        before = self.state_dict()
-        self._bind()
-        kept = self.state_dict()
-        kept.update({name: array for name, array in before.items() if name in kept and array.shape == kept[name].shape})
-        self.load_state_dict(kept)
+        old, before = dict(self.__dict__), self._state()
+        try:
+            self._bind()
+            kept = self._state()
+            fits = {name: array for name, array in before.items() if name in kept and array.shape == kept[name].shape}
+            self._write({**kept, **fits})
+        except BaseException:  # with the old groups back, the next step sees the change again
+            self.__dict__.update(old)
+            raise
 
     def _take(self, gradients: Module) -> None:
         """Copy the gradients into the flat arrays, once all of them are seen to fit."""
@@ -228,7 +232,11 @@ class Optimizer(ABC):
     # State
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the step count ('steps') and of each parameter's state ('0.weight.momentum'), by name."""
+        """Copies of the step count ('steps') and of each parameter's state ('0.weight.velocity'), by name."""
+        self._rebind_if_changed()
+        return self._state()
+
+    def _state(self) -> dict[str, Array]:
         xp = self.groups[0].layout.xp
         state = {"steps": xp.asarray(self.steps, copy=True)}
         for group in self.groups:
@@ -261,7 +269,11 @@ class Optimizer(ABC):
                 raise ValueError(f"{name} expected shape {array.shape}, got {shape}")
             if _kind(state[name]) != _kind(array):
                 raise ValueError(f"{name} expected {dtype_name(array.dtype)}, got {dtype_name(state[name].dtype)}")
-        moved = {name: _moved(state[name], array) for name, array in own.items()}
+        self._write(state)
+
+    def _write(self, state: Mapping[str, Array]) -> None:
+        """Write the state into the optimizer's own arrays."""
+        moved = {name: _moved(state[name], array) for name, array in self._state().items()}
         self.steps[...] = moved["steps"]
         for group in self.groups:
             for name, flat in group.state.items():
