@@ -104,7 +104,8 @@ def vjp(function: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], 
     """The value of `function(*args)`, and the function from a gradient of the value to the gradients of the arguments.
 
     The value may be an array of any shape, or a tree of arrays. The second result takes a gradient of the same shape
-    (the vector of the vector-Jacobian product) any number of times.
+    (the vector of the vector-Jacobian product) any number of times, as long as the arrays that went in, a model's
+    parameters among them, are not written to: they are kept, not copied.
 
     Raises
     ------

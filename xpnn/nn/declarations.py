@@ -34,7 +34,8 @@ class Buffer:
     """Declares an array attribute of a `Module` as state that is saved and moved, but not trained.
 
     In `forward` write into it in place, `self.count[...] = self.count + 1`: inside a differentiated call the module is
-    a stand-in, and an attribute set there would be lost.
+    a stand-in, and an attribute set there would be lost. Write after its last use in that call, or compute with a
+    copy: what is kept for the way back is the array itself, which sees the change.
 
     Raises
     ------

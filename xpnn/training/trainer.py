@@ -26,6 +26,12 @@ from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.random import require_seed
 from xpnn.autodiff.transforms import value_and_grad
+from xpnn.nn.losses import (
+    BinaryCrossEntropy,
+    BinaryCrossEntropyWithLogits,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+)
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
 from xpnn.optim.clipping import clip_by_global_norm
@@ -36,6 +42,7 @@ __all__ = ["History", "Trainer"]
 Metric = Callable[..., float]
 Callback = Callable[["Trainer", dict[str, float]], bool | None]
 
+_OF_SHARES = (binary_cross_entropy, binary_cross_entropy_with_logits)
 _log = logging.getLogger("xpnn")
 
 
@@ -82,8 +89,9 @@ class Trainer:
     seed
         Decides the order of the batches.
     metrics
-        Further numbers to report, by name: functions `metric(y, t, sample_weight=...)` of `training.metrics` or your
-        own.
+        Further numbers that `evaluate` gives and `fit` reports of `validation`, by name: functions
+        `metric(y, t, sample_weight=...)` of `training.metrics` or your own. The names 'loss', 'epoch' and 'seconds' are
+        taken.
     max_norm
         If given, gradients are scaled to this norm at most (`clip_by_global_norm`).
 
@@ -92,7 +100,8 @@ class Trainer:
     history
         A `History` of all epochs.
     epoch
-        The number of epochs trained.
+        The number of epochs trained. To go on with a loaded model and optimizer set it, as it decides the order of
+        the batches.
     place
         The `Device` that the model is on.
 
@@ -127,6 +136,8 @@ class Trainer:
             raise TypeError(f"Trainer expected a loss function, got {type(self.loss).__name__}")
         if not isinstance(self.metrics, Mapping) or not all(callable(metric) for metric in self.metrics.values()):
             raise TypeError(f"Trainer expected metrics as {{'name': function}}, got {self.metrics!r:.60}")
+        if taken := {"loss", "epoch", "seconds"} & self.metrics.keys():
+            raise ValueError(f"Trainer expected other names for metrics than {', '.join(sorted(taken))}")
         require_seed(self.seed)
         if self.max_norm is not None and not self.max_norm > 0:
             raise ValueError(f"Trainer expected max_norm above 0, got {self.max_norm}")
@@ -190,6 +201,8 @@ class Trainer:
             raise TypeError(f"fit expected callbacks to be a list of functions, got {callbacks!r:.60}")
         data = self._data(x, t, sample_weight)
         held_out = None if validation is None else self._data(*validation)
+        if held_out is not None and self.metrics:
+            self._numbers(*held_out)  # what cannot be reported is found before anything is trained
         _log.info("training on %s", self.place.describe())
         self.model.eval()
         with _progress(epochs, progress) as bar:
@@ -312,18 +325,36 @@ class Trainer:
     def _try_first_rows(self, x: Array, t: Array, w: Array | None) -> None:
         """Run model and loss once, without training, so that what does not fit is found before anything changes."""
         first = slice(min(2, x.shape[0]))
-        with _evaluating(self.model):
-            y = self.model(x[first, ...])
-        if "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1:
-            self._check_labels(t, y.shape[-1])
-        loss = self.loss(y, t[first, ...]) if w is None else self.loss(y, t[first, ...], sample_weight=w[first] + 1)
+        try:
+            with _evaluating(self.model):
+                y = self.model(x[first, ...])
+            if "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1:
+                self._check_labels(t, y.shape[-1])
+            weight = {} if w is None else {"sample_weight": w[first] + 1}
+            loss = self.loss(y, t[first, ...], **weight)
+        except (ValueError, TypeError) as error:
+            if type(error) not in (ValueError, TypeError):
+                raise
+            raise type(error)(f"{error} (tried with {first.stop} of {x.shape[0]} rows)") from error
+        if self.loss in _OF_SHARES or isinstance(self.loss, BinaryCrossEntropy | BinaryCrossEntropyWithLogits):
+            self._check_shares(t)
         if getattr(loss, "shape", None) != ():
             raise ValueError(
                 f"expected the loss to give one number, got shape {getattr(loss, 'shape', type(loss).__name__)}"
             )
 
+    def _check_shares(self, t: Array) -> None:
+        xp = namespace_of(t)
+        least, most = float(xp.min(t)), float(xp.max(t))
+        if least < 0 or most > 1:
+            raise ValueError(f"expected targets from 0 to 1, got targets from {least} to {most}")
+
     def _check_labels(self, t: Array, classes: int) -> None:
         xp = namespace_of(t)
+        if classes == 1:
+            raise ValueError(
+                "expected targets like the one output per row, floating-point of shape (n, 1), got integers"
+            )
         least, most = int(xp.min(t)), int(xp.max(t))
         if least < 0 or most >= classes:
             raise ValueError(
