@@ -218,6 +218,34 @@ def test_the_answer_is_remembered_by_number(machine: Machine) -> None:
     assert examine(0) is not probe(0)
 
 
+def test_the_known_result_is_computed_on_the_gpu_asked_for(machine: Machine) -> None:
+    machine(13000, {"count": 3})
+    assert examine(2).usable
+    assert sys.modules["cupy"].cuda.Device.entered == [2]
+
+
+def test_a_forked_child_asks_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(13000, {})
+    asked: list[int] = []
+    monkeypatch.setattr(probe_module, "examine", asked.append)
+    probe(0)
+    probe(0)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    probe(0)
+    assert asked == [0, 0]
+
+
+def test_a_driver_that_does_not_tell_its_version_counts_as_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        @staticmethod
+        def cuDriverGetVersion(reference: Any) -> int:
+            reference._obj.value = 12345
+            return 1
+
+    monkeypatch.setattr(probe_module, "_load_driver", Library)
+    assert driver_version() == 0
+
+
 def test_a_missing_driver_library_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe_module, "driver_library", lambda: "libthatisnowhere.so.1")
     assert driver_version() is None
