@@ -36,6 +36,9 @@ def flatten(tree: Tree) -> tuple[list[Any], Rebuild]:
     {'w': 10, 'layers': [20, (30, None)]}
     """
     kind = type(tree)
+    if hasattr(kind, "tree_flatten"):
+        result: tuple[list[Any], Rebuild] = tree.tree_flatten()
+        return result
     if isinstance(tree, dict):
         return _flatten_parts(list(tree.values()), lambda parts: _like(tree, zip(tree, parts, strict=True)))
     if isinstance(tree, list):
@@ -44,9 +47,6 @@ def flatten(tree: Tree) -> tuple[list[Any], Rebuild]:
         return _flatten_parts(tree, (lambda parts: kind(*parts)) if hasattr(kind, "_fields") else tuple)
     if tree is None:
         return [], lambda _: None
-    if hasattr(kind, "tree_flatten"):
-        result: tuple[list[Any], Rebuild] = tree.tree_flatten()
-        return result
     return [tree], lambda leaves: leaves[0]
 
 

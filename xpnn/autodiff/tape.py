@@ -239,7 +239,9 @@ def _output(tape: Tape, value: Array, function: Any) -> Tensor:
         _refuse_result(function)
     if type(value) is Tensor and value._tape is not None and value._tape.level >= tape.level:
         _refuse_hidden(function)
-    return tape.variable(value)
+    variables = tape.variables
+    variables.append((value.shape, value.dtype))
+    return Tensor(value, tape, len(variables) - 1)
 
 
 def _refuse_hidden(function: Any) -> None:

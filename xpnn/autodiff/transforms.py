@@ -9,7 +9,7 @@ shape of the argument: for a model they are a model whose parameters are the gra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, array_device, is_complex, is_floating, namespace_of
@@ -71,7 +71,7 @@ def value_and_grad(
         y = from_number(y) if type(y) is float else y
         _check_scalar(y)
         value = _lowered(y, tape)
-        gradients = _gradients(tape, y, _one_like(value), inputs, model=_first_model(args, positions))
+        gradients = _gradients(tape, y, _one_like(value), inputs, differentiated=[args[p] for p in positions])
         shaped = tuple(build(gradients[start:stop]) for start, stop, build in rebuild)
         gradient = shaped[0] if isinstance(argnums, int) else shaped
         return ((value, _lowered_tree(auxiliary, tape)) if aux else value), gradient
@@ -223,13 +223,13 @@ def _check_scalar(y: Any) -> None:
         )
 
 
-def _first_model(args: tuple[Any, ...], positions: tuple[int, ...]) -> str:
-    """The class name of the first differentiated argument that is a model, or ''."""
-    return next((type(args[p]).__name__ for p in positions if hasattr(type(args[p]), "tree_flatten")), "")
+def _first_model(arguments: Sequence[Any]) -> str:
+    """The class name of the first argument that is a model, or ''."""
+    return next((type(argument).__name__ for argument in arguments if hasattr(type(argument), "tree_flatten")), "")
 
 
 def _gradients(
-    tape: Tape, y: Any, dy: Array, inputs: list[Tensor], *, keep: bool = False, model: str = ""
+    tape: Tape, y: Any, dy: Array, inputs: list[Tensor], *, keep: bool = False, differentiated: Sequence[Any] = ()
 ) -> list[Array]:
     """The gradient for each input, zeros where `y` does not depend on it."""
     if type(y) is Tensor and y._tape not in (tape, None) and (y._tape.closed or y._tape.level > tape.level):
@@ -238,7 +238,7 @@ def _gradients(
         )
     if type(y) is Tensor and y._tape is tape:
         found = tape.gradients(y, dy, inputs, keep=keep)
-    elif model:
+    elif model := _first_model(differentiated):
         raise ValueError(
             f"the loss does not depend on any parameter of the {model}: the function must use the model it is given, "
             "and the model must have parameters that are not frozen"

@@ -114,15 +114,13 @@ class Module:
         self.__dict__[name] = value
 
     def _note(self, name: str, kind: str | None, value: Any) -> None:
-        """Note what the attribute holds; one that is replaced keeps its place in the order."""
-        if kind is not None:
-            self._kinds[name] = kind
-        else:
-            self._kinds.pop(name, None)
-        if kind is None and (isinstance(value, list | dict) or _holds_module(value)):  # lists may be filled later
-            self._children[name] = None
-        else:
-            self._children.pop(name, None)
+        """Note what the attribute holds; one that is replaced keeps its place in the order.
+
+        The notes are replaced, never changed: copies that stand in for the module share them.
+        """
+        child = kind is None and (isinstance(value, list | dict) or _holds_module(value))  # lists may be filled later
+        self.__dict__["_kinds"] = _with(self._kinds, name, kind, keep=kind is not None)
+        self.__dict__["_children"] = _with(self._children, name, None, keep=child)
 
     def __delattr__(self, name: str) -> None:
         self._require_lasting(name)
@@ -249,7 +247,7 @@ class Module:
         chosen = {id(slot.value) for slot in slots if any(fnmatchcase(slot.name, pattern) for pattern in patterns)}
         for slot in slots:
             if id(slot.value) in chosen:  # under whatever name: a shared parameter is one parameter
-                slot.module._kinds[slot.attribute] = after
+                slot.module.__dict__["_kinds"] = {**slot.module._kinds, slot.attribute: after}
         return self
 
     def state_dict(self) -> dict[str, Array]:
@@ -315,6 +313,13 @@ class Module:
         return ""
 
 
+def _with(notes: dict[str, Any], name: str, note: Any, *, keep: bool) -> dict[str, Any]:
+    """A copy of the notes with one more or, unless it is to be kept, without it."""
+    if keep:
+        return {**notes, name: note}
+    return {other: value for other, value in notes.items() if other != name} if name in notes else notes
+
+
 def _holds_module(value: Any) -> bool:
     if isinstance(value, Module):
         return True
@@ -366,7 +371,7 @@ def _stand_in(value: Any, replaced: dict[int, Any], made: dict[int, Module]) -> 
             made[id(value)] = copy = object.__new__(type(value))
             own = copy.__dict__
             own.update(value.__dict__)
-            own.update(_stand_in=True, _kinds=dict(value._kinds), _children=dict(value._children))
+            own["_stand_in"] = True
             for name, kind in value._kinds.items():
                 if kind == "parameter":
                     own[name] = replaced[id(own[name])]

@@ -182,6 +182,7 @@ class Optimizer(ABC):
         self._order = [self._positions[slots[0].name] for group in self.groups for slots in group.slots]
         views = [view for group in self.groups for view in group.views]
         self._leaves = [view for _, view in sorted(zip(self._order, views, strict=True), key=lambda pair: pair[0])]
+        self._identities = list(map(id, self._leaves))
 
     def _places(self) -> list[list[Slot]]:
         """For each trained array all places that hold it, in the order of the model's leaves."""
@@ -195,8 +196,7 @@ class Optimizer(ABC):
 
     def _rebind_if_changed(self) -> None:
         """If parameters were replaced, moved, added or frozen: bind anew, keeping the state of the others."""
-        leaves = flatten(self.model)[0]
-        if len(leaves) == len(self._leaves) and all(a is b for a, b in zip(leaves, self._leaves, strict=True)):
+        if list(map(id, flatten(self.model)[0])) == self._identities:
             return
         old, before = dict(self.__dict__), self._state()
         try:
@@ -221,7 +221,7 @@ class Optimizer(ABC):
                 f"got {len(leaves)} arrays"
             )
         for p, leaf in zip(self._leaves, leaves, strict=True):
-            if type(leaf) is not type(p) or leaf.shape != p.shape or leaf.dtype != p.dtype:
+            if type(leaf) is not type(p) or leaf.dtype is not p.dtype or leaf.shape != p.shape:
                 _check_gradient(p, leaf)
         ordered = [leaves[position] for position in self._order]
         done = 0
