@@ -304,3 +304,17 @@ def test_optimizers_show_their_options():
     assert repr(optim.SGD(network(), learning_rate=0.1, momentum=0.9)) == (
         "SGD(learning_rate=0.1, momentum=0.9, nesterov=False, weight_decay=0.0)"
     )
+
+
+def test_adam_refuses_complex_parameters_and_sgd_takes_them():
+    class Rotation(nn.Module):
+        def __init__(self):
+            self.factor = nn.Parameter(numpy.asarray([1 + 1j, 2j]))
+
+    for make in (optim.Adam, optim.AdamW):
+        with pytest.raises(TypeError, match="expected real parameters, got factor of complex128"):
+            make(Rotation())
+    model = Rotation()
+    optimizer = optim.SGD(model, learning_rate=0.5)
+    optimizer.step([numpy.asarray([2.0, 2j])])
+    assert model.factor.tolist() == [1j, 1j]

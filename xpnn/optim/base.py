@@ -84,6 +84,7 @@ class Optimizer(ABC):
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    takes_complex: ClassVar[bool] = False  # whether the rule is right for complex numbers, too
 
     def __init__(
         self, model: Module, options: dict[str, Any], groups: Mapping[str, Mapping[str, Any]] | None = None
@@ -188,6 +189,9 @@ class Optimizer(ABC):
         """For each trained array all places that hold it, in the order of the model's leaves."""
         places: dict[int, list[Slot]] = {}
         for slot in self.model.slots("parameter"):
+            if is_complex(slot.value.dtype) and not self.takes_complex:
+                who = type(self).__name__
+                raise TypeError(f"{who} expected real parameters, got {slot.name} of {slot.value.dtype}")
             places.setdefault(id(slot.value), []).append(slot)
         if not places:
             raise ValueError(f"{type(self.model).__name__} has no parameters to train (all frozen, or none declared)")

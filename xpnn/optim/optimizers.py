@@ -68,6 +68,7 @@ class SGD(Optimizer):
         }
         super().__init__(model, options, groups)
 
+    takes_complex = True
     state_names = ("velocity",)
 
     def check(self, options: dict[str, Any]) -> None:
