@@ -73,7 +73,7 @@ def no_driver(session: nox.Session) -> None:
     """Both examples where the real CuPy is installed but no GPU can be used: the promise of an explained fall back."""
     if sys.platform == "darwin":
         session.skip("there is no CuPy for macOS")
-    cupy = PROJECT["optional-dependencies"]["cuda13"][0].replace("[ctk]", "")  # 70 MB instead of 1.4 GB
+    cupy = PROJECT["optional-dependencies"]["cuda13"][0].replace("[ctk]", "")  # without the large CUDA libraries
     session.install(".[test]", cupy)
     session.run("pytest", "tests/no_driver", *session.posargs, env={"CUDA_VISIBLE_DEVICES": ""})
 

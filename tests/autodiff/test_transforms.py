@@ -295,3 +295,17 @@ def test_gradients_stay_on_the_device_and_read_nothing():
 
 def strict_total(x):
     return namespace_of(x).sum(x)
+
+
+def test_trees_of_users_hold_floating_point_arrays_too():
+    class Pair:
+        def __init__(self, a, b):
+            self.parts = (a, b)
+
+        def tree_flatten(self):
+            return list(self.parts), lambda leaves: Pair(*leaves)
+
+    gradient = grad(lambda pair: pair.parts[0] * pair.parts[1])(Pair(2.0, numpy.asarray(3.0)))
+    assert [float(part) for part in gradient.parts] == [3.0, 2.0]
+    with pytest.raises(TypeError, match="expected floating-point arrays, got an array of int64"):
+        grad(lambda pair: pair.parts[0])(Pair(numpy.asarray(1.0), numpy.asarray(2)))

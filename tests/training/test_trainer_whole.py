@@ -129,3 +129,12 @@ def test_a_metric_that_cannot_be_reported_is_found_before_training():
     assert trainer.optimizer.steps == 0
     with pytest.raises(ValueError, match="other names for metrics than loss"):
         Trainer(model, nn.squared_error, trainer.optimizer, metrics={"loss": roc_auc})
+
+
+def test_labels_out_of_range_are_named_over_all_rows_and_shapes_with_how_many_were_tried():
+    model = nn.Linear(2, 3)
+    trainer = Trainer(model, nn.cross_entropy, optim.SGD(model, learning_rate=0.1))
+    with pytest.raises(ValueError, match=r"got labels from 0 to 7$"):
+        trainer.fit(numpy.ones((4, 2)), numpy.asarray([0, 1, 2, 7]))
+    with pytest.raises(ValueError, match=r"\(tried with 2 of 4 rows\)$"):
+        trainer.fit(numpy.ones((4, 3)), numpy.asarray([0, 1, 2, 2]))

@@ -212,6 +212,8 @@ def is_floating(dtype: Any) -> bool:
     >>> is_floating(numpy.dtype("float32")), is_floating(numpy.dtype("int64"))
     (True, False)
     """
+    if getattr(dtype, "kind", None) in ("f", "c"):  # of NumPy and CuPy
+        return True
     key = (type(dtype), dtype)
     known = _FLOATING.get(key)
     if known is None:

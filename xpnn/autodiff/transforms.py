@@ -178,9 +178,7 @@ def _lifted(tape: Tape, function: Any, args: tuple[Any, ...], positions: tuple[i
         raise ValueError(f"argnums names an argument twice: {positions} of {len(args)}")
     for position in positions:
         leaves, build = flatten(args[position])
-        if not hasattr(type(args[position]), "tree_flatten"):  # a model's parameters were checked when declared
-            leaves = [_floating(leaf, function, position) for leaf in leaves]
-        variables = [tape.variable(leaf) for leaf in leaves]
+        variables = [tape.variable(_floating(leaf, function, position)) for leaf in leaves]
         lifted[position] = build(variables)
         rebuild.append((len(inputs), len(inputs) + len(variables), build))
         inputs += variables
@@ -189,9 +187,10 @@ def _lifted(tape: Tape, function: Any, args: tuple[Any, ...], positions: tuple[i
 
 def _floating(leaf: Any, function: Any, position: int) -> Array:
     """`leaf` as an array that can be differentiated with respect to."""
-    if isinstance(leaf, float | complex) and not hasattr(leaf, "dtype"):
+    dtype = getattr(leaf, "dtype", None)
+    if dtype is None and isinstance(leaf, float | complex):
         return from_number(leaf)
-    if not hasattr(leaf, "dtype") or not is_floating(leaf.dtype):
+    if dtype is None or not is_floating(dtype):
         kind = f"an array of {leaf.dtype}" if hasattr(leaf, "dtype") else f"{type(leaf).__name__} {leaf!r:.40}"
         raise TypeError(
             f"cannot differentiate {getattr(function, '__name__', 'the function')} with respect to argument "

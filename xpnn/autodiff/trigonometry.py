@@ -99,8 +99,17 @@ def cosh(x: Array) -> Rule:
 
 @differentiable
 def tanh(x: Array) -> Rule:
+    """The hyperbolic tangent, elementwise: a sigmoid from -1 to 1; public as `nn.tanh`, too.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> tanh(numpy.asarray([-100.0, 0.0, 100.0]))
+    array([-1.,  0.,  1.])
+    """
     y = namespace_of(x).tanh(x)
 
+    # 1 - y^2
     def dx(dy: Array) -> Array:
         return dy * conjugate(1 - y * y)
 

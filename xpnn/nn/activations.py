@@ -10,9 +10,9 @@ from math import pi, sqrt
 from typing import Any, Literal
 
 from xpnn.arrays.namespaces import Array, namespace_of, require_real
-from xpnn.autodiff.broadcasting import conjugate
 from xpnn.autodiff.special import expit, log_softmax, ndtr, softmax
 from xpnn.autodiff.tape import as_one, differentiable
+from xpnn.autodiff.trigonometry import tanh
 from xpnn.nn.module import Module
 
 __all__ = [
@@ -34,25 +34,6 @@ __all__ = [
 
 Rule = Any  # (value, backward)
 sigmoid = expit
-
-
-@differentiable
-def tanh(x: Array) -> Rule:
-    """The hyperbolic tangent, elementwise: a sigmoid from -1 to 1.
-
-    Examples
-    --------
-    >>> import numpy
-    >>> tanh(numpy.asarray([-100.0, 0.0, 100.0]))
-    array([-1.,  0.,  1.])
-    """
-    y = namespace_of(x).tanh(x)
-
-    # 1 - y^2
-    def dx(dy: Array) -> Array:
-        return dy * conjugate(1 - y * y)
-
-    return y, (dx,)
 
 
 @differentiable

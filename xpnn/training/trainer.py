@@ -325,17 +325,18 @@ class Trainer:
     def _try_first_rows(self, x: Array, t: Array, w: Array | None) -> None:
         """Run model and loss once, without training, so that what does not fit is found before anything changes."""
         first = slice(min(2, x.shape[0]))
-        try:
-            with _evaluating(self.model):
-                y = self.model(x[first, ...])
-            if "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1:
-                self._check_labels(t, y.shape[-1])
+        with _tried_with(first.stop, x.shape[0]), _evaluating(self.model):
+            y = self.model(x[first, ...])
+            labelled = "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1
+            if labelled and y.shape[-1] == 1:
+                raise ValueError(
+                    "expected targets like the one output per row, floating-point of shape (n, 1), got integers"
+                )
+        if labelled:
+            self._check_labels(t, y.shape[-1])
+        with _tried_with(first.stop, x.shape[0]):
             weight = {} if w is None else {"sample_weight": w[first] + 1}
             loss = self.loss(y, t[first, ...], **weight)
-        except (ValueError, TypeError) as error:
-            if type(error) not in (ValueError, TypeError):
-                raise
-            raise type(error)(f"{error} (tried with {first.stop} of {x.shape[0]} rows)") from error
         if self.loss in _OF_SHARES or isinstance(self.loss, BinaryCrossEntropy | BinaryCrossEntropyWithLogits):
             self._check_shares(t)
         if getattr(loss, "shape", None) != ():
@@ -351,15 +352,22 @@ class Trainer:
 
     def _check_labels(self, t: Array, classes: int) -> None:
         xp = namespace_of(t)
-        if classes == 1:
-            raise ValueError(
-                "expected targets like the one output per row, floating-point of shape (n, 1), got integers"
-            )
         least, most = int(xp.min(t)), int(xp.max(t))
         if least < 0 or most >= classes:
             raise ValueError(
                 f"expected labels from 0 to {classes - 1} for {classes} outputs, got labels from {least} to {most}"
             )
+
+
+@contextmanager
+def _tried_with(some: int, rows: int) -> Iterator[None]:
+    """Adds to an error how many rows it comes from, since it may name their shape."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if type(error) not in (ValueError, TypeError):  # another class may be made of other arguments
+            raise
+        raise type(error)(f"{error} (tried with {some} of {rows} rows)") from error
 
 
 @contextmanager
