@@ -1,7 +1,8 @@
 """All checks, each in an environment of its own: `nox` runs them, `nox -s lint` one of them, `nox -l` lists them.
 
-A Python that is not installed shows as skipped, on a build server too. The two sessions that `nox` alone leaves out
-are `gpu` (needs a CUDA GPU) and `benchmarks` (needs a quiet machine and installs PyTorch and JAX).
+A Python that is not installed shows as skipped, on a build server too. The sessions that `nox` alone leaves out are
+`gpu` (needs a CUDA GPU), `benchmarks` (needs a quiet machine and installs PyTorch and JAX) and `conformance` (needs a
+checkout of the Array API's tests).
 """
 
 import os
@@ -116,6 +117,13 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def conformance(session: nox.Session) -> None:
+    """The Array API's conformance tests, from a checkout of yours: `nox -s conformance -- ../array-api-tests`."""
+    session.install(".[test]", "ndindex>=1.8", "pytest-json-report>=1.5")
+    session.run("python", "tests/conformance/audit.py", *(session.posargs or ["--help"]))
+
+
+@nox.session(default=False)
 def gpu(session: nox.Session) -> None:
     """The tests marked `gpu`. The extra is cuda13 unless named: `nox -s gpu -- cuda12`."""
     extra = session.posargs[0] if session.posargs else "cuda13"
@@ -125,6 +133,6 @@ def gpu(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def benchmarks(session: nox.Session) -> None:
-    """Training steps against PyTorch, JAX with Optax, and scikit-learn, as ratios."""
-    session.install(".[test]", "torch", "jax", "optax")
+    """Training steps against PyTorch, JAX with Optax, and scikit-learn, operations against autograd, as ratios."""
+    session.install(".[test]", "torch", "jax", "optax", "autograd")
     session.run("python", "-m", "benchmarks", *session.posargs)

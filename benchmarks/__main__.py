@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, machine, steps
+from benchmarks import imports, machine, operations, steps
 from benchmarks.networks import NETWORKS
 
 
@@ -20,9 +20,12 @@ def main(arguments: Sequence[str]) -> int:
     result: dict[str, Any] = {"machine": machine.describe()}
     print(machine.in_one_line(result["machine"]))
     try:
-        if options.what != "imports":
+        if options.what in (None, "steps"):
             result["steps"] = _all_steps(options)
-        if options.what != "steps":
+        if options.what in (None, "operations"):
+            result["operations"] = operations.measured(rounds=options.rounds)
+            print(f"\n{operations.table(result['operations'])}", flush=True)
+        if options.what in (None, "imports"):
             result["imports"] = imports.measured(rounds=options.rounds)
             print(f"\n{imports.table(result['imports'])}")
     except subprocess.CalledProcessError:
@@ -62,7 +65,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast xpnn is, beside others.")
-    parser.add_argument("what", nargs="?", choices=["steps", "imports"], help="one of the two; both if left out")
+    whats = ["steps", "operations", "imports"]
+    parser.add_argument("what", nargs="?", choices=whats, help="one of them; all if left out")
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS))
     parser.add_argument("--threads", nargs="+", type=_positive, metavar="N", help="1 2 if left out")
     parser.add_argument("--rounds", type=_positive, metavar="N", help="15 if left out")

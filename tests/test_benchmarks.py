@@ -228,3 +228,36 @@ def test_a_process_is_bound_to_as_many_cores_as_threads(module):
     show = "import os; print(len(os.sched_getaffinity(0)))"
     shown = subprocess.check_output([sys.executable, "-c", show], preexec_fn=module("steps")._pinned_to(1))
     assert int(shown) == 1
+
+
+# Operations
+
+
+def test_operations_are_timed_without_the_tape_around_them(module, monkeypatch):
+    operations = module("operations")
+    monkeypatch.setattr(operations, "COUNT", 3)
+    result = operations.measured(rounds=2)
+    assert [found["name"] for found in result["operations"]] == list(operations.OPERATIONS)
+    assert all(found["other"]["median"] > 0 for found in result["operations"])
+    shown = operations.table(result)
+    assert "  multiply " in shown
+    assert "autograd" in shown
+
+
+def test_every_operation_gets_a_gradient_on_the_way_back(module, monkeypatch):
+    operations = module("operations")
+    monkeypatch.setattr(operations, "COUNT", 2)
+    walked = []
+    walk = operations.Tape.gradients
+
+    def counting(tape, y, dy, wanted):
+        notes = list(tape.nodes)
+        walked.append(
+            sum(all(v < 0 or callable(way) for v, way in zip(note[1], note[3], strict=False)) for note in notes)
+        )
+        return walk(tape, y, dy, wanted)
+
+    monkeypatch.setattr(operations.Tape, "gradients", counting)
+    operations._walked("multiply")
+    operations._walked("")
+    assert walked == [3, 1]  # two products and the end; the end alone

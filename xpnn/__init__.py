@@ -6,7 +6,20 @@ from typing import Any
 from xpnn import nn, optim, special
 from xpnn.arrays.devices import Device, DeviceUnavailable, device
 from xpnn.arrays.namespaces import namespace_of
-from xpnn.autodiff import Tensor, differentiable, grad, stop_gradient, value_and_grad, vjp
+from xpnn.autodiff import (
+    Tensor,
+    differentiable,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    recompute,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+from xpnn.autodiff.einsum import einsum
 
 __version__ = "0.1.0"
 
@@ -16,10 +29,16 @@ __all__ = [
     "Tensor",
     "device",
     "differentiable",
+    "einsum",
     "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "namespace_of",
     "nn",
     "optim",
+    "recompute",
     "special",
     "stop_gradient",
     "testing",

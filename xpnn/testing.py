@@ -221,7 +221,7 @@ def check_gradient(
             return _joined(grad(number, argnums=wanted)(*arguments)) + 0 * taken
 
         slope = _to_number(slopes, args, seed + 1)
-        _check_along_direction(slope, args, wanted, tolerance * 10, seed + 2, f"second derivative on {name}")
+        _check_along_direction(slope, args, wanted, tolerance, seed + 2, f"second derivative on {name}")
 
 
 @contextmanager

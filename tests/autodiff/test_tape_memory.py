@@ -1,6 +1,7 @@
 """Length and memory: chains of 100 000 operations without recursion, and everything freed without the collector."""
 
 import gc
+import sys
 import tracemalloc
 import weakref
 from contextlib import suppress
@@ -9,7 +10,7 @@ import array_api_strict
 import numpy
 import pytest
 
-from xpnn import grad, value_and_grad, vjp
+from xpnn import grad, hessian, hvp, jacobian, jvp, nn, recompute, value_and_grad, vjp
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.autodiff.tape import differentiable, plain
 
@@ -180,3 +181,93 @@ def test_many_gradients_take_no_more_memory_than_one(no_collector):
     finally:
         tracemalloc.stop()
     assert growth < x.nbytes  # Python keeps some kilobytes of small objects for later, but no array
+
+
+def block(x):
+    return namespace_of(x).tanh(x * 1.5)
+
+
+def small(x):
+    return total(block(x))
+
+
+def fails(x):
+    block(x)
+    raise KeyError
+
+
+def raising(x):
+    with suppress(KeyError):
+        grad(fails)(x)
+
+
+MODEL = nn.Linear(3, 1)
+STEPS = {
+    "value_and_grad": (10_000, value_and_grad(small)),
+    "of a function that raised": (2000, raising),
+    "vjp whose way back is dropped": (2000, lambda x: vjp(block, x)),
+    "vjp whose way back is walked": (1000, lambda x: vjp(block, x)[1](x)),
+    "jvp": (500, lambda x: jvp(block, (x,), (x,))),
+    "jvp of grad": (300, lambda x: jvp(grad(small), (x,), (x,))),
+    "jacobian": (500, jacobian(block)),
+    "hessian": (300, hessian(small)),
+    "hvp": (500, lambda x: hvp(small, (x,), (x,))),
+    "recompute": (500, grad(lambda x: total(recompute(block)(x)))),
+    "recompute in second order": (300, lambda x: hvp(recompute(small), (x,), (x,))),
+    "recompute whose way back is dropped": (1000, lambda x: vjp(recompute(block), x)),
+    "recompute of a model": (500, lambda x: vjp(lambda m: recompute(m)(x[None, :]), MODEL)),
+    "auxiliary values": (1000, lambda x: value_and_grad(lambda x: (small(x), {"y": block(x)}), aux=True)(x)),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_small_steps_leave_nothing_behind_without_the_collector(no_collector, name):
+    count, step = STEPS[name]
+    x = numpy.ones(3, dtype="float32")
+    for _ in range(50):
+        step(x)
+    objects, blocks = len(gc.get_objects()), sys.getallocatedblocks()
+    for _ in range(count):
+        step(x)
+    assert len(gc.get_objects()) - objects < 10
+    # arrays are unknown to the collector; Python keeps up to 2000 freed tuples of a length for later
+    assert sys.getallocatedblocks() - blocks < max(3000, count // 3)
+
+
+def test_a_reported_loss_keeps_no_graph(no_collector):
+    alive, reported = [], []
+
+    def f(x):
+        y = block(x)
+        alive.extend([weakref.ref(y), weakref.ref(plain(y))])
+        return total(y), {"loss": total(y), "largest": namespace_of(y).max(y)}
+
+    x = numpy.ones(3)
+    reported.append(value_and_grad(f, aux=True)(x)[0])
+    reported.append(vjp(f, x, aux=True)[0])
+    reported.append(jvp(f, (x,), (x,), aux=True)[0])
+    reported.append(jacobian(f, aux=True)(x)[1])
+    reported.append(hessian(f, aux=True)(x)[1])
+    assert [ref() for ref in alive] == [None] * len(alive)
+    assert len(reported) == 5
+
+
+def test_the_graph_of_a_long_chain_is_freed_without_recursion_by_whoever_holds_it():
+    def chain(x):
+        y = x
+        for _ in range(100_000):
+            y = -y
+        return y
+
+    _, back = vjp(chain, numpy.asarray(1.0))  # never walked, then walked and kept
+    assert back(numpy.asarray(1.0))[0] == 1
+    del back
+    assert hvp(lambda x: chain_of(x, 5000), (2.0,), (1.0,))[0] == 2
+    assert jvp(lambda x: chain_of(x, 5000), (2.0,), (1.0,))[1] == 4
+
+
+def chain_of(x, count):
+    y = x * x
+    for _ in range(count):
+        y = y * 1.0
+    return y

@@ -152,15 +152,6 @@ def test_assigning_a_tensor_into_an_array_raises():
     assert "lose the gradient" in f"{caught.value} {caught.value.__cause__}"
 
 
-def test_writing_into_a_tensor_raises():
-    def f(x):
-        x[0] = 1.0
-        return total(x)
-
-    with pytest.raises(TypeError, match=r"xp\.where"):
-        grad(f)(numpy.ones(2))
-
-
 def test_constants_convert():
     def f(x):
         xp = namespace_of(x)
@@ -173,8 +164,8 @@ def test_constants_convert():
 
 
 def test_a_name_without_a_rule_raises_by_name():
-    with pytest.raises(AttributeError, match="cumulative_prod has no derivative rule"):
-        grad(lambda x: total(namespace_of(x).cumulative_prod(x)))(numpy.ones(3))
+    with pytest.raises(AttributeError, match=r"unwrap has no derivative rule.*\(at test_transforms\.py:\d+\)"):
+        grad(lambda x: total(namespace_of(x).unwrap(x)))(numpy.ones(3))
     with pytest.raises(AttributeError, match="no nonsense"):
         grad(lambda x: namespace_of(x).nonsense(x))(1.0)
 

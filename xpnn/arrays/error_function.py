@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from xpnn.arrays.namespaces import Array, Namespace, namespace_of
 
-__all__ = ["erf", "erfc", "ratio"]
+__all__ = ["H_BOTTOM", "H_TOP", "erf", "erfc", "ratio"]
 
 # Lowest power first. erf(6) is 1 and erfc(28) is 0 to the last bit, so |x| is cut there.
 _G_END = 6.0
@@ -50,7 +50,7 @@ _G_BOTTOM = (
     1.5106086322868096e-06,
 )
 _H_END = 28.0
-_H_TOP = (
+H_TOP = (
     1.0,
     2.3480920579990747,
     2.7324426609880548,
@@ -63,7 +63,7 @@ _H_TOP = (
     0.00032349956791045807,
     1.4759943556253303e-05,
 )
-_H_BOTTOM = (
+H_BOTTOM = (
     1.0,
     3.4764712250945875,
     5.655220366391789,
@@ -124,7 +124,7 @@ def erfc(x: Array) -> Array:
     # exp would make the rounding error of z², up to 6e-14, a relative one of the result: so z² = a² + (z - a)(z + a),
     # where a has so few bits that a² is exact, in float32 too, and the rest is small.
     a = xp.round(z * 64.0) / 64.0
-    y = xp.exp((a - z) * (a + z)) * ratio(z, _H_TOP, _H_BOTTOM) * xp.exp(-a * a)
+    y = xp.exp((a - z) * (a + z)) * ratio(z, H_TOP, H_BOTTOM) * xp.exp(-a * a)
     sign = xp.copysign(xp.ones_like(x), x)
     return (1.0 - sign) + sign * y  # erfc(-z) = 2 - erfc(z)
 

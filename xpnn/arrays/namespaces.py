@@ -28,6 +28,7 @@ __all__ = [
     "lowest",
     "namespace_of",
     "require_real",
+    "require_real_floating",
     "require_writable",
 ]
 
@@ -249,6 +250,19 @@ def require_real(who: str, x: Array) -> None:
     """
     if is_complex(x.dtype):
         raise TypeError(f"{who} expected real numbers, got {x.dtype}")
+
+
+def require_real_floating(who: str, x: Array) -> None:
+    """Raise if `x` is not an array of real floating-point numbers.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+    """
+    namespace_of(x)
+    if is_complex(x.dtype) or not is_floating(x.dtype):
+        raise TypeError(f"{who} expected real floating-point numbers, got {x.dtype}")
 
 
 def require_writable(xp: Namespace, who: str) -> None:

@@ -6,6 +6,8 @@ beside them. No other file above the compiler's executors branches on the librar
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -20,6 +22,7 @@ __all__ = [
     "require_labels",
     "require_shares",
     "scatter_add",
+    "special_function",
     "sum_over",
     "to_host",
 ]
@@ -96,7 +99,7 @@ def _scatter_add_by_products(xp: Namespace, updates: Array, indices: Any, total:
     return xp.reshape(xp.matmul(one_hot, updates), shape)
 
 
-def sum_over(x: Array, *, axis: int | None = None) -> Array:
+def sum_over(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Array:
     """The sum along `axis`, or of all elements: `xp.sum`, in half its time on small NumPy arrays (1.1 for 2.3 µs).
 
     Examples
@@ -158,6 +161,44 @@ def cumulative_error_function(x: Array) -> Array:
 
         return on_gpu(scaled)
     return erfc(scaled)
+
+
+# What SciPy has and `error_function` and `gamma_function` do not do better: its erfc is within 5.7e-14 only, its betaln
+# within 1.4e-9, its polygamma gives float64 for float32 (measured with SciPy 1.17).
+_OF_SCIPY = frozenset("betainc digamma entr erf gammainc gammaincc gammaln log_ndtr logit stdtr xlogy".split())
+_OF_CUPY = _OF_SCIPY | {"erfc"}  # one kernel, where the formula takes dozens
+
+
+def special_function(name: str, formula: Callable[..., Array], *arrays: Array) -> Array:
+    """The array library's own special function `name` of `arrays`, or else `formula(*arrays)`.
+
+    CuPy's are in cupyx.scipy.special, NumPy's in scipy.special, if that is installed: for small arrays they take a
+    hundredth of the time of a formula in many steps (gammaln of 10 numbers 0.5 for 59 µs), for large ones a third.
+    SciPy is imported when a function of it is first asked for. All other libraries take the formula.
+
+    Examples
+    --------
+    >>> special_function("none of theirs", lambda x: x * x, numpy.asarray(3.0)).tolist()
+    9.0
+    """
+    xp = namespace_of(*arrays)
+    if name in _OF_SCIPY and _is_library(xp, "numpy"):
+        return getattr(_scipy_special(), name, formula)(*arrays)
+    if name in _OF_CUPY and _is_library(xp, "cupy"):
+        import cupyx.scipy.special as of_cupy
+
+        return getattr(of_cupy, name, formula)(*arrays)
+    return formula(*arrays)
+
+
+@cache
+def _scipy_special() -> Any:
+    """The module scipy.special, or None where SciPy is not installed."""
+    try:
+        import scipy.special as of_scipy
+    except ImportError:
+        return None
+    return of_scipy
 
 
 def _is_library(xp: Namespace, library: str) -> bool:

@@ -12,7 +12,9 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, is_complex, namespace_of
 from xpnn.autodiff.broadcasting import conjugate, shape_of, sum_to
-from xpnn.autodiff.tape import as_one, constant, differentiable, plain
+from xpnn.autodiff.tape import differentiable
+from xpnn.autodiff.tensor import Tensor
+from xpnn.autodiff.writing import as_view
 
 Rule = Any  # (value, backward)
 
@@ -101,8 +103,7 @@ def pow(a: Array, b: Array) -> Rule:
         if not hasattr(a, "dtype"):
             return sum_to(dy * conjugate(_logarithm(a) * y if a != 0 else 0 * y), shape_of(b))
         xp = namespace_of(a, b)
-        flat = a == 0
-        logarithm = xp.log(xp.where(flat, xp.ones_like(a), a))
+        logarithm = xp.log(a + xp.astype(a == 0, a.dtype))
         return sum_to(dy * conjugate(logarithm * y), shape_of(b))
 
     return y, (da, db)
@@ -131,28 +132,6 @@ def remainder(a: Array, b: Array) -> Rule:
         return sum_to(-dy * namespace_of(a, b).floor(a / b), shape_of(b))
 
     return a % b, (da, db)
-
-
-@differentiable
-def abs(x: Array) -> Rule:
-    xp = namespace_of(x)
-    y = xp.abs(x)
-
-    # x / |x|, and 0 at 0
-    def dx(dy: Array) -> Array:
-        return dy * (x / (y + xp.astype(y == 0, y.dtype)) if is_complex(x.dtype) else xp.sign(x))
-
-    return y, (dx,)
-
-
-def sign(x: Array, /) -> Array:
-    """x / |x|, and 0 at 0: constant almost everywhere on the real line, a direction in the complex plane."""
-    if not is_complex(x.dtype):
-        inner = plain(x)
-        return constant(namespace_of(inner).sign(inner))
-    length = abs(x)
-    xp = namespace_of(x)
-    return x / xp.where(length == 0, xp.ones_like(length), length)
 
 
 @differentiable
@@ -272,103 +251,6 @@ def hypot(a: Array, b: Array) -> Rule:
 
 
 @differentiable
-def maximum(a: Array, b: Array) -> Rule:
-    # the larger takes all, a tie is shared
-    def da(dy: Array) -> Array:
-        return sum_to(dy * _winner(a, b, dy), shape_of(a))
-
-    def db(dy: Array) -> Array:
-        return sum_to(dy * _winner(b, a, dy), shape_of(b))
-
-    return namespace_of(a, b).maximum(a, b), (da, db)
-
-
-@differentiable
-def minimum(a: Array, b: Array) -> Rule:
-    def da(dy: Array) -> Array:
-        return sum_to(dy * _winner(b, a, dy), shape_of(a))
-
-    def db(dy: Array) -> Array:
-        return sum_to(dy * _winner(a, b, dy), shape_of(b))
-
-    return namespace_of(a, b).minimum(a, b), (da, db)
-
-
-def _winner(a: Array, b: Array, dy: Array) -> Array:
-    """1 where a > b, one half where they are equal, else 0."""
-    xp = namespace_of(a, b)
-    return xp.astype(a > b, dy.dtype) + 0.5 * xp.astype(a == b, dy.dtype)
-
-
-@differentiable
-def clip_between(x: Array, lowest: Array | None, highest: Array | None) -> Rule:
-    xp = namespace_of(x, lowest, highest)
-    y = as_one(clip_between, _clip, x, lowest, highest)
-
-    # the bounds count as inside and NaN as outside, as in PyTorch
-    def dx(dy: Array) -> Array:
-        return sum_to(dy * xp.astype(x == y, dy.dtype), shape_of(x))
-
-    def dlowest(dy: Array) -> Array:
-        return sum_to(dy * xp.astype((x < lowest) & (y == lowest), dy.dtype), shape_of(lowest))
-
-    def dhighest(dy: Array) -> Array:
-        return sum_to(dy * xp.astype((y != x) & (y == highest), dy.dtype), shape_of(highest))
-
-    return y, (dx, dlowest, dhighest)
-
-
-def _clip(x: Array, lowest: Array | None, highest: Array | None) -> Array:
-    xp = namespace_of(x, lowest, highest)
-    y = x if lowest is None else xp.maximum(x, lowest)
-    return y if highest is None else xp.minimum(y, highest)
-
-
-def clip(x: Array, /, min: Array | None = None, max: Array | None = None) -> Array:
-    """`x` kept between `min` and `max`."""
-    return clip_between(x, min, max)
-
-
-@differentiable
-def where(condition: Array, a: Array, b: Array) -> Rule:
-    def da(dy: Array) -> Array:
-        xp = namespace_of(condition, dy)
-        return sum_to(xp.where(condition, dy, xp.zeros_like(dy)), shape_of(a))
-
-    def db(dy: Array) -> Array:
-        xp = namespace_of(condition, dy)
-        return sum_to(xp.where(condition, xp.zeros_like(dy), dy), shape_of(b))
-
-    return namespace_of(condition, a, b).where(condition, a, b), (None, da, db)
-
-
-@differentiable
-def copysign(a: Array, b: Array) -> Rule:
-    xp = namespace_of(a, b)
-    y = xp.copysign(a, b)
-
-    def da(dy: Array) -> Array:
-        return sum_to(dy * xp.sign(y) * xp.sign(a), shape_of(a))
-
-    def db(dy: Array) -> Array:
-        return sum_to(0 * dy, shape_of(b))
-
-    return y, (da, db)
-
-
-@differentiable
-def nextafter(a: Array, b: Array) -> Rule:
-    # a, but for its last digit
-    def da(dy: Array) -> Array:
-        return sum_to(dy, shape_of(a))
-
-    def db(dy: Array) -> Array:
-        return sum_to(0 * dy, shape_of(b))
-
-    return namespace_of(a, b).nextafter(a, b), (da, db)
-
-
-@differentiable
 def conj(x: Array) -> Rule:
     def dx(dy: Array) -> Array:
         return conjugate(dy)
@@ -376,19 +258,30 @@ def conj(x: Array) -> Rule:
     return conjugate(x), (dx,)
 
 
-@differentiable
-def real(x: Array) -> Rule:
-    if not is_complex(x.dtype):
-        return positive(x), (lambda dy: dy,)
+def real(x: Array) -> Array:
+    """The real part: a view, as in NumPy."""
+    y = _real(x)
+    if type(y) is not Tensor:
+        return y
+    return as_view(y, x, _real, lambda y: y + 1j * _imag(x) if is_complex(x.dtype) else y)
 
+
+@differentiable
+def _real(x: Array) -> Rule:
     def dx(dy: Array) -> Array:
         return namespace_of(dy).astype(dy, x.dtype)
 
-    return namespace_of(x).real(x), (dx,)
+    return namespace_of(x).real(x) if is_complex(x.dtype) else +x, (dx,)
+
+
+def imag(x: Array) -> Array:
+    """The imaginary part: a view, as in NumPy."""
+    y = _imag(x)
+    return as_view(y, x, _imag, lambda y: _real(x) + 1j * y) if type(y) is Tensor else y
 
 
 @differentiable
-def imag(x: Array) -> Rule:
+def _imag(x: Array) -> Rule:
     def dx(dy: Array) -> Array:
         return 1j * namespace_of(dy).astype(dy, x.dtype)
 

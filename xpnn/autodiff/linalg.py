@@ -6,9 +6,11 @@ disguise.
 
 from __future__ import annotations
 
+from math import prod
+from operator import index
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.autodiff.broadcasting import conjugate, shape_of, sum_to
 from xpnn.autodiff.reductions import sum as _sum
 from xpnn.autodiff.shaping import permute_dims, reshape
@@ -43,39 +45,87 @@ def matmul(a: Array, b: Array, /) -> Rule:
 
     def db(dy: Array) -> Array:
         if a.ndim == b.ndim == 2:
-            return conjugate(a).T @ dy
+            return namespace_of(a, dy).matmul(conjugate(a).T, dy)  # not @: strict's does not give way to a Tensor
         dy, left, _ = matrices(dy)
-        dright = left @ dy
+        dright = namespace_of(left, dy).matmul(left, dy)
         return sum_to(dright[..., 0] if vector_b else dright, b.shape)
 
     return namespace_of(a, b).matmul(a, b), (da, db)
 
 
-def vecdot(a: Array, b: Array, /, *, axis: int = -1) -> Array:
-    """The sum of `conj(a) * b` along `axis`."""
-    return _sum(conjugate(a) * b, axis=axis)
+@differentiable
+def vecdot(a: Array, b: Array, /, *, axis: int = -1) -> Rule:
+    def da(dy: Array) -> Array:
+        return sum_to(namespace_of(dy).expand_dims(conjugate(dy), axis=axis) * b, a.shape)
+
+    def db(dy: Array) -> Array:
+        return sum_to(namespace_of(dy).expand_dims(dy, axis=axis) * a, b.shape)
+
+    return namespace_of(a, b).vecdot(a, b, axis=axis), (da, db)
 
 
 def tensordot(a: Array, b: Array, /, *, axes: Any = 2) -> Array:
     """The sum of products over pairs of axes, as one matrix product."""
-    if isinstance(axes, int):
-        axes_a, axes_b = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
-    else:
-        axes_a, axes_b = tuple(n % a.ndim for n in axes[0]), tuple(n % b.ndim for n in axes[1])
+    axes_a, axes_b = _paired_axes(a, b, axes)
     free_a = tuple(n for n in range(a.ndim) if n not in axes_a)
     free_b = tuple(n for n in range(b.ndim) if n not in axes_b)
-    width = 1
-    for n in axes_a:
-        width *= a.shape[n]
+    width = prod(a.shape[n] for n in axes_a)
     rows, columns = tuple(a.shape[n] for n in free_a), tuple(b.shape[n] for n in free_b)
-    left = reshape(permute_dims(a, free_a + axes_a), (_size(rows), width))
-    right = reshape(permute_dims(b, axes_b + free_b), (width, _size(columns)))
+    left = reshape(permute_dims(a, free_a + axes_a), (prod(rows), width))
+    right = reshape(permute_dims(b, axes_b + free_b), (width, prod(columns)))
     return reshape(matmul(left, right), rows + columns)
+
+
+def _paired_axes(a: Array, b: Array, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes of `a` and of `b` that tensordot sums over, counted from the front."""
+    if isinstance(axes, int):
+        last, first = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
+    else:
+        last, first = tuple(axes[0]), tuple(axes[1])
+    fits = len(last) == len(first) and all(
+        -a.ndim <= n < a.ndim and -b.ndim <= m < b.ndim and a.shape[n] == b.shape[m]
+        for n, m in zip(last, first, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"tensordot expected axes of equal lengths in pairs, got axes={axes} for shapes {a.shape} and {b.shape}"
+        )
+    return tuple(n % a.ndim for n in last), tuple(n % b.ndim for n in first)
+
+
+@differentiable
+def cross(a: Array, b: Array, /, *, axis: int = -1) -> Rule:
+    # the volume dy · (da × b) is the same after a turn of the three: da · (b × dy)
+    def da(dy: Array) -> Array:
+        return sum_to(cross(conjugate(b), dy, axis=axis), a.shape)
+
+    def db(dy: Array) -> Array:
+        return sum_to(cross(dy, conjugate(a), axis=axis), b.shape)
+
+    return namespace_of(a, b).linalg.cross(a, b, axis=axis), (da, db)
+
+
+def matrix_power(x: Array, n: int, /) -> Array:
+    """The product of `n` copies of each square matrix, by squaring; of its inverse where `n` is negative."""
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"matrix_power expected square matrices, got shape {x.shape}")
+    n = index(n)
+    xp = namespace_of(x)
+    if n == 0:
+        return xp.zeros_like(x) + xp.eye(x.shape[-1], dtype=x.dtype, device=array_device(x))
+    square, power, n = (xp.linalg.inv(x) if n < 0 else x), None, abs(n)
+    while True:
+        if n % 2:
+            power = square if power is None else matmul(power, square)
+        n //= 2
+        if not n:
+            return power
+        square = matmul(square, square)
 
 
 def outer(a: Array, b: Array, /) -> Array:
     """The matrix of all products of an element of `a` and one of `b`."""
-    return reshape(a, (-1, 1)) * reshape(b, (1, -1))
+    return namespace_of(a, b).multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
 def trace(x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
@@ -91,10 +141,3 @@ def diagonal(x: Array, /, *, offset: int = 0) -> Array:
     flat = reshape(x, (*x.shape[:-2], rows * columns))
     start = first * columns + first + offset
     return flat[..., start : start + (length - 1) * (columns + 1) + 1 : columns + 1] if length else flat[..., :0]
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

@@ -14,61 +14,105 @@ Any other name raises: nothing loses a gradient silently.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from functools import wraps
+from types import ModuleType
+from typing import Any, NoReturn
 
 from xpnn.arrays.namespaces import Namespace, namespace_of
-from xpnn.autodiff import elementwise, linalg, reductions, shaping, tensor, trigonometry
+from xpnn.autodiff import (
+    choosing,
+    decompositions,
+    eigenvalues,
+    einsum,
+    elementwise,
+    error_functions,
+    fourier,
+    gamma_functions,
+    incomplete_functions,
+    indexing,
+    linalg,
+    logarithms,
+    norms,
+    ordering,
+    reductions,
+    shaping,
+    special,
+    tensor,
+    trigonometry,
+    writing,
+)
 from xpnn.autodiff.tape import constant, plain
 from xpnn.autodiff.tensor import Tensor
+from xpnn.autodiff.where import at, user_line
 
 __all__ = ["DifferentiableNamespace", "namespace_over"]
 
-WITHOUT_DERIVATIVE = frozenset(
-    # comparisons and tests
-    "all any count_nonzero equal greater greater_equal isfinite isin isinf isnan less less_equal logical_and "
-    "logical_not logical_or logical_xor not_equal signbit "
-    # positions
-    "argmax argmin argsort nonzero searchsorted "
-    # integers
-    "bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor "
-    # constant almost everywhere: the derivative is 0
-    "ceil floor floor_divide round trunc".split()
-)
+_REASONS = {
+    "gives truth values or counts": "all any count_nonzero equal greater greater_equal isfinite isin isinf isnan less "
+    "less_equal logical_and logical_not logical_or logical_xor not_equal signbit",
+    "gives positions": "argmax argmin argsort nonzero searchsorted",
+    "is defined for integers": "bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift "
+    "bitwise_xor",
+    "is constant almost everywhere: its derivative is 0": "ceil floor floor_divide round trunc",
+}
+WITHOUT_DERIVATIVE = {name: reason for reason, names in _REASONS.items() for name in names.split()}
+"""The functions of the standard that have no derivative, or 0, each with the reason."""
+
+LINALG_WITHOUT_DERIVATIVE = {"matrix_rank": "gives a count"}
+FFT_WITHOUT_DERIVATIVE = dict.fromkeys(("fftfreq", "rfftfreq"), "makes an array")
 CREATION = frozenset(
-    "arange asarray empty empty_like eye from_dlpack full full_like linspace meshgrid ones ones_like zeros "
-    "zeros_like".split()
+    "arange asarray empty empty_like eye from_dlpack full full_like linspace ones ones_like zeros zeros_like".split()
 )
+_WITH_TENSORS = ("asarray", "full", "full_like")  # whose numbers may be Tensors on the path
 PLAIN = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128 e inf nan newaxis pi "
     "finfo iinfo isdtype can_cast result_type broadcast_shapes __array_namespace_info__ __array_api_version__".split()
 )
+_OF_DTYPES = ("finfo", "iinfo", "isdtype", "can_cast", "result_type", "broadcast_shapes")
+
+
+def _of_dtypes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of dtypes, or of arrays whose dtype is asked, taking Tensors too."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(plain, args), **kwargs)
+
+    return call
 
 
 def _functions_of(module: ModuleType) -> dict[str, Any]:
     """The public functions that a rule file defines itself."""
-    own = vars(module).items()
-    return {name: f for name, f in own if not name.startswith("_") and getattr(f, "__module__", "") == module.__name__}
+    own = {name: f for name, f in vars(module).items() if getattr(f, "__module__", "") == module.__name__}
+    return {name: f for name, f in own.items() if not name.startswith("_") and not isinstance(f, type)}
 
 
-_RULE_FILES = (elementwise, trigonometry, reductions, shaping, linalg)
-RULES = {name: rule for module in _RULE_FILES for name, rule in _functions_of(module).items()}
-_HELPERS = ("clip_between", "spread", "transpose", "getitem", "diagonal")
+_HELPERS = ("clip_between", "spread", "transpose", "getitem", "real_pair", "finite_maximum")
+_FILES = (elementwise, choosing, trigonometry, reductions, shaping, indexing, ordering, einsum)
+_IN_BOTH = ("matmul", "matrix_transpose", "tensordot", "vecdot")  # of xp.linalg and of xp
+_LINALG_FILES = (linalg, norms, decompositions, eigenvalues)
+
+LINALG_RULES = {name: rule for module in _LINALG_FILES for name, rule in _functions_of(module).items()}
+LINALG_RULES["matrix_transpose"] = shaping.matrix_transpose
+FFT_RULES = _functions_of(fourier)
+_SPECIAL_FILES = (special, logarithms, error_functions, gamma_functions, incomplete_functions)
+SPECIAL_RULES = {name: rule for module in _SPECIAL_FILES for name, rule in _functions_of(module).items()}
+SPECIAL_RULES = {name: rule for name, rule in SPECIAL_RULES.items() if name not in _HELPERS}
+SPECIAL_RULES["psi"] = gamma_functions.digamma  # SciPy's name
+_OWN = {name: rule for module in _FILES for name, rule in _functions_of(module).items()}
+RULES = _OWN | {name: LINALG_RULES[name] for name in _IN_BOTH}
 STANDARD_RULES = {name: rule for name, rule in RULES.items() if name not in _HELPERS}
-_LINALG = ("matmul", "matrix_transpose", "outer", "tensordot", "trace", "vecdot", "vector_norm", "diagonal")
-_ONLY_LINALG = ("outer", "trace", "vector_norm")
 
 
 def without_derivative(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of plain arrays, taking Tensors and giving Tensors off the path."""
 
+    @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         plain_args = [plain(argument) for argument in args]
         plain_kwargs = {name: plain(option) for name, option in kwargs.items()}
         return _off_path(function(*plain_args, **plain_kwargs))
 
-    call.__name__ = call.__qualname__ = function.__name__
-    call.__doc__ = function.__doc__
     return call
 
 
@@ -76,16 +120,15 @@ def _creation(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, whose result is a constant, so that no Tensor on the path may go into it."""
     first = 1 if name.endswith("_like") else 0  # there only shape and dtype of the first argument count
 
+    @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if _holds_path([*args[first:], *kwargs.values()]):
             raise TypeError(
                 f"{name} of a Tensor on the way to a gradient would lose the gradient: build the result with "
-                f"xp.broadcast_to, xp.stack or products, such as x * xp.ones(shape)"
+                f"xp.broadcast_to, xp.stack or products, such as x * xp.ones(shape){at(user_line())}"
             )
         return function(*args, **kwargs)
 
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = function.__doc__
     return call
 
 
@@ -95,12 +138,47 @@ def _off_path(value: Any) -> Any:
     return constant(value) if hasattr(value, "dtype") else value
 
 
+class _Extension:
+    """`xp.linalg` or `xp.fft`: the rules, and functions without a derivative, over the extension of another namespace.
+
+    Functions are found when first asked for, as in the namespace itself.
+    """
+
+    def __init__(self, name: str, stands_on: Any, rules: dict[str, Any], underived: dict[str, str]) -> None:
+        self.__name__, self.stands_on = name, stands_on
+        self._rules, self._underived = rules, underived
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._find(name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self._rules, *self._underived})
+
+    def _find(self, name: str) -> Any:
+        if name in self._rules:
+            return self._rules[name]
+        if name in self._underived:
+            return without_derivative(getattr(self.stands_on, name))
+        _refuse_name(name, self)
+
+
+def _refuse_name(name: str, namespace: Any) -> NoReturn:
+    if hasattr(namespace.stands_on, name) and not name.startswith("_"):
+        raise AttributeError(
+            f"{name} has no derivative rule in xpnn: give it one with @xpnn.differentiable, or take "
+            f"xpnn.stop_gradient(x) if no gradient is meant to pass{at(user_line())}"
+        )
+    raise AttributeError(f"the {namespace.__name__} has no {name}{at(user_line())}")
+
+
 class DifferentiableNamespace:
     """The Array API functions over the arrays of another namespace, with derivatives."""
 
     def __init__(self, stands_on: Namespace) -> None:
         self.stands_on = stands_on
-        self.__name__ = f"differentiable {stands_on.__name__}"
+        self.__name__ = f"differentiable namespace over {stands_on.__name__}"
 
     def __getattr__(self, name: str) -> Any:
         value = self._find(name)
@@ -108,35 +186,68 @@ class DifferentiableNamespace:
         return value
 
     def __dir__(self) -> list[str]:
-        return sorted({*STANDARD_RULES, *WITHOUT_DERIVATIVE, *CREATION, *PLAIN, "linalg"} - {*_ONLY_LINALG})
+        return sorted({*STANDARD_RULES, *WITHOUT_DERIVATIVE, *CREATION, *PLAIN, "linalg", "fft"})
 
     def _find(self, name: str) -> Any:
-        if name in STANDARD_RULES and name not in _ONLY_LINALG:
+        below = self.stands_on
+        if name in STANDARD_RULES:
             return STANDARD_RULES[name]
         if name == "linalg":
-            return SimpleNamespace(**{function: RULES[function] for function in _LINALG})
-        if name == "asarray":
-            return self._asarray
+            title = f"linalg of the {self.__name__}"
+            return _Extension(title, below.linalg, LINALG_RULES, LINALG_WITHOUT_DERIVATIVE)
+        if name == "fft":
+            return _Extension(f"fft of the {self.__name__}", below.fft, FFT_RULES, FFT_WITHOUT_DERIVATIVE)
+        if name == "special":  # no part of the standard yet, but where SciPy's special functions look for rules
+            return _Extension(f"special of the {self.__name__}", below, SPECIAL_RULES, {})
+        if name in _WITH_TENSORS:
+            return getattr(self, f"_{name}")
         if name in WITHOUT_DERIVATIVE:
-            return without_derivative(getattr(self.stands_on, name))
+            return without_derivative(getattr(below, name))
         if name in CREATION:
-            return _creation(name, without_derivative(getattr(self.stands_on, name)))
+            return _creation(name, without_derivative(getattr(below, name)))
         if name in PLAIN:
-            return getattr(self.stands_on, name)
-        if hasattr(self.stands_on, name) and not name.startswith("_"):
-            raise AttributeError(
-                f"{name} has no derivative rule in xpnn: give it one with @xpnn.differentiable, or take "
-                f"xpnn.stop_gradient(x) if no gradient is meant to pass"
-            )
-        raise AttributeError(f"the differentiable namespace over {self.stands_on.__name__} has no {name}")
+            return _of_dtypes(getattr(below, name)) if name in _OF_DTYPES else getattr(below, name)
+        _refuse_name(name, self)
 
     def _asarray(self, x: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
         """`x` as a Tensor; a Tensor stays on its path."""
-        if type(x) is Tensor:
-            return x if dtype is None or dtype == x.dtype else RULES["astype"](x, dtype)
         if _holds_path(x):
-            raise TypeError("asarray of a list of Tensors would lose their gradients: use xp.stack")
+            if type(x) is not Tensor:
+                x = self._stacked(x)
+            elif copy:
+                x = RULES["positive"](x)
+            x = x if dtype is None or dtype == x.dtype else RULES["astype"](x, dtype)
+            return x if device is None else x.to_device(device)
+        if type(x) is Tensor and not copy and dtype in (None, x.dtype) and device in (None, x.device):
+            return x
         return constant(self.stands_on.asarray(plain(x), dtype=dtype, device=device, copy=copy))
+
+    def _full(self, shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+        """An array of one repeated element, which may be a Tensor of shape ()."""
+        if not _holds_path(fill_value):
+            return constant(self.stands_on.full(shape, plain(fill_value), dtype=dtype, device=device))
+        y = self._asarray(fill_value, dtype=dtype, device=device)
+        return RULES["broadcast_to"](y, (shape,) if isinstance(shape, int) else tuple(shape))
+
+    def _full_like(self, x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+        """An array of the shape and dtype of `x` with one repeated element, which may be a Tensor of shape ()."""
+        if not _holds_path(fill_value):
+            return constant(self.stands_on.full_like(plain(x), plain(fill_value), dtype=dtype, device=device))
+        return self._full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
+
+    def _stacked(self, x: Any) -> Any:
+        """A nest of lists and tuples of numbers and Tensors as one Tensor."""
+        if not isinstance(x, list | tuple):
+            return x
+        parts = [self._stacked(part) for part in x]
+        like = next(part for part in parts if hasattr(part, "dtype"))
+        arrays = [p if hasattr(p, "dtype") else self._number_like(p, like) for p in parts]
+        dtype = self.stands_on.result_type(*(plain(array) for array in arrays))
+        return RULES["stack"]([a if a.dtype == dtype else RULES["astype"](a, dtype) for a in arrays])
+
+    def _number_like(self, number: Any, like: Any) -> Any:
+        dtype = self.result_type(like, number)
+        return constant(self.stands_on.asarray(number, dtype=dtype, device=like.device))
 
 
 def _holds_path(x: Any) -> bool:
@@ -160,6 +271,8 @@ class _Rules:
     """What a Tensor's operators run: the rules, and functions without a derivative over whatever the arguments hold."""
 
     namespace_over = staticmethod(namespace_over)
+    write = staticmethod(writing.write)
+    replace = staticmethod(writing.replace)
 
 
 for _name, _rule in RULES.items():

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from math import prod as _product
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
-from xpnn.autodiff.shaping import astype, concat, permute_dims, reshape
+from xpnn.autodiff.broadcasting import axes_of, conjugate, count_of, kept, spread
 from xpnn.autodiff.tape import differentiable
 
 Axis = int | tuple[int, ...] | None
 Rule = Any  # (value, backward)
-
-
-def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
-    """The reduced axes, counted from the front."""
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
-
-
-def _count(shape: tuple[int, ...], axis: Axis) -> int:
-    return _product(shape[a] for a in _axes(axis, len(shape)))
-
-
-def _kept(dy: Array, shape: tuple[int, ...], axis: Axis) -> Array:
-    """The gradient of a reduced result with the reduced axes back, of length 1."""
-    axes = _axes(axis, len(shape))
-    return namespace_of(dy).reshape(dy, tuple(1 if a in axes else n for a, n in enumerate(shape)))
-
-
-def spread(dy: Array, shape: tuple[int, ...], axis: Axis) -> Array:
-    """The gradient of a result reduced over `axis`, stretched back to `shape` without a copy."""
-    return namespace_of(dy).broadcast_to(dy if dy.shape == () else _kept(dy, shape, axis), shape)
 
 
 @differentiable
@@ -50,10 +27,10 @@ def mean(x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Rule:
     shape = x.shape
 
     def dx(dy: Array) -> Array:
-        return spread(dy / _count(shape, axis), shape, axis)
+        return spread(dy / count_of(shape, axis), shape, axis)
 
     # a sum and a division: NumPy's mean takes twice as long on small arrays and does the same
-    return namespace_of(x).sum(x, axis=axis, keepdims=keepdims) / _count(shape, axis), (dx,)
+    return namespace_of(x).sum(x, axis=axis, keepdims=keepdims) / count_of(shape, axis), (dx,)
 
 
 @differentiable
@@ -63,9 +40,9 @@ def std(x: Array, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bo
 
     # (x - mean) / (n std), and 0 where all elements are equal
     def dx(dy: Array) -> Array:
-        safe = _kept(xp.where(y == 0, xp.ones_like(y), y), x.shape, axis)
+        safe = kept(xp.where(y == 0, xp.ones_like(y), y), x.shape, axis)
         centred = x - xp.mean(x, axis=axis, keepdims=True)
-        return _kept(dy, x.shape, axis) * centred / (safe * (_count(x.shape, axis) - correction))
+        return kept(dy, x.shape, axis) * centred / (safe * (count_of(x.shape, axis) - correction))
 
     return y, (dx,)
 
@@ -77,7 +54,7 @@ def var(x: Array, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bo
     # 2 (x - mean) / (n - correction)
     def dx(dy: Array) -> Array:
         centred = x - xp.mean(x, axis=axis, keepdims=True)
-        return _kept(dy, x.shape, axis) * centred * (2 / (_count(x.shape, axis) - correction))
+        return kept(dy, x.shape, axis) * centred * (2 / (count_of(x.shape, axis) - correction))
 
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims), (dx,)
 
@@ -87,9 +64,9 @@ def _extreme(x: Array, y: Array, axis: Axis) -> Rule:
 
     # the elements that reach the extreme share its gradient evenly, as in PyTorch's amax
     def dx(dy: Array) -> Array:
-        ties = xp.astype(x == _kept(y, x.shape, axis), dy.dtype)
+        ties = xp.astype(x == kept(y, x.shape, axis), dy.dtype)
         count = xp.maximum(xp.sum(ties, axis=axis, keepdims=True), xp.ones((), dtype=dy.dtype, device=array_device(dy)))
-        return _kept(dy, x.shape, axis) * ties / count
+        return kept(dy, x.shape, axis) * ties / count
 
     return y, (dx,)
 
@@ -120,31 +97,54 @@ def cumulative_sum(x: Array, /, *, axis: int | None = None, dtype: Any = None, i
     return y, (dx,)
 
 
-def prod(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
-    """The product, as a tree of products of pairs: its derivative divides by nothing, so zeros are no trouble."""
-    axes, shape = _axes(axis, x.ndim), x.shape
-    x = x if dtype is None else astype(x, dtype)
-    rest = [a for a in range(x.ndim) if a not in axes]
-    y = reshape(permute_dims(x, (*rest, *axes)), (*(shape[a] for a in rest), _count(shape, axis)))
-    if y.shape[-1] == 0:
-        one = namespace_of(y).ones((*y.shape[:-1], 1), dtype=y.dtype, device=array_device(y))
-        y = concat([y, one], axis=-1)
-    while (n := y.shape[-1]) > 1:
-        pairs = y[..., 0 : n - n % 2 : 2] * y[..., 1:n:2]
-        y = concat([pairs, y[..., n - 1 :]], axis=-1) if n % 2 else pairs
-    return reshape(y, tuple(1 if a in axes else n for a, n in enumerate(shape) if keepdims or a not in axes))
+@differentiable
+def cumulative_prod(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Rule:
+    along = 0 if axis is None else axis % x.ndim
+    before = (slice(None),) * along
+
+    # Σ_j≥i dy_j Π_k≤j,k≠i x_k: the product of the elements before i, times s_i = dy_i + x_i+1 s_i+1
+    def dx(dy: Array) -> Array:
+        xp = namespace_of(dy, x)
+        a = xp.astype(x, dy.dtype, copy=False)
+        if include_initial:
+            dy = dy[(*before, slice(1, None), ...)]
+        earlier = xp.cumulative_prod(a, axis=along, include_initial=True)[(*before, slice(0, -1), ...)]
+        last = xp.zeros_like(a[(*before, slice(0, 1), ...)])
+        following = xp.concat([a[(*before, slice(1, None), ...)], last], axis=along)
+        return _recurrence(dy, conjugate(following), along) * conjugate(earlier)
+
+    y = namespace_of(x).cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
+    return y, (dx,)
+
+
+def _recurrence(b: Array, a: Array, axis: int) -> Array:
+    """The solution of s_i = b_i + a_i s_i+1 along `axis`, without a division: steps of length 1, 2, 4, … are joined."""
+    xp = namespace_of(b, a)
+    before = (slice(None),) * axis
+    step, length = 1, b.shape[axis]
+    while step < length:
+        ahead = (*before, slice(step, None), ...)
+        none = xp.zeros_like(b[(*before, slice(0, step), ...)])
+        b = b + xp.concat([b[ahead], none], axis=axis) * a
+        a = a * xp.concat([a[ahead], none], axis=axis)
+        step *= 2
+    return b
 
 
 @differentiable
-def vector_norm(x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Rule:
-    if ord != 2:
-        raise NotImplementedError(f"vector_norm has a derivative for ord=2 only, got ord={ord}")
-    xp = namespace_of(x)
-    y = xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
+def prod(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Rule:
+    axes = axes_of(axis, x.ndim)
+    order = (*(a for a in range(x.ndim) if a not in axes), *axes)
+    back = tuple(order.index(a) for a in range(x.ndim))
 
-    # x / norm, and 0 at the origin
+    # the product of all others: of those before, and of those behind; nothing is divided, so zeros are no trouble
     def dx(dy: Array) -> Array:
-        safe = _kept(xp.where(y == 0, xp.ones_like(y), y), x.shape, axis)
-        return _kept(dy, x.shape, axis) * (x / safe)
+        xp = namespace_of(dy, x)
+        ordered = xp.permute_dims(xp.astype(x, dy.dtype, copy=False), order)
+        flat = xp.reshape(ordered, (*ordered.shape[: x.ndim - len(axes)], count_of(x.shape, axes)))
+        left = xp.cumulative_prod(flat, axis=-1, include_initial=True)[..., :-1]
+        right = xp.flip(xp.cumulative_prod(xp.flip(flat, axis=-1), axis=-1, include_initial=True)[..., :-1], axis=-1)
+        others = xp.permute_dims(xp.reshape(left * right, ordered.shape), back)
+        return kept(dy, x.shape, axes) * conjugate(others)
 
-    return y, (dx,)
+    return namespace_of(x).prod(x, axis=axis, dtype=dtype, keepdims=keepdims), (dx,)

@@ -1,27 +1,32 @@
-"""Derivatives of everything that moves elements about: the gradient moves back.
-
-Picking elements out and placing elements into zeros are each other's derivative, so both are rules, and indexing can be
-differentiated any number of times.
-"""
+"""Derivatives of everything that moves, repeats or joins elements: the gradient moves back."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, array_device, is_floating, namespace_of
-from xpnn.arrays.native import scatter_add
+from xpnn.arrays.namespaces import Array, is_floating, namespace_of
 from xpnn.autodiff.broadcasting import sum_to
 from xpnn.autodiff.tape import constant, differentiable, plain
 from xpnn.autodiff.tensor import Tensor
+from xpnn.autodiff.writing import as_view
 
 Shape = tuple[int, ...]
 Axis = int | tuple[int, ...] | None
 Rule = Any  # (value, backward)
 
 
+def reshape(x: Array, /, shape: Shape, *, copy: bool | None = None) -> Array:
+    """The elements of `x` in another shape."""
+    y = _reshape(x, shape, copy=copy)
+    if type(y) is not Tensor or copy:
+        return y
+    after = y.shape  # a view that held itself would not be freed when it is no longer used
+    return as_view(y, x, lambda x: _reshape(x, after), lambda y: _reshape(y, x.shape))
+
+
 @differentiable
-def reshape(x: Array, /, shape: Shape, *, copy: bool | None = None) -> Rule:
+def _reshape(x: Array, /, shape: Shape, *, copy: bool | None = None) -> Rule:
     before = x.shape
 
     def dx(dy: Array) -> Array:
@@ -30,19 +35,34 @@ def reshape(x: Array, /, shape: Shape, *, copy: bool | None = None) -> Rule:
     return namespace_of(x).reshape(x, shape, copy=copy), (dx,)
 
 
-@differentiable
-def permute_dims(x: Array, /, axes: Shape) -> Rule:
-    ndim = x.ndim
-    back = sorted(range(ndim), key=lambda position: axes[position] % ndim)
+def permute_dims(x: Array, /, axes: Shape) -> Array:
+    """The axes of `x` in another order."""
+    y = _permute_dims(x, axes)
+    if type(y) is not Tensor:
+        return y
+    return as_view(y, x, lambda x: _permute_dims(x, axes), lambda y: _permute_dims(y, _inverse(axes)))
 
+
+def _inverse(axes: Shape) -> Shape:
+    return tuple(sorted(range(len(axes)), key=lambda position: axes[position] % len(axes)))
+
+
+@differentiable
+def _permute_dims(x: Array, /, axes: Shape) -> Rule:
     def dx(dy: Array) -> Array:
-        return namespace_of(dy).permute_dims(dy, tuple(back))
+        return namespace_of(dy).permute_dims(dy, _inverse(axes))
 
     return namespace_of(x).permute_dims(x, axes), (dx,)
 
 
+def matrix_transpose(x: Array, /) -> Array:
+    """The last two axes exchanged."""
+    y = _matrix_transpose(x)
+    return as_view(y, x, _matrix_transpose, _matrix_transpose) if type(y) is Tensor else y
+
+
 @differentiable
-def matrix_transpose(x: Array, /) -> Rule:
+def _matrix_transpose(x: Array, /) -> Rule:
     def dx(dy: Array) -> Array:
         return namespace_of(dy).matrix_transpose(dy)
 
@@ -56,36 +76,42 @@ def transpose(x: Array) -> Array:
     return matrix_transpose(x)
 
 
+def moveaxis(x: Array, source: int | Shape, destination: int | Shape, /) -> Array:
+    """Some axes of `x` at other places."""
+    y = _moveaxis(x, source, destination)
+    if type(y) is not Tensor:
+        return y
+    return as_view(y, x, lambda x: _moveaxis(x, source, destination), lambda y: _moveaxis(y, destination, source))
+
+
 @differentiable
-def moveaxis(x: Array, source: int | Shape, destination: int | Shape, /) -> Rule:
+def _moveaxis(x: Array, source: int | Shape, destination: int | Shape, /) -> Rule:
     def dx(dy: Array) -> Array:
         return namespace_of(dy).moveaxis(dy, destination, source)
 
     return namespace_of(x).moveaxis(x, source, destination), (dx,)
 
 
-@differentiable
-def expand_dims(x: Array, /, *, axis: int = 0) -> Rule:
-    before = x.shape
-
-    def dx(dy: Array) -> Array:
-        return namespace_of(dy).reshape(dy, before)
-
-    return namespace_of(x).expand_dims(x, axis=axis), (dx,)
+def expand_dims(x: Array, /, axis: int | Shape = 0) -> Array:
+    """`x` with a new axis of length 1."""
+    inner = plain(x)
+    return reshape(x, namespace_of(inner).expand_dims(inner, axis=axis).shape)
 
 
-@differentiable
-def squeeze(x: Array, /, axis: int | Shape) -> Rule:
-    before = x.shape
+def squeeze(x: Array, /, axis: int | Shape) -> Array:
+    """`x` without axes of length 1."""
+    inner = plain(x)
+    return reshape(x, namespace_of(inner).squeeze(inner, axis=axis).shape)
 
-    def dx(dy: Array) -> Array:
-        return namespace_of(dy).reshape(dy, before)
 
-    return namespace_of(x).squeeze(x, axis=axis), (dx,)
+def broadcast_to(x: Array, /, shape: Shape) -> Array:
+    """`x` stretched to `shape`."""
+    y = _broadcast_to(x, shape)
+    return as_view(y, x, lambda x: _broadcast_to(x, shape)) if type(y) is Tensor else y
 
 
 @differentiable
-def broadcast_to(x: Array, /, shape: Shape) -> Rule:
+def _broadcast_to(x: Array, /, shape: Shape) -> Rule:
     before = x.shape
 
     def dx(dy: Array) -> Array:
@@ -94,15 +120,34 @@ def broadcast_to(x: Array, /, shape: Shape) -> Rule:
     return namespace_of(x).broadcast_to(x, shape), (dx,)
 
 
-def broadcast_arrays(*arrays: Array) -> list[Array]:
+def broadcast_arrays(*arrays: Array) -> Any:
     """The arrays broadcast against one another."""
-    xp = namespace_of(*(plain(array) for array in arrays))
-    shape = xp.broadcast_arrays(*(plain(array) for array in arrays))[0].shape
-    return [broadcast_to(array, shape) for array in arrays]
+    inner = [plain(array) for array in arrays]
+    together = namespace_of(*inner).broadcast_arrays(*inner)  # a list, or since version 2025.12 of the standard a tuple
+    return type(together)([broadcast_to(array, together[0].shape) for array in arrays])
+
+
+def meshgrid(*arrays: Array, indexing: str = "xy") -> Any:
+    """The coordinates of a grid, from those along each of its axes."""
+    inner = [plain(array) for array in arrays]
+    grids = namespace_of(*inner).meshgrid(*inner, indexing=indexing)
+    last = len(arrays) - 1
+    order = {0: 1, 1: 0} if indexing == "xy" and last else {}
+    shapes = [tuple(-1 if axis == order.get(n, n) else 1 for axis in range(last + 1)) for n in range(last + 1)]
+    triples = zip(arrays, shapes, grids, strict=True)
+    return type(grids)([_broadcast_to(_reshape(array, shape), grid.shape) for array, shape, grid in triples])
+
+
+def flip(x: Array, /, *, axis: Axis = None) -> Array:
+    """`x` backward along some axes, or all."""
+    y = _flip(x, axis=axis)
+    if type(y) is not Tensor:
+        return y
+    return as_view(y, x, lambda x: _flip(x, axis=axis), lambda y: _flip(y, axis=axis))
 
 
 @differentiable
-def flip(x: Array, /, *, axis: Axis = None) -> Rule:
+def _flip(x: Array, /, *, axis: Axis = None) -> Rule:
     def dx(dy: Array) -> Array:
         return namespace_of(dy).flip(dy, axis=axis)
 
@@ -121,6 +166,8 @@ def roll(x: Array, /, shift: int | Shape, *, axis: Axis = None) -> Rule:
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
     if device is not None:
         x = x.to_device(device)
+    if not copy and x.dtype == dtype:
+        return x
     if is_floating(dtype):
         return _cast(x, dtype, copy=copy)
     inner = plain(x)  # an integer is constant almost everywhere
@@ -166,15 +213,6 @@ def tile(x: Array, repetitions: Shape, /) -> Rule:
     return namespace_of(x).tile(x, repetitions), (dx,)
 
 
-def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:
-    """Each element `repeats` times."""
-    xp = namespace_of(plain(x))
-    if axis is None:
-        x, axis = reshape(x, (-1,)), 0
-    places = xp.repeat(xp.arange(x.shape[axis], device=array_device(plain(x))), plain(repeats))
-    return take(x, places, axis=axis)
-
-
 def concat(arrays: Any, /, *, axis: int | None = 0) -> Array:
     """The arrays joined along an existing axis."""
     if axis is None:
@@ -215,99 +253,6 @@ def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
     """The slices of `x` along `axis`."""
     along = axis % x.ndim
     return tuple(x[(slice(None),) * along + (position, ...)] for position in range(x.shape[along]))
-
-
-def getitem(x: Array, key: Any) -> Array:
-    """The elements of `x` at `key`: integers, slices, Ellipsis, None, boolean masks and integer arrays."""
-    key = plain(key)
-    parts = key if isinstance(key, tuple) else (key,)
-    plainly = all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in parts)
-    if plainly and None in parts:  # new axes are a matter of shape; beside arrays, they decide the order of the axes
-        return reshape(getitem(x, tuple(part for part in parts if part is not None)), plain(x)[key].shape)
-    return _pick(x, key=key)
-
-
-@differentiable
-def _pick(x: Array, *, key: Any) -> Rule:
-    before = x.shape
-
-    def dx(dy: Array) -> Array:
-        return _place(dy, key=key, shape=before)
-
-    return x[key], (dx,)
-
-
-@differentiable
-def _place(x: Array, *, key: Any, shape: Shape) -> Rule:
-    def dx(dy: Array) -> Array:
-        return getitem(dy, key)
-
-    if type(x) is Tensor:  # of an outer level: it records the placing itself
-        return _place(x, key=key, shape=shape), (dx,)
-    if _has_repeatable_places(key):
-        return scatter_add(x, key, shape), (dx,)
-    y = namespace_of(x).zeros(shape, dtype=x.dtype, device=array_device(x))
-    y[key] = x
-    return y, (dx,)
-
-
-def _has_repeatable_places(key: Any) -> bool:
-    """Whether `key` holds integer arrays, which can name one place several times."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return any(isinstance(part, list) or (getattr(part, "ndim", 0) and "bool" not in str(part.dtype)) for part in parts)
-
-
-def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
-    """The slices of `x` at `indices` along `axis`."""
-    return _take(x, indices=plain(indices), axis=0 if axis is None else axis % x.ndim)
-
-
-@differentiable
-def _take(x: Array, *, indices: Array, axis: int) -> Rule:
-    length = x.shape[axis]
-
-    def dx(dy: Array) -> Array:
-        return _add_slices(dy, indices=indices, axis=axis, length=length)
-
-    return namespace_of(x).take(x, indices, axis=axis), (dx,)
-
-
-@differentiable
-def _add_slices(x: Array, *, indices: Array, axis: int, length: int) -> Rule:
-    """Zeros of the given length along `axis`, with the slices of `x` added at `indices`."""
-
-    def dx(dy: Array) -> Array:
-        return take(dy, indices, axis=axis)
-
-    if type(x) is Tensor:  # of an outer level: it records the adding itself
-        return _add_slices(x, indices=indices, axis=axis, length=length), (dx,)
-    xp = namespace_of(x)
-    first = xp.moveaxis(x, axis, 0)
-    return xp.moveaxis(scatter_add(first, indices, (length, *first.shape[1:])), 0, axis), (dx,)
-
-
-def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
-    """The elements of `x` that `indices`, an array of as many axes, names along `axis`."""
-    return _take_along_axis(x, indices=plain(indices), axis=axis % x.ndim)
-
-
-@differentiable
-def _take_along_axis(x: Array, *, indices: Array, axis: int) -> Rule:
-    before = x.shape
-    xp = namespace_of(indices)
-
-    def dx(dy: Array) -> Array:
-        key = [
-            indices if a == axis else xp.reshape(xp.arange(n, device=array_device(indices)), _column(n, a, len(before)))
-            for a, n in enumerate(before)
-        ]
-        return _place(dy, key=tuple(xp.broadcast_arrays(*key)), shape=before)
-
-    return namespace_of(x).take_along_axis(x, indices, axis=axis), (dx,)
-
-
-def _column(length: int, axis: int, ndim: int) -> Shape:
-    return tuple(length if a == axis else 1 for a in range(ndim))
 
 
 def diff(

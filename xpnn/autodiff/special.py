@@ -1,18 +1,17 @@
-"""Special functions that networks need and the standard lacks, with derivatives; public as `xpnn.special`.
+"""Exponentials and logarithms that networks need and the standard lacks, with derivatives; see `xpnn.special`.
 
 Each is safe at the ends of the number line: nothing overflows, and -inf is a value like any other.
 """
 
 from __future__ import annotations
 
-from math import pi, sqrt
 from typing import Any
 
 from xpnn.arrays import native
-from xpnn.arrays.namespaces import Array, lowest, namespace_of, require_real
+from xpnn.arrays.namespaces import Array, lowest, namespace_of, require_real, require_real_floating
 from xpnn.autodiff.tape import as_one, differentiable
 
-__all__ = ["expit", "log_softmax", "logsumexp", "ndtr", "softmax", "softplus"]
+__all__ = ["expit", "log_expit", "log_softmax", "logit", "logsumexp", "softmax", "softplus"]
 
 Axis = int | tuple[int, ...] | None
 Rule = Any  # (value, backward)
@@ -56,6 +55,7 @@ def softplus(x: Array) -> Rule:
     >>> softplus(numpy.asarray([-20.0, 100.0]))
     array([2.06115362e-09, 1.00000000e+02])
     """
+
     def dx(dy: Array) -> Array:
         return dy * expit(x)
 
@@ -69,27 +69,72 @@ def _softplus(x: Array) -> Array:
 
 
 @differentiable
-def ndtr(x: Array) -> Rule:
-    """The standard normal distribution function, (1 + erf(x / sqrt(2))) / 2, elementwise; accurate in both tails.
+def logit(x: Array) -> Rule:
+    """log(x / (1 - x)), elementwise, the inverse of `expit`; -inf at 0, inf at 1, NaN (and gradient NaN) outside.
+
+    SciPy's or CuPy's own, else the formula, or 2 artanh(2x - 1) from 1/4 to 3/4, where the quotient would lose the
+    digits near 1/2: within 1.7e-16 logit(x) in float64 and 8.7e-8 logit(x) in float32 (measured).
+
+    Raises
+    ------
+    TypeError
+        If `x` does not hold real floating-point numbers.
 
     Examples
     --------
     >>> import numpy
-    >>> ndtr(numpy.asarray([0.0, 1.959963984540054])).round(6)
-    array([0.5  , 0.975])
+    >>> logit(numpy.asarray([0.5, 0.9, 1.0])).round(6)
+    array([0.      , 2.197225,      inf])
+    """
+    xp = namespace_of(x)
+
+    # 1 / (x (1 - x))
+    def dx(dy: Array) -> Array:
+        inside = xp.where((x >= 0) & (x <= 1), x, xp.nan)
+        return dy / (inside * (1 - inside))
+
+    return as_one(logit, _logit, x), (dx,)
+
+
+def _logit(x: Array) -> Array:
+    require_real_floating("logit", x)
+    return native.special_function("logit", _logit_by_logarithms, x)
+
+
+def _logit_by_logarithms(x: Array) -> Array:
+    xp = namespace_of(x)
+    inside = (x > 0) & (x < 1)
+    half = 0.5 * xp.ones_like(x)
+    x_inside = xp.where(inside, x, half)
+    middle = xp.abs(x_inside - 0.5) < 0.25
+    y = 2 * xp.atanh(2 * xp.where(middle, x_inside, half) - 1)
+    y = xp.where(middle, y, xp.log(x_inside / (1 - x_inside)))
+    edge = xp.where(x == 0, -xp.inf, xp.where(x == 1, xp.inf, xp.full_like(x, xp.nan)))
+    return xp.where(inside, y, edge)
+
+
+@differentiable
+def log_expit(x: Array) -> Rule:
+    """log(expit(x)), elementwise: min(x, 0) - log1p(e^-|x|), which is x far to the left, where expit(x) is 0.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> log_expit(numpy.asarray([-1000.0, 0.0, 1000.0])).round(6).tolist()
+    [-1000.0, -0.693147, 0.0]
     """
 
-    # the normal density
+    # 1 - expit(x)
     def dx(dy: Array) -> Array:
-        return dy * namespace_of(x).exp(-0.5 * (x * x)) * (1 / sqrt(2 * pi))
+        return dy * expit(-x)
 
-    return as_one(ndtr, _ndtr, x), (dx,)
+    return as_one(log_expit, _log_expit, x), (dx,)
 
 
-def _ndtr(x: Array) -> Array:
-    namespace_of(x)
-    require_real("ndtr", x)
-    return 0.5 * native.cumulative_error_function(x)
+def _log_expit(x: Array) -> Array:
+    require_real_floating("log_expit", x)
+    xp = namespace_of(x)
+    return xp.minimum(x, 0.0) - xp.log1p(xp.exp(-xp.abs(x)))
 
 
 def finite_maximum(x: Array, axis: Axis) -> Array:
@@ -115,7 +160,7 @@ def softmax(x: Array, *, axis: int = -1) -> Rule:
     # y (dy - <dy, y>)
     def dx(dy: Array) -> Array:
         weighted = dy * y
-        return weighted - y * namespace_of(weighted).sum(weighted, axis=axis, keepdims=True)
+        return weighted - namespace_of(weighted).sum(weighted, axis=axis, keepdims=True) * y
 
     return y, (dx,)
 
@@ -142,7 +187,7 @@ def log_softmax(x: Array, *, axis: int = -1) -> Rule:
 
     # dy - softmax sum(dy)
     def dx(dy: Array) -> Array:
-        return dy - xp.exp(y) * namespace_of(dy).sum(dy, axis=axis, keepdims=True)
+        return dy - namespace_of(dy).sum(dy, axis=axis, keepdims=True) * xp.exp(y)
 
     return y, (dx,)
 

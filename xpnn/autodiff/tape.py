@@ -28,12 +28,14 @@ from typing import Any, ParamSpec
 
 from xpnn.arrays.namespaces import Array, array_device, is_complex, namespace_of
 from xpnn.autodiff.tensor import Tensor
+from xpnn.autodiff.where import at, user_line
 
 __all__ = ["Tape", "as_one", "constant", "differentiable", "plain"]
 
 Backward = Callable[[Any], Any]
 P = ParamSpec("P")
 
+_SEQUENCES = (tuple, list)
 _levels = itertools.count(1)
 
 
@@ -64,15 +66,16 @@ class Tape:
             raise RuntimeError("this differentiation was already walked back and its notes are freed: compute it again")
         arrived: dict[int, Array] = {y._variable: dy}
         self.spent, self.closed = not keep, True
+        variables = self.variables
         for function, inputs, output, backward in reversed(self.nodes) if keep else _pop_all(self.nodes):
             dy = self._several(output, arrived) if type(output) is list else arrived.pop(output, None)
             if dy is None:
                 continue
-            for position, variable in enumerate(inputs):
+            for variable, way_back in zip(inputs, backward, strict=False):  # a way too many is of no use
                 if variable >= 0:
-                    dx, (shape, dtype) = backward[position](dy), self.variables[variable]
+                    dx, (shape, dtype) = way_back(dy), variables[variable]
                     if getattr(dx, "dtype", None) is not dtype or dx.shape != shape:
-                        dx = self._checked(dx, variable, function, position)
+                        dx = self._checked(dx, variable, function, backward.index(way_back))
                     before = arrived.get(variable)
                     arrived[variable] = dx if before is None else before + dx
         return [arrived.get(x._variable) for x in wanted]
@@ -169,7 +172,7 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         kwargs = _plain_options(function, kwargs)
     tape, inner, inputs = _one_tape(args) or _several_tapes(args)
     result = function(*inner, **kwargs)
-    if type(result) is not tuple or len(result) != 2 or not isinstance(result[1], tuple | list):
+    if type(result) is not tuple or len(result) != 2 or type(result[1]) not in _SEQUENCES:
         _refuse_result(function)
     value, backward = result
     if tape is None:
@@ -180,21 +183,30 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     if tape.closed:
         raise RuntimeError(
             f"{function.__name__} got a Tensor whose differentiation has ended: return it as an auxiliary value "
-            "instead of keeping it, or use it inside the function that is differentiated"
+            f"instead of keeping it, or use it inside the function that is differentiated{at(user_line())}"
         )
-    for position, variable in enumerate(inputs):
-        if variable >= 0 and (position >= len(backward) or backward[position] is None):
-            raise TypeError(
-                f"{function.__name__} has no derivative for argument {position}, and a gradient was asked for it: "
-                "use xpnn.stop_gradient(x) on it if it is meant to be constant"
-            )
+    if len(backward) != len(inputs) or None in backward:
+        _require_derivatives(function, inputs, backward)
+    variables = tape.variables
     if type(value) is tuple:
         several = tuple([_output(tape, part, function) for part in value])
         tape.nodes.append((function, inputs, [y._variable for y in several], backward))
         return several
-    y = _output(tape, value, function)
-    tape.nodes.append((function, inputs, y._variable, backward))
-    return y
+    if type(value) is Tensor or not hasattr(value, "dtype"):
+        _check_output(tape, value, function)
+    number = len(variables)
+    variables.append((value.shape, value.dtype))
+    tape.nodes.append((function, inputs, number, backward))
+    return Tensor(value, tape, number)
+
+
+def _require_derivatives(function: Any, inputs: list[int], backward: Sequence[Any]) -> None:
+    for position, variable in enumerate(inputs):
+        if variable >= 0 and (position >= len(backward) or backward[position] is None):
+            raise TypeError(
+                f"{function.__name__} has no derivative for argument {position}, and a gradient was asked for it: "
+                f"use xpnn.stop_gradient(x) on it if it is meant to be constant{at(user_line())}"
+            )
 
 
 def _one_tape(args: tuple[Any, ...]) -> Any:
@@ -234,20 +246,23 @@ def _several_tapes(args: tuple[Any, ...]) -> tuple[Tape | None, list[Any], list[
 
 
 def _output(tape: Tape, value: Array, function: Any) -> Tensor:
-    """A new variable for a result, unless the result shows that a gradient would be lost."""
+    """A new variable for a result."""
+    _check_output(tape, value, function)
+    return tape.variable(value)
+
+
+def _check_output(tape: Tape, value: Array, function: Any) -> None:
+    """Raise if a result is no array, or shows that a gradient would be lost."""
     if not hasattr(value, "dtype"):
         _refuse_result(function)
     if type(value) is Tensor and value._tape is not None and value._tape.level >= tape.level:
         _refuse_hidden(function)
-    variables = tape.variables
-    variables.append((value.shape, value.dtype))
-    return Tensor(value, tape, len(variables) - 1)
 
 
 def _refuse_hidden(function: Any) -> None:
     raise TypeError(
         f"{function.__name__} uses a Tensor that is not one of its positional arguments, so its gradient would be "
-        "lost: pass every array that may carry a gradient as a positional argument"
+        f"lost: pass every array that may carry a gradient as a positional argument{at(user_line())}"
     )
 
 
@@ -256,7 +271,10 @@ def _plain_options(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     for name, option in kwargs.items():
         if type(option) is Tensor:
             if option._tape is not None:
-                raise TypeError(f"{function.__name__} takes no gradient for its option {name}: give it a plain array")
+                raise TypeError(
+                    f"{function.__name__} takes no gradient for its option {name}: "
+                    f"give it a plain array{at(user_line())}"
+                )
             kwargs = {**kwargs, name: plain(option)}
     return kwargs
 

@@ -7,10 +7,13 @@ rule files.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
+from xpnn.autodiff.where import at, user_line
 
 __all__ = ["Tensor"]
 
@@ -27,6 +30,15 @@ rules: Any = None
 `namespace`, which knows all rules, closes the circle by setting this once."""
 
 
+def _in_place(operation: Callable[[Any, Any], Any], symbol: str) -> Callable[[Tensor, Any], Tensor]:
+    """The method behind `x += y`, from the one behind `x + y`."""
+
+    def method(self: Tensor, other: Any, /) -> Any:
+        return rules.replace(self, operation(self, other), symbol)
+
+    return method
+
+
 class Tensor:
     """An array inside a differentiation: a value, and its place on a tape.
 
@@ -36,14 +48,18 @@ class Tensor:
     lose its gradient.
     """
 
-    __slots__ = ("__weakref__", "_tape", "_value", "_variable")
+    __slots__ = ("__weakref__", "_source", "_tape", "_value", "_variable", "_views")
     __array_priority__ = 1000  # `array * tensor` is ours, for libraries that look at this
     stands_on_another = True  # the namespace depends on the value, not on the type
+
+    _source: Any
+    _views: Any
 
     def __init__(self, value: Array, tape: Any, variable: int) -> None:
         self._value = value
         self._tape = tape
         self._variable = variable
+        self._source = self._views = None  # what it is a view of, and its own views (see `writing`)
 
     def __array_namespace__(self, /, *, api_version: str | None = None) -> Namespace:
         value = self._value
@@ -63,7 +79,7 @@ class Tensor:
 
     def __getattr__(self, name: str) -> Any:
         hint = ": use the functions of the standard, such as xp.sum(x) with xp = xpnn.namespace_of(x)"
-        raise AttributeError(f"a Tensor has no {name}" + ("" if name.startswith("_") else hint))
+        raise AttributeError(f"a Tensor has no {name}" + ("" if name.startswith("_") else hint + at(user_line())))
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Tensor:
         """The same Tensor, if `device` is where it lives; NotImplementedError for another device."""
@@ -78,10 +94,10 @@ class Tensor:
         return f"Tensor({self._value!r}, {place})"
 
     def __copy__(self) -> Tensor:
-        return self
+        return Tensor(self._value, self._tape, self._variable)  # the arrays inside are never written to
 
     def __deepcopy__(self, memo: Any) -> Tensor:
-        return self  # it cannot be changed, and a copy would lose the gradient
+        return self.__copy__()
 
     def __reduce__(self) -> Any:
         raise TypeError("a Tensor belongs to a differentiation and cannot be pickled: return it as an auxiliary value")
@@ -99,7 +115,7 @@ class Tensor:
         if self._tape is not None:
             raise TypeError(
                 f"{what} of a Tensor on the way to a gradient would lose the gradient: return it as an auxiliary value "
-                "(value_and_grad(f, aux=True)), or take xpnn.stop_gradient(x) first"
+                f"(value_and_grad(f, aux=True)), or take xpnn.stop_gradient(x) first{at(user_line())}"
             )
         return self._value
 
@@ -123,7 +139,16 @@ class Tensor:
         array = self._plain("conversion to NumPy").__array__(*(() if dtype is None else (dtype,)))
         return array.copy() if copy else array
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        options = {name: option for name, option in given.items() if option is not None}  # NumPy 2.0 knows only some
         return self._plain("export by DLPack").__dlpack__(**options)
 
     def __dlpack_device__(self) -> Any:
@@ -137,11 +162,11 @@ class Tensor:
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         raise TypeError(
             f"numpy.{name} got a Tensor, and what it computes cannot be differentiated: use the functions of the "
-            "Tensor's own namespace, xp = xpnn.namespace_of(y), such as xp.sum(y) and xp.exp(y)"
+            f"Tensor's own namespace, xp = xpnn.namespace_of(y), such as xp.sum(y) and xp.exp(y){at(user_line())}"
         )
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        raise TypeError("a Tensor cannot be written in place: build the result with xp.where, xp.concat or xp.stack")
+    def __setitem__(self, key: Any, value: Any, /) -> None:
+        rules.write(self, key, value)
 
     def __getitem__(self, key: Any) -> Any:
         return rules.getitem(self, key)
@@ -256,3 +281,17 @@ class Tensor:
 
     def __ge__(self, other: Any) -> Any:
         return rules.greater_equal(self, other)
+
+    __iadd__ = _in_place(operator.add, "+=")
+    __isub__ = _in_place(operator.sub, "-=")
+    __imul__ = _in_place(operator.mul, "*=")
+    __itruediv__ = _in_place(operator.truediv, "/=")
+    __ifloordiv__ = _in_place(operator.floordiv, "//=")
+    __imod__ = _in_place(operator.mod, "%=")
+    __ipow__ = _in_place(operator.pow, "**=")
+    __imatmul__ = _in_place(operator.matmul, "@=")
+    __iand__ = _in_place(operator.and_, "&=")
+    __ior__ = _in_place(operator.or_, "|=")
+    __ixor__ = _in_place(operator.xor, "^=")
+    __ilshift__ = _in_place(operator.lshift, "<<=")
+    __irshift__ = _in_place(operator.rshift, ">>=")

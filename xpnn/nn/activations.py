@@ -10,7 +10,8 @@ from math import pi, sqrt
 from typing import Any, Literal
 
 from xpnn.arrays.namespaces import Array, namespace_of, require_real
-from xpnn.autodiff.special import expit, log_softmax, ndtr, softmax
+from xpnn.autodiff.error_functions import ndtr
+from xpnn.autodiff.special import expit, log_softmax, softmax
 from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.autodiff.trigonometry import tanh
 from xpnn.nn.module import Module

@@ -1,0 +1,72 @@
+"""Distribution functions: derivatives in the place where they are asked, none by degrees of freedom."""
+
+import array_api_strict
+import numpy
+import pytest
+
+import xpnn
+from xpnn import testing
+from xpnn.autodiff.incomplete_functions import betainc, fdtr, fdtrc, gammainc, gammaincc, stdtr
+from xpnn.autodiff.namespace import namespace_over
+
+X = numpy.asarray([[0.1, 0.3, 0.62], [0.5, 0.77, 0.9]])
+A, B = numpy.asarray([0.6, 2.5, 9.0]), 4.0
+OF_X = {
+    "gammainc": lambda x: gammainc(A, 3 * x),
+    "gammaincc": lambda x: gammaincc(2.5, 9 * x),
+    "betainc": lambda x: betainc(A, B, x),
+    "stdtr": lambda x: stdtr(A, 8 * x - 4),
+    "fdtr": lambda x: fdtr(3.0, B, 2 * x),
+    "fdtrc": lambda x: fdtrc(3.0, 7.0, 2 * x),
+}
+
+
+@pytest.mark.parametrize("name", OF_X)
+def test_first_and_second_derivative(name):
+    testing.check_gradient(OF_X[name], X)
+
+
+# One for each formula: strict takes a Python call for each of their hundreds of terms
+@pytest.mark.parametrize("name", ["gammaincc", "fdtr"])
+def test_other_libraries_and_devices(name):
+    device = array_api_strict.Device("device1")
+    there = array_api_strict.asarray(X[0], device=device)
+    value, back = xpnn.vjp(OF_X[name], there)
+    expected, back_here = xpnn.vjp(OF_X[name], X[0])
+    numpy.testing.assert_allclose([float(y) for y in value], expected, rtol=1e-13)
+    (slopes,) = back(array_api_strict.ones_like(there))
+    assert slopes.device == device
+    numpy.testing.assert_allclose([float(y) for y in slopes], back_here(numpy.ones(3))[0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["gammainc", "gammaincc", "betainc", "stdtr"])
+def test_no_derivative_by_the_degrees_of_freedom(name):
+    function = getattr(namespace_over(xpnn.namespace_of(X)).special, name)
+    rest = (4.0, 0.3) if name == "betainc" else (0.3,)
+    with pytest.raises(TypeError, match=f"{name} has no derivative for argument 0"):
+        xpnn.grad(lambda a: function(a, *(0 * a + r for r in rest)))(2.0)
+
+
+@pytest.mark.parametrize("function", [gammainc, gammaincc, stdtr, lambda a, x: betainc(a, B, x)])
+def test_float32_stays(function):
+    value, back = xpnn.vjp(lambda x: function(2.5, x), numpy.float32(X))
+    assert value.dtype == back(numpy.ones_like(value))[0].dtype == numpy.float32
+
+
+def test_zero_and_no_elements():
+    assert float(xpnn.grad(lambda x: stdtr(3.0, x))(0.0)) == pytest.approx(0.3675525969478613)  # 2 / (π √3)
+    assert float(xpnn.grad(lambda x: gammainc(1.0, x))(0.0)) == 1.0
+    assert xpnn.vjp(lambda x: betainc(2.0, 3.0, x), numpy.zeros((0, 3)))[0].shape == (0, 3)
+
+
+def test_integers_are_refused():
+    with pytest.raises(TypeError, match="gammainc expected"):
+        gammainc(2.0, numpy.asarray([1, 2]))
+
+
+def test_the_namespace_has_them_for_scipy():
+    special = namespace_over(xpnn.namespace_of(X)).special
+    assert special.stdtr is stdtr
+    assert special.psi is xpnn.special.digamma
+    with pytest.raises(AttributeError, match="has no nonsense"):
+        special.nonsense  # noqa: B018

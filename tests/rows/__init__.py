@@ -1,0 +1,13 @@
+"""The rows of the common table, a file for each floor or kind of operation; importing one fills the table."""
+
+from rows import (  # noqa: F401
+    elementwise,
+    fourier,
+    layers,
+    linear_algebra,
+    ordering,
+    products,
+    reductions,
+    shaping,
+    special,
+)
