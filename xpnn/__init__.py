@@ -19,7 +19,7 @@ from xpnn.autodiff import (
     value_and_grad,
     vjp,
 )
-from xpnn.autodiff.einsum import einsum
+from xpnn.autodiff.rules.einsum import einsum
 
 __version__ = "0.1.0"
 

@@ -5,13 +5,13 @@
 
 Values are the array library's own where it has them (scipy.special, cupyx.scipy.special) and they are no worse, else
 by formulas in the standard's functions, which are accurate to the last digits too. They are defined on the floor on
-which derivatives live: `xpnn.autodiff.special`, `logarithms`, `error_functions` and `gamma_functions`.
+which derivatives live: `xpnn.autodiff.rules.special`, `logarithms`, `error_functions` and `gamma_functions`.
 """
 
-from xpnn.autodiff.error_functions import erf, erfc, log_ndtr, ndtr
-from xpnn.autodiff.gamma_functions import betaln, digamma, gammaln, polygamma
-from xpnn.autodiff.logarithms import entr, xlogy
-from xpnn.autodiff.special import expit, log_expit, log_softmax, logit, logsumexp, softmax, softplus
+from xpnn.autodiff.rules.error_functions import erf, erfc, log_ndtr, ndtr
+from xpnn.autodiff.rules.gamma_functions import betaln, digamma, gammaln, polygamma
+from xpnn.autodiff.rules.logarithms import entr, xlogy
+from xpnn.autodiff.rules.special import expit, log_expit, log_softmax, logit, logsumexp, softmax, softplus
 
 __all__ = [
     "betaln",

@@ -7,7 +7,7 @@ import numpy
 
 from rows.base import normal, phasor, row, std
 from xpnn.arrays.namespaces import is_complex, namespace_of
-from xpnn.autodiff.einsum import einsum
+from xpnn.autodiff.rules.einsum import einsum
 
 
 def spread_out(*shape):

@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from xpnn.arrays.namespaces import Namespace, namespace_of
-from xpnn.autodiff import (
+from xpnn.autodiff import tensor, writing
+from xpnn.autodiff.rules import (
     choosing,
     decompositions,
     eigenvalues,
@@ -37,9 +38,7 @@ from xpnn.autodiff import (
     reductions,
     shaping,
     special,
-    tensor,
     trigonometry,
-    writing,
 )
 from xpnn.autodiff.tape import constant, plain
 from xpnn.autodiff.tensor import Tensor

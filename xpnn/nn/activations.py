@@ -10,10 +10,10 @@ from math import pi, sqrt
 from typing import Any, Literal
 
 from xpnn.arrays.namespaces import Array, namespace_of, require_real
-from xpnn.autodiff.error_functions import ndtr
-from xpnn.autodiff.special import expit, log_softmax, softmax
+from xpnn.autodiff.rules.error_functions import ndtr
+from xpnn.autodiff.rules.special import expit, log_softmax, softmax
+from xpnn.autodiff.rules.trigonometry import tanh
 from xpnn.autodiff.tape import as_one, differentiable
-from xpnn.autodiff.trigonometry import tanh
 from xpnn.nn.module import Module
 
 __all__ = [

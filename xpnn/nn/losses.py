@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from xpnn.arrays.namespaces import Array, array_device, lowest, namespace_of, require_real
 from xpnn.arrays.native import require_labels, require_shares, sum_over
-from xpnn.autodiff.special import expit, finite_maximum, softplus
+from xpnn.autodiff.rules.special import expit, finite_maximum, softplus
 from xpnn.autodiff.tape import as_one, differentiable, plain
 from xpnn.nn.declarations import Buffer
 from xpnn.nn.module import Module

@@ -17,9 +17,9 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, is_complex, namespace_of
 from xpnn.autodiff.broadcasting import conjugate
-from xpnn.autodiff.linalg import diagonal as _diagonal
-from xpnn.autodiff.linalg import matmul
-from xpnn.autodiff.matrices import (
+from xpnn.autodiff.rules.linalg import diagonal as _diagonal
+from xpnn.autodiff.rules.linalg import matmul
+from xpnn.autodiff.rules.matrices import (
     EighResult,
     EigResult,
     SVDResult,

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, is_complex, namespace_of
-from xpnn.autodiff.adjugate import adjugate
 from xpnn.autodiff.broadcasting import conjugate, sum_to
-from xpnn.autodiff.linalg import matmul
-from xpnn.autodiff.matrices import QRResult, SlogdetResult, adjoint, identity_like
+from xpnn.autodiff.rules.adjugate import adjugate
+from xpnn.autodiff.rules.linalg import matmul
+from xpnn.autodiff.rules.matrices import QRResult, SlogdetResult, adjoint, identity_like
 from xpnn.autodiff.tape import differentiable
 
 Rule = Any  # (value, backward)

@@ -10,8 +10,8 @@ from collections import namedtuple
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.autodiff.indexing import take, take_along_axis
-from xpnn.autodiff.shaping import reshape
+from xpnn.autodiff.rules.indexing import take, take_along_axis
+from xpnn.autodiff.rules.shaping import reshape
 from xpnn.autodiff.tape import constant, plain
 from xpnn.autodiff.tensor import Tensor
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.arrays.native import scatter_add
-from xpnn.autodiff.shaping import reshape
+from xpnn.autodiff.rules.shaping import reshape
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.autodiff.tensor import Tensor
 from xpnn.autodiff.writing import as_view, written

@@ -14,8 +14,8 @@ from typing import Any
 from xpnn.arrays import incomplete_function, native
 from xpnn.arrays.namespaces import Array, array_device, namespace_of, require_real_floating
 from xpnn.autodiff.broadcasting import sum_to
-from xpnn.autodiff.gamma_functions import betaln, gammaln
-from xpnn.autodiff.logarithms import xlogy
+from xpnn.autodiff.rules.gamma_functions import betaln, gammaln
+from xpnn.autodiff.rules.logarithms import xlogy
 from xpnn.autodiff.tape import as_one, differentiable
 
 __all__ = ["betainc", "fdtr", "fdtrc", "gammainc", "gammaincc", "stdtr"]

@@ -7,8 +7,8 @@ from torch_judge import RNG, check
 from xpnn import grad
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.native import to_host
-from xpnn.autodiff.einsum import einsum
 from xpnn.autodiff.namespace import namespace_over
+from xpnn.autodiff.rules.einsum import einsum
 
 LENGTHS = dict(zip("abcdijklAZ", (2, 3, 2, 4, 3, 4, 2, 5, 3, 2), strict=True))
 PATTERNS = [  # a pattern, and how many axes "..." stands for in each array
@@ -105,7 +105,7 @@ def test_no_elements():
 
 def test_a_chain_of_products_multiplies_matrices(monkeypatch):
     """One product for each two arrays; elementwise products only where nothing is summed."""
-    from xpnn.autodiff import einsum as module
+    from xpnn.autodiff.rules import einsum as module
 
     counted = []
     monkeypatch.setattr(module, "_matmul", lambda a, b: counted.append((a.shape, b.shape)) or a @ b)

@@ -12,8 +12,8 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.autodiff.broadcasting import conjugate, shape_of, sum_to
-from xpnn.autodiff.reductions import sum as _sum
-from xpnn.autodiff.shaping import permute_dims, reshape
+from xpnn.autodiff.rules.reductions import sum as _sum
+from xpnn.autodiff.rules.shaping import permute_dims, reshape
 from xpnn.autodiff.tape import differentiable
 
 Rule = Any  # (value, backward)

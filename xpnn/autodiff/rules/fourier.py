@@ -13,7 +13,7 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, array_device, is_complex, namespace_of
 from xpnn.autodiff.broadcasting import conjugate
-from xpnn.autodiff.shaping import roll
+from xpnn.autodiff.rules.shaping import roll
 from xpnn.autodiff.tape import differentiable, plain
 
 Axes = Sequence[int] | None

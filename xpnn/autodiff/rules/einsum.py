@@ -14,11 +14,11 @@ from math import prod
 
 from xpnn.arrays.namespaces import Array, is_floating, namespace_of
 from xpnn.autodiff.broadcasting import shape_of
-from xpnn.autodiff.linalg import diagonal as _diagonal
-from xpnn.autodiff.linalg import matmul as _matmul
-from xpnn.autodiff.reductions import sum as _sum
-from xpnn.autodiff.shaping import permute_dims as _permute_dims
-from xpnn.autodiff.shaping import reshape as _reshape
+from xpnn.autodiff.rules.linalg import diagonal as _diagonal
+from xpnn.autodiff.rules.linalg import matmul as _matmul
+from xpnn.autodiff.rules.reductions import sum as _sum
+from xpnn.autodiff.rules.shaping import permute_dims as _permute_dims
+from xpnn.autodiff.rules.shaping import reshape as _reshape
 
 _Letters = tuple[str, ...]  # the axes that an ellipsis stands for are called "1", "2", … from the back
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.autodiff.broadcasting import kept
-from xpnn.autodiff.eigenvalues import svdvals
-from xpnn.autodiff.shaping import reshape
+from xpnn.autodiff.rules.eigenvalues import svdvals
+from xpnn.autodiff.rules.shaping import reshape
 from xpnn.autodiff.tape import differentiable, plain
 
 Axis = int | tuple[int, ...] | None

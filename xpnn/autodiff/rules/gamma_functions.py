@@ -12,7 +12,7 @@ from typing import Any
 from xpnn.arrays import gamma_function, native
 from xpnn.arrays.namespaces import Array, require_real_floating
 from xpnn.autodiff.broadcasting import shape_of, sum_to
-from xpnn.autodiff.logarithms import real_pair
+from xpnn.autodiff.rules.logarithms import real_pair
 from xpnn.autodiff.tape import as_one, differentiable
 
 __all__ = ["betaln", "digamma", "gammaln", "polygamma"]

@@ -6,8 +6,8 @@ import pytest
 
 import xpnn
 from xpnn import testing
-from xpnn.autodiff.incomplete_functions import betainc, fdtr, fdtrc, gammainc, gammaincc, stdtr
 from xpnn.autodiff.namespace import namespace_over
+from xpnn.autodiff.rules.incomplete_functions import betainc, fdtr, fdtrc, gammainc, gammaincc, stdtr
 
 X = numpy.asarray([[0.1, 0.3, 0.62], [0.5, 0.77, 0.9]])
 A, B = numpy.asarray([0.6, 2.5, 9.0]), 4.0

@@ -9,8 +9,8 @@ from torch_judge import MATRICES, SHAPES, adjoint, both, called, check, number, 
 
 from xpnn import grad, testing
 from xpnn.arrays.namespaces import is_complex, namespace_of
-from xpnn.autodiff.adjugate import adjugate
 from xpnn.autodiff.namespace import namespace_over
+from xpnn.autodiff.rules.adjugate import adjugate
 
 
 @pytest.mark.parametrize("x", MATRICES)

@@ -13,9 +13,9 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.autodiff.broadcasting import conjugate
-from xpnn.autodiff.linalg import diagonal as _diagonal
-from xpnn.autodiff.linalg import matmul
-from xpnn.autodiff.matrices import adjoint, diagonal_matrix, identity_like, inverse_gaps, times_columns
+from xpnn.autodiff.rules.linalg import diagonal as _diagonal
+from xpnn.autodiff.rules.linalg import matmul
+from xpnn.autodiff.rules.matrices import adjoint, diagonal_matrix, identity_like, inverse_gaps, times_columns
 from xpnn.autodiff.tape import as_one, differentiable, plain
 
 __all__ = ["adjugate"]

@@ -1,0 +1,1 @@
+"""The rules: what each operation gives, and how a gradient goes back through it."""
