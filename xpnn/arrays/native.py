@@ -15,6 +15,7 @@ import numpy
 
 from xpnn.arrays.error_function import erfc
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
+from xpnn.arrays.recording import recordable
 
 __all__ = [
     "cumulative_error_function",
@@ -59,6 +60,7 @@ def from_number(x: float | complex | int) -> Any:
     return numpy.asarray(x)
 
 
+@recordable
 def scatter_add(updates: Array, indices: Any, shape: tuple[int, ...]) -> Array:
     """An array of zeros of `shape` with `updates` added at `indices`; repeated places add up.
 
@@ -127,6 +129,8 @@ def require_labels(t: Array, classes: int) -> None:
     if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         raise ValueError(f"expected labels from 0 to {classes - 1} for {classes} classes, got {wrong}")
+    if getattr(type(t), "records_calls", False):
+        t.recorder.call(require_labels, (t, classes), {})
 
 
 def require_shares(what: str, t: Array) -> None:
@@ -139,11 +143,14 @@ def require_shares(what: str, t: Array) -> None:
     """
     if type(t) is numpy.ndarray and t.size and not (_least(t, axis=None) >= 0 and _most(t, axis=None) <= 1):
         raise ValueError(f"expected {what} from 0 to 1, got {t[~((t >= 0) & (t <= 1))][0]}")
+    if getattr(type(t), "records_calls", False):
+        t.recorder.call(require_shares, (what, t), {})
 
 
 _least, _most = numpy.minimum.reduce, numpy.maximum.reduce
 
 
+@recordable
 def cumulative_error_function(x: Array) -> Array:
     """`1 + erf(x / sqrt(2))`, twice the standard normal distribution function, accurate in both tails.
 
@@ -169,6 +176,7 @@ _OF_SCIPY = frozenset("betainc digamma entr erf gammainc gammaincc gammaln log_n
 _OF_CUPY = _OF_SCIPY | {"erfc"}  # one kernel, where the formula takes dozens
 
 
+@recordable
 def special_function(name: str, formula: Callable[..., Array], *arrays: Array) -> Array:
     """The array library's own special function `name` of `arrays`, or else `formula(*arrays)`.
 

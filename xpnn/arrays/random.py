@@ -32,6 +32,7 @@ import numpy
 from xpnn.arrays._normal import normal_from_words
 from xpnn.arrays._philox import words_in_standard_functions, words_on_cuda, words_on_numpy
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
+from xpnn.arrays.recording import recordable
 
 __all__ = ["bits", "fresh_seed", "keep_mask", "normal", "permutation", "require_seed", "uniform"]
 
@@ -40,6 +41,7 @@ Shape: TypeAlias = int | Sequence[int]
 _NUMPY_ARRAY = numpy.empty(0)
 
 
+@recordable
 def bits(count: int, *, seed: int, stream: str, step: Any = 0, like: Array | None = None, device: Any = None) -> Array:
     """`count` random 64-bit words: a uint64 array of shape (count,).
 
@@ -83,6 +85,7 @@ def bits(count: int, *, seed: int, stream: str, step: Any = 0, like: Array | Non
     return words_in_standard_functions(xp, count, key, counter, device)
 
 
+@recordable
 def keep_mask(shape: Shape, probability: float, *, seed: int, stream: str, step: Any, like: Array) -> Array:
     """A bool array of `shape` on the device of `like`, each element True with `probability`.
 

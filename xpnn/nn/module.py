@@ -303,6 +303,20 @@ class Module:
             slot.module.__dict__[slot.attribute] = moved[id(slot.value)]
         return self
 
+    # Recording (see `compiler.state`)
+
+    def recordable_places(self) -> list[tuple[dict[str, Any], str, str]]:
+        """Where each array of the model is kept: `(container, key, name)`."""
+        return [(slot.module.__dict__, slot.attribute, slot.name) for slot in self.slots()]
+
+    def recording_watch(self) -> list[Any]:
+        """The dictionaries and lists that a recorded step of the model depends on: what its modules hold."""
+        modules = [module for _, module in self.named_modules()]
+        return [part for module in modules for part in _containers(module.__dict__)]
+
+    def recording_swapped(self) -> None:
+        """The arrays were replaced for a time; nothing else refers to them."""
+
     def __repr__(self) -> str:
         lines = [f"({name}): {part!r}".replace("\n", "\n  ") for name, part in _parts(self)]
         inside = self.describe() + "".join(f"\n  {line}" for line in lines) + ("\n" if lines else "")
@@ -318,6 +332,15 @@ def _with(notes: dict[str, Any], name: str, note: Any, *, keep: bool) -> dict[st
     if keep:
         return {**notes, name: note}
     return {other: value for other, value in notes.items() if other != name} if name in notes else notes
+
+
+def _containers(value: Any) -> Iterator[Any]:
+    """A dictionary or list, and all inside it."""
+    if isinstance(value, list | dict):
+        yield value
+    if isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _containers(part)
 
 
 def _holds_module(value: Any) -> bool:

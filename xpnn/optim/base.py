@@ -283,6 +283,28 @@ class Optimizer(ABC):
             for name, flat in group.state.items():
                 write(group.layout.views(flat), [moved[f"{slots[0].name}.{name}"] for slots in group.slots])
 
+    # Recording (see `compiler.state`)
+
+    def recordable_places(self) -> list[tuple[Any, Any, str]]:
+        """Where each array of the optimizer and of its model is kept: `(container, key, name)`."""
+        self._rebind_if_changed()
+        places: list[tuple[Any, Any, str]] = [*self.model.recordable_places(), (self.__dict__, "steps", "steps")]
+        for n, group in enumerate(self.groups):
+            places += [(group.__dict__, part, f"group {n} {part}") for part in ("parameters", "gradients")]
+            places += [(group.state, part, f"group {n} {part}") for part in group.state]
+            for views in (group.views, group.gradient_views):
+                places += [(views, position, f"group {n} part {position}") for position in range(len(views))]
+        return places + [(self._leaves, position, f"parameter {position}") for position in range(len(self._leaves))]
+
+    def recording_watch(self) -> list[Any]:
+        """The dictionaries and lists that a recorded step depends on: those of the model, of this and of its groups."""
+        groups = [part for group in self.groups for part in (group.__dict__, group.options, group.state)]
+        return [*self.model.recording_watch(), self.__dict__, self.groups, *groups]
+
+    def recording_swapped(self) -> None:
+        """The arrays were replaced for a time: parameters are known by identity."""
+        self._identities[:] = map(id, self._leaves)
+
     def __getstate__(self) -> dict[str, Any]:
         """For copying and pickling: views would come back as arrays of their own, so the copy binds its own model."""
         return {"model": self.model, "options": self.options, "patterns": self.patterns, "state": self.state_dict()}

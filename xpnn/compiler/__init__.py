@@ -1,0 +1,1 @@
+"""Recording a step, and replaying it fast."""

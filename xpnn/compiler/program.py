@@ -1,0 +1,105 @@
+"""A recorded step: the calls it made, in order, and the arrays they read and made.
+
+    %5 = add(%3, %4)        a call reads values and makes one (or several, or none)
+    %5[...] = %6            a write puts elements into a value that is there already
+
+A value is what one array was at one time: an argument of the step, an array of its state, an array that the step met
+from outside, or the result of a call. A result may be a view, which shares the memory of another value; all values that
+share memory form one storage, named by its first value. Calls are never reordered, so a value written into is simply
+the same value afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from xpnn.arrays.namespaces import Array, dtype_name
+
+__all__ = ["Call", "Program", "Ref", "Value", "each_ref", "replaced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A value of the program, in the place of an array among the arguments of a call."""
+
+    number: int
+
+
+@dataclass(slots=True)
+class Value:
+    """One array of a recorded step."""
+
+    kind: str  # 'argument', 'state', 'outside' or 'result'
+    shape: tuple[int, ...]
+    dtype: Any
+    storage: int  # the value whose memory this one shares, maybe its own number
+    array: Array | None = None  # of state and outside: the array itself
+    name: str = ""  # of arguments and state, for people
+
+
+@dataclass(slots=True)
+class Call:
+    """One call: `function(*args, **kwargs)`, with `Ref`s in the places of arrays."""
+
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    results: tuple[int, ...]  # the values that it makes
+    several: bool = False  # whether it gives a tuple of results, even if of one
+    target: int = -1  # the value that it writes into
+    whole: bool = False  # whether the target takes the result as it is, and is not an argument itself
+    makes: bool = False  # whether it only makes an array, from numbers
+    line: str = ""  # the user's line
+
+
+@dataclass
+class Program:
+    """All of a recorded step."""
+
+    values: list[Value] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)  # Refs, or what the step gave that is no array
+
+    def reads(self, call: Call) -> Iterator[int]:
+        """The values that `call` reads; a write by key reads what it leaves as it was."""
+        yield from (ref.number for ref in each_ref((call.args, call.kwargs)))
+
+    def storage(self, number: int) -> int:
+        return self.values[number].storage
+
+    def signature(self) -> list[Any]:
+        """What two recordings of one step must have in common."""
+        return [
+            [(v.kind, v.shape, dtype_name(v.dtype), v.storage, v.name) for v in self.values],
+            [(c.name, c.results, c.several, c.target, c.makes) for c in self.calls],
+        ]
+
+
+def each_ref(tree: Any) -> Iterator[Ref]:
+    """All `Ref`s in a nest of tuples, lists, dictionaries and slices."""
+    if type(tree) is Ref:
+        yield tree
+    elif isinstance(tree, tuple | list):
+        for part in tree:
+            yield from each_ref(part)
+    elif isinstance(tree, dict):
+        for part in tree.values():
+            yield from each_ref(part)
+    elif isinstance(tree, slice):
+        yield from each_ref((tree.start, tree.stop, tree.step))
+
+
+def replaced(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """A nest of tuples, lists, dictionaries and slices with all else changed."""
+    if type(tree) is tuple:
+        return tuple([replaced(part, change) for part in tree])
+    if type(tree) is list:
+        return [replaced(part, change) for part in tree]
+    if type(tree) is dict:
+        return {key: replaced(part, change) for key, part in tree.items()}
+    if isinstance(tree, slice):
+        return slice(*(replaced(part, change) for part in (tree.start, tree.stop, tree.step)))
+    return change(tree)
