@@ -235,7 +235,9 @@ MODEL = nn.Linear(3, 2).initialize(seed=0)
     ("call", "error", "message"),
     [
         (lambda: jacobian(loss)(numpy.ones(2, dtype="int64")), TypeError, r"argument 0: .*int64: write 2\.0 or xp\.as"),
-        (lambda: hessian(loss)([1]), TypeError, "argument 0: .*got int 1"),
+        (lambda: hessian(loss)([1]), TypeError, "cannot differentiate loss .*argument 0: .*got int 1"),
+        (lambda: jacobian(loss)([1]), TypeError, "cannot differentiate loss .*argument 0: .*got int 1"),
+        (lambda: hvp(loss, (1,), (1.0,)), TypeError, "cannot differentiate loss .*got int 1"),
         (lambda: jvp(loss, (1,), (1.0,)), TypeError, "cannot differentiate loss.*got int 1"),
         (lambda: jacobian(lambda x: None)(1.0), TypeError, "got None: does it end with a return"),
         (lambda: jacobian(lambda x: "y")(1.0), TypeError, "to give arrays, got str 'y'"),
@@ -279,3 +281,43 @@ def test_errors_say_where_the_function_is():
             transform(vector)(numpy.ones(2))
     with pytest.raises(TypeError, match=rf"argument 0 of vector \(at test_jacobians\.py:{line}\), of float64, got"):
         jvp(vector, (numpy.ones(2),), (numpy.ones(2, dtype="float32"),))
+
+
+# Raw arrays of array_api_strict refuse a Tensor on their right
+
+
+@xpnn.differentiable
+def scaled_by_itself(x):
+    """x²/2, whose backward function has the array on the left, as people write it."""
+    return 0.5 * x * x, (lambda dy: x * dy,)
+
+
+def test_a_backward_function_with_the_array_on_the_left_works_everywhere():
+    f = lambda x: total(scaled_by_itself(x) * scaled_by_itself(x))  # noqa: E731
+    for put in (numpy.asarray, strict):
+        x, w = put(X), put(X * X - 0.2)
+        y, tangent = jvp(scaled_by_itself, (x,), (w,))
+        close(y, 0.5 * X * X)
+        close(tangent, to_host(x) * to_host(w))
+        assert type(y) is type(tangent) is type(x)
+        close(hvp(f, (x,), (w,))[0], 3 * X * X * to_host(w))
+        # a direction that is differentiated, at a point that is not
+        close(grad(lambda w, x=x: total(jvp(scaled_by_itself, (x,), (w,))[1] * w))(w), 2 * X * to_host(w))
+        close(grad(lambda w, x=x: total(hvp(f, (x,), (w,))[0] * w))(w), 6 * X * X * to_host(w))
+        # and the other way around
+        close(grad(lambda x, w=w: total(jvp(scaled_by_itself, (x,), (w,))[1] * x))(x), 2 * X * to_host(w))
+        close(grad(lambda x, w=w: total(hvp(f, (x,), (w,))[0]))(x), 6 * X * to_host(w))
+
+
+def test_a_constant_tangent_inside_a_differentiation_stands_beside_tensors():
+    for put in (numpy.asarray, strict):
+        x, w = put(X), put(X * X)
+
+        def f(x, w=w):
+            value, tangent = jvp(lambda y: y * 2.0, (x,), (w,))  # the tangent does not depend on x
+            return total(tangent * x) + total(value)
+
+        close(grad(f)(x), 2 * X * X + 2)
+        # nothing depends on x: the value, the tangent and the auxiliary are constants
+        (value, aux), tangent = jvp(lambda y, w=w: (y * w, y), (w,), (w,), aux=True)
+        assert {type(value), type(aux), type(tangent)} == {type(x)}

@@ -3,6 +3,9 @@
 import functools
 
 import numpy
+import pytest
+import scipy.linalg
+import sklearn.metrics.pairwise
 
 from xpnn import grad, nn, recompute
 from xpnn.autodiff.where import at, line_of, user_line
@@ -40,6 +43,26 @@ def test_frames_of_standard_helpers_are_no_places():
 
     Model()(numpy.asarray(1.0))
     assert set(places) == {f"test_where.py:{first_line(Model.forward) + 1}"}
+
+
+def test_where_other_peoples_code_stands_between_their_line_is_named_too():
+    with pytest.raises(TypeError, match=r"\(at test_where\.py:\d+, in numpy/.*\.py:\d+\)"):
+        grad(lambda x: numpy.linalg.norm(x))(numpy.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda x: numpy.linalg.norm(x), "use the functions of xp = xpnn.namespace_of"),
+        (lambda x: numpy.stack([x, x]), "use the functions of xp"),
+        (lambda x: scipy.linalg.expm(x[None, :1]), "SCIPY_ARRAY_API=1"),
+        (lambda x: sklearn.metrics.pairwise.rbf_kernel(x[None, :]), r"array_api_dispatch=True"),
+    ],
+)
+def test_what_to_do_about_a_conversion_depends_on_who_converts(use, words, monkeypatch):
+    monkeypatch.delenv("SCIPY_ARRAY_API", raising=False)
+    with pytest.raises(TypeError, match=words):
+        grad(lambda x: use(x))(numpy.ones(2))
 
 
 def test_what_is_added_to_a_message():

@@ -316,3 +316,35 @@ def test_strict_refuses_what_the_standard_does_not_have():
 
     with pytest.raises(IndexError):
         grad(f)(x)
+
+
+def test_writes_through_a_long_chain_of_views():
+    def f(x):
+        y = fresh(x)
+        view = y
+        for _ in range(2000):
+            view = view[...]
+        view += x
+        return total(y)
+
+    assert grad(f)(X).tolist() == numpy.full((2, 3), 2.0).tolist()
+
+
+def test_a_python_number_is_no_place_to_write_into():
+    def f(x):
+        y = x
+        y *= 2.0
+        return y * x
+
+    assert float(xpnn.value_and_grad(f)(3.0)[0]) == f(3.0) == 18.0
+    assert float(grad(f)(3.0)) == 12.0
+    with pytest.raises(TypeError, match=r"scalar x.*write x = value"):
+        grad(lambda x: x.__setitem__((), 1.0))(3.0)
+
+
+def test_the_imaginary_part_of_real_numbers_is_no_place_in_them():
+    def f(x):
+        namespace_of(x).imag(x)[...] = 3.0
+        return total(x * x)
+
+    numpy.testing.assert_array_equal(grad(f)(X), 2 * X)

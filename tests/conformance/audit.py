@@ -1,7 +1,7 @@
 """Run the conformance tests of the Array API standard on the differentiable namespace and on what it stands on.
 
     git clone --recursive https://github.com/data-apis/array-api-tests ../array-api-tests
-    nox -s conformance -- ../array-api-tests
+    python3 start.py nox -s conformance -- ../array-api-tests
 
 The tests are no package, so a checkout is needed; it stays outside this repository. Each library is judged plain and
 below a differentiable namespace, with the same examples, and every test that only the plain one passes is listed.
@@ -74,6 +74,8 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=100, help="how many inputs each test draws (100)")
     parser.add_argument("--versions", nargs="+", default=["2024.12", "2025.12"], help="years of the standard")
     options = parser.parse_args()
+    if not (options.checkout / "array_api_tests").is_dir():
+        parser.error(f"{options.checkout} is no checkout of array-api-tests: it has no folder array_api_tests")
     print("| library | version | passes | fails | namespace over it passes | fails | kept |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     lost = [

@@ -20,9 +20,11 @@ from xpnn.arrays.recording import recordable
 __all__ = [
     "cumulative_error_function",
     "from_number",
+    "is_immutable",
     "require_labels",
     "require_shares",
     "scatter_add",
+    "share_memory",
     "special_function",
     "sum_over",
     "to_host",
@@ -94,7 +96,8 @@ def _scatter_add_by_products(xp: Namespace, updates: Array, indices: Any, total:
         places = xp.reshape(xp.arange(size, device=array_device(total)), shape)[indices]
         updates = xp.reshape(updates, (prod(places.shape), 1))
     else:  # whole slices of the first axis
-        size, places = shape[0], xp.where(indices < 0, indices + shape[0], indices)
+        size, wide = shape[0], xp.astype(indices, xp.int64)  # uint8 cannot count more than 255 rows
+        places = xp.where(wide < 0, wide + shape[0], wide)
         updates = xp.reshape(updates, (prod(places.shape), prod(shape[1:])))
     numbers = xp.expand_dims(xp.arange(size, dtype=places.dtype, device=array_device(total)), axis=1)
     one_hot = xp.astype(numbers == xp.reshape(places, (1, -1)), total.dtype)
@@ -113,6 +116,41 @@ def sum_over(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Array:
 
 
 _add = numpy.add.reduce
+
+
+def share_memory(a: Array, b: Array) -> bool:
+    """Whether what is written into one of two arrays of one library may show in the other.
+
+    Of NumPy, CuPy and array_api_strict it is asked; of other libraries, whose slices and reshaped arrays are views as a
+    rule, it is taken for granted.
+
+    Examples
+    --------
+    >>> x = numpy.zeros((2, 3))
+    >>> share_memory(x[0], x), share_memory(x[0, 0], x), share_memory(x.T.reshape(6), x)
+    (True, False, False)
+    """
+    if getattr(type(a), "records_calls", False):
+        a, b = a.plain, b.plain
+    if isinstance(a, numpy.ndarray | numpy.generic):
+        return isinstance(a, numpy.ndarray) and numpy.may_share_memory(a, b)
+    xp = namespace_of(a)
+    if _is_library(xp, "cupy"):
+        return bool(xp.may_share_memory(a, b))
+    if _is_library(xp, "array_api_strict"):
+        return bool(numpy.may_share_memory(a._array, b._array))
+    return True
+
+
+def is_immutable(x: Array) -> bool:
+    """Whether `x` is a scalar of NumPy's, for which `x += 1` makes another one.
+
+    Examples
+    --------
+    >>> is_immutable(numpy.zeros(2)[0]), is_immutable(numpy.zeros(()))
+    (True, False)
+    """
+    return isinstance(x.plain if getattr(type(x), "records_calls", False) else x, numpy.generic)
 
 
 def require_labels(t: Array, classes: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from xpnn.arrays.namespaces import Array, is_complex, namespace_of
 from xpnn.arrays.native import sum_over
 
-__all__ = ["axes_of", "conjugate", "count_of", "kept", "shape_of", "spread", "sum_to"]
+__all__ = ["axes_of", "axis_of", "conjugate", "count_of", "kept", "shape_of", "spread", "sum_to"]
 
 Axis = int | tuple[int, ...] | None
 
@@ -41,11 +41,29 @@ def sum_to(dy: Array, shape: tuple[int, ...]) -> Array:
     return dy if dy.shape == shape else namespace_of(dy).reshape(dy, shape)
 
 
+def axis_of(axis: int, ndim: int) -> int:
+    """`axis` counted from the front.
+
+    Raises
+    ------
+    IndexError
+        If there is no such axis.
+
+    Examples
+    --------
+    >>> axis_of(-1, 3)
+    2
+    """
+    if not -ndim <= axis < ndim:
+        raise IndexError(f"axis {axis} is out of bounds for an array of {ndim} axes")
+    return axis % ndim
+
+
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     """The reduced axes, counted from the front."""
     if axis is None:
         return tuple(range(ndim))
-    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    return tuple(axis_of(a, ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def count_of(shape: tuple[int, ...], axis: Axis) -> int:

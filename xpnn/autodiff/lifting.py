@@ -76,7 +76,9 @@ def record(
         _require_alive(y, tape)
 
     def back(dys: Sequence[Array], *, keep: bool = True) -> list[Array]:
-        dys = [dy for y, dy in zip(outputs, dys, strict=True) if type(y) is Tensor and y._tape is tape]
+        pairs = [(y, dy) for y, dy in zip(outputs, dys, strict=True) if type(y) is Tensor and y._tape is tape]
+        # beside values of outer levels a plain gradient becomes a constant: operators of Tensors meet Tensors only
+        dys = [constant(dy) if type(y._value) is Tensor and type(dy) is not Tensor else dy for y, dy in pairs]
         return gradients_of(tape, end, dys[0] if len(dys) == 1 else tuple(dys), inputs, keep=keep)
 
     return Run(
@@ -208,7 +210,7 @@ def floating(leaf: Any, function: Any, position: int) -> Array:
     """`leaf` as an array that can be differentiated with respect to."""
     dtype = getattr(leaf, "dtype", None)
     if dtype is None and isinstance(leaf, float | complex):
-        return from_number(leaf)
+        return from_number(leaf)[()]  # a number cannot be written into
     if dtype is None or not is_floating(dtype):
         numbers = hasattr(leaf, "dtype") or isinstance(leaf, int)
         hint = ": write 2.0 or xp.astype(x, xp.float64), or differentiate with respect to another argument"

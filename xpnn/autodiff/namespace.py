@@ -14,12 +14,14 @@ Any other name raises: nothing loses a gradient silently.
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import wraps
 from types import ModuleType
 from typing import Any, NoReturn
 
-from xpnn.arrays.namespaces import Namespace, namespace_of
+from xpnn.arrays.namespaces import Namespace, is_complex, namespace_of
 from xpnn.autodiff import tensor, writing
+from xpnn.autodiff.numpy_names import STANDARD_NAMES
 from xpnn.autodiff.rules import (
     choosing,
     decompositions,
@@ -67,6 +69,7 @@ PLAIN = frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128 e inf nan newaxis pi "
     "finfo iinfo isdtype can_cast result_type broadcast_shapes __array_namespace_info__ __array_api_version__".split()
 )
+_ARRAY_LIKE = (bool, int, float, complex, list, tuple, memoryview, bytes, bytearray)
 _OF_DTYPES = ("finfo", "iinfo", "isdtype", "can_cast", "result_type", "broadcast_shapes")
 
 
@@ -86,7 +89,7 @@ def _functions_of(module: ModuleType) -> dict[str, Any]:
     return {name: f for name, f in own.items() if not name.startswith("_") and not isinstance(f, type)}
 
 
-_HELPERS = ("clip_between", "spread", "transpose", "getitem", "real_pair", "finite_maximum")
+_HELPERS = ("transpose", "getitem", "real_pair", "finite_maximum")
 _FILES = (elementwise, choosing, trigonometry, reductions, shaping, indexing, ordering, einsum)
 _IN_BOTH = ("matmul", "matrix_transpose", "tensordot", "vecdot")  # of xp.linalg and of xp
 _LINALG_FILES = (linalg, norms, decompositions, eigenvalues)
@@ -148,6 +151,8 @@ class _Extension:
         self._rules, self._underived = rules, underived
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("stands_on", "_rules"):  # of a copy that is not filled yet
+            raise AttributeError(name)
         value = self._find(name)
         setattr(self, name, value)
         return value
@@ -164,6 +169,10 @@ class _Extension:
 
 
 def _refuse_name(name: str, namespace: Any) -> NoReturn:
+    if written := STANDARD_NAMES.get(name) or (f"xpnn.special.{name}" if name in SPECIAL_RULES else ""):
+        raise AttributeError(f"the {namespace.__name__} has no {name}: write {written}{at(user_line())}")
+    if near := get_close_matches(name, dir(namespace), 1, 0.8):
+        raise AttributeError(f"the {namespace.__name__} has no {name}: did you mean {near[0]}?{at(user_line())}")
     if hasattr(namespace.stands_on, name) and not name.startswith("_"):
         raise AttributeError(
             f"{name} has no derivative rule in xpnn: give it one with @xpnn.differentiable, or take "
@@ -180,6 +189,8 @@ class DifferentiableNamespace:
         self.__name__ = f"differentiable namespace over {stands_on.__name__}"
 
     def __getattr__(self, name: str) -> Any:
+        if name == "stands_on":  # of a copy that is not filled yet
+            raise AttributeError(name)
         value = self._find(name)
         setattr(self, name, value)  # found once
         return value
@@ -217,6 +228,8 @@ class DifferentiableNamespace:
                 x = RULES["positive"](x)
             x = x if dtype is None or dtype == x.dtype else RULES["astype"](x, dtype)
             return x if device is None else x.to_device(device)
+        if not isinstance(x, _ARRAY_LIKE) and not hasattr(x, "dtype") and not hasattr(x, "__array__"):
+            raise TypeError(f"asarray expected an array, a number or a nest of lists, got {type(x).__name__}")
         if type(x) is Tensor and not copy and dtype in (None, x.dtype) and device in (None, x.device):
             return x
         return constant(self.stands_on.asarray(plain(x), dtype=dtype, device=device, copy=copy))
@@ -235,18 +248,21 @@ class DifferentiableNamespace:
         return self._full(x.shape, fill_value, dtype=dtype or x.dtype, device=device)
 
     def _stacked(self, x: Any) -> Any:
-        """A nest of lists and tuples of numbers and Tensors as one Tensor."""
-        if not isinstance(x, list | tuple):
+        """A nest of lists and tuples of numbers and Tensors as one Tensor; a nest of numbers alone as it is."""
+        if not _holds_path(x) or not isinstance(x, list | tuple):
             return x
         parts = [self._stacked(part) for part in x]
-        like = next(part for part in parts if hasattr(part, "dtype"))
-        arrays = [p if hasattr(p, "dtype") else self._number_like(p, like) for p in parts]
+        like = next(part for part in parts if _holds_path(part))
+        arrays = [p if hasattr(p, "dtype") else self._numbers_like(p, like) for p in parts]
         dtype = self.stands_on.result_type(*(plain(array) for array in arrays))
         return RULES["stack"]([a if a.dtype == dtype else RULES["astype"](a, dtype) for a in arrays])
 
-    def _number_like(self, number: Any, like: Any) -> Any:
-        dtype = self.result_type(like, number)
-        return constant(self.stands_on.asarray(number, dtype=dtype, device=like.device))
+    def _numbers_like(self, numbers: Any, like: Any) -> Any:
+        """A number, or a nest of numbers, beside `like`: complex if there is a complex one, else of its dtype."""
+        found = constant(self.stands_on.asarray(plain(numbers), device=like.device))
+        complex_beside_real = is_complex(found.dtype) and not is_complex(like.dtype)
+        dtype = self.stands_on.result_type(plain(like), 1j) if complex_beside_real else like.dtype
+        return RULES["astype"](found, dtype)
 
 
 def _holds_path(x: Any) -> bool:

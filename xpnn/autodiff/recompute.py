@@ -8,23 +8,27 @@ in place of n, for one more forward pass (Chen, Xu, Zhang and Guestrin, Training
 
 The block is one operation whose derivative is "run it again and walk back". That derivative is itself such a block, so
 derivatives of derivatives keep as little.
+
+Only what the block returns comes out of that operation. So the first run is on Tensors of a tape of its own, which
+notes nothing and then ends: a Tensor that the block left elsewhere, in a list or an array of the caller's, raises when
+it is used, and no gradient is lost without a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable
 from functools import partial, wraps
-from itertools import islice
-from types import MethodType, ModuleType
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.tree import Tree, flatten
-from xpnn.autodiff.lifting import called, record
-from xpnn.autodiff.tape import constant, differentiable, plain
+from xpnn.autodiff.closures import buffers_of, held_by, refuse_hidden
+from xpnn.autodiff.lifting import called, lower, record
+from xpnn.autodiff.tape import Tape, constant, differentiable, plain
 from xpnn.autodiff.tensor import Tensor
 from xpnn.autodiff.where import at, user_line
+from xpnn.autodiff.writing import as_view
 
 __all__ = ["recompute"]
 
@@ -44,7 +48,7 @@ def recompute(function: Callable[..., Any]) -> Callable[..., Any]:
     function
         A function of arrays, models, trees of them and options, that gives an array or a tree of them. It must give
         the same when it is run again: no random numbers but `nn.dropout` and the like, no counters outside buffers. It
-        must not write into its arguments.
+        must not write into its arguments or into arrays of the caller's, and gradients pass only through what it gives.
 
     Returns
     -------
@@ -55,7 +59,9 @@ def recompute(function: Callable[..., Any]) -> Callable[..., Any]:
     ------
     TypeError
         When called: if a Tensor on the way to a gradient, or a model in training with buffers, reaches the function
-        otherwise than as an argument; or if the function writes into an argument.
+        otherwise than as an argument; or if the function writes into an argument, or into a Tensor of the caller's.
+    RuntimeError
+        When a Tensor is used that the function did not return but left elsewhere, such as in a list.
 
     Notes
     -----
@@ -78,23 +84,50 @@ def recompute(function: Callable[..., Any]) -> Callable[..., Any]:
         leaves, rebuild = flatten(tree)
         if not any(map(_on_path, leaves)):
             return function(*args, **kwargs)
-        for name, value in _held(inner):
-            _refuse_hidden(function, name, value)
+        held = list(held_by(inner))
+        for name, value in held:
+            refuse_hidden(function, name, value)
+        moving = [leaf for leaf in leaves if type(leaf) is Tensor]
+        again = _Again(inner, leaves, rebuild)
         outcome: list[Any] = []
 
         def first(*arrays: Array) -> tuple[Array, ...]:
-            handles = [constant(x) for x in arrays]
-            found, outcome[:] = flatten(_run(inner, rebuild(_filled(leaves, handles)))), ()
-            _refuse_writes(function, handles, arrays)
-            outcome.extend(found)
-            return _floating(found[0])
+            tape = _ForgetfulTape()
+            handles = [tape.variable(x) if _on_path(y) else constant(x) for x, y in zip(arrays, moving, strict=True)]
+            before = [(name, value, value._value) for name, value in held if type(value) is Tensor]
+            given = _filled(leaves, handles)
+            tree = rebuild(given)
+            try:
+                found, build_value = flatten(_run(inner, tree))
+            finally:
+                tape.closed = True
+            _refuse_writes(function, handles, arrays, before)
+            _refuse_changes(function, tree, given)
+            outputs, origins, again.chosen = _origins(found, handles)
+            outcome[:] = found, build_value, origins
+            return tuple([lower(y, tape) for y in outputs])
 
-        again = _Again(inner, leaves, rebuild)
-        floating = iter(_as_one(first, again, *[leaf for leaf in leaves if type(leaf) is Tensor]))
-        found, build_value = outcome
-        return build_value([next(floating) if _is_floating(y) else _off_path(y) for y in found])
+        outputs = _as_one(first, again, *moving)
+        found, build_value, origins = outcome
+        sources = [*moving, *outputs]
+        return build_value([_shown(y, origin, sources) for y, origin in zip(found, origins, strict=True)])
 
     return call
+
+
+class _ForgetfulTape(Tape):
+    """A tape that notes nothing: what is on it is on the way to a gradient, and nothing is kept for the way back."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes = _Nothing()
+
+
+class _Nothing(list[Any]):
+    def append(self, note: Any, /) -> None:
+        pass
 
 
 class _Again:
@@ -108,15 +141,17 @@ class _Again:
         private = rebuild([constant(plain(leaf)) if type(leaf) is Tensor else leaf for leaf in leaves])
         self.inner = inner
         self.leaves, self.rebuild = flatten(private)
-        self.buffers = {id(slot.value): _copy(slot.value) for slot in _buffers(private)}
+        self.buffers = {id(slot.value): _copy(slot.value) for slot in buffers_of(private)}
+        self.chosen: list[tuple[int, bool]] = []  # how to find the outputs, known after the first run (see `_origins`)
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
         handles = [x if type(x) is Tensor else constant(x) for x in arrays]
         tree = self.rebuild(_filled(self.leaves, handles))
         copies = {key: _copy(buffer) for key, buffer in self.buffers.items()}
-        for slot in _buffers(tree):
+        for slot in buffers_of(tree):
             slot.module.__dict__[slot.attribute] = copies[id(slot.value)]
-        return _floating(flatten(_run(self.inner, tree))[0])
+        found = flatten(_run(self.inner, tree))[0]
+        return tuple([_root(found[number])[0] if at_root else found[number] for number, at_root in self.chosen])
 
 
 def _as_one(first: Callable[..., Any], again: Callable[..., Any], *inputs: Array) -> tuple[Array, ...]:
@@ -168,6 +203,53 @@ def _pull(again: Callable[..., Any], wanted: tuple[int, ...], count: int, *both:
     return tuple(run.back(dys, keep=False))
 
 
+# What comes out
+#
+# A block may give its argument, a view of it, or several views of one array. Outside they are that again: the operation
+# gives what the views show (their root), and the views are made of it anew.
+
+
+def _root(y: Any) -> tuple[Any, list[Any]]:
+    """What `y` is a view of in the end, and how to make it from that, step by step."""
+    steps = []
+    while type(y) is Tensor and y._source is not None and y._source[0] is not None:
+        y, again, _ = y._source
+        steps.append(again)
+    return y, steps[::-1]
+
+
+def _origins(found: list[Any], handles: list[Any]) -> tuple[list[Any], list[Any], list[tuple[int, bool]]]:
+    """Where the leaves of a value come from.
+
+    Gives the outputs of the operation; for each leaf the argument or output that it shows, and how; and how to find the
+    outputs again: the leaf, and whether to take its root.
+    """
+    pairs = [_root(y) for y in found]
+    shown = Counter(id(root) for root, _ in pairs)
+    known = {id(handle): position for position, handle in enumerate(handles)}
+    outputs, origins, chosen = list[Any](), list[Any](), list[tuple[int, bool]]()
+    for number, (y, (root, steps)) in enumerate(zip(found, pairs, strict=True)):
+        if id(root) not in known and shown[id(root)] == 1:
+            root, steps = y, []  # nothing else shows the root
+        if id(root) not in known and _on_path(root):
+            known[id(root)] = len(handles) + len(outputs)
+            outputs.append(root)
+            chosen.append((number, root is not y))
+        origins.append((known[id(root)], steps) if id(root) in known else None)
+    return outputs, origins, chosen
+
+
+def _shown(y: Any, origin: Any, sources: list[Any]) -> Any:
+    """A leaf of the value: `y` if it is off the path, else made from the caller's arguments and the outputs."""
+    if origin is None:
+        return y
+    position, steps = origin
+    x = sources[position]
+    for again in steps:
+        x = as_view(again(x), x, again)
+    return x
+
+
 # Taking calls apart
 
 
@@ -193,29 +275,8 @@ def _filled(leaves: list[Any], handles: list[Any]) -> list[Any]:
     return [next(others) if type(leaf) is Tensor else leaf for leaf in leaves]
 
 
-def _buffers(tree: Tree) -> Iterator[Any]:
-    """The places of all buffers of the models in `tree`."""
-    if hasattr(type(tree), "slots"):
-        yield from tree.slots("buffer")
-    elif isinstance(tree, dict | list | tuple):
-        for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from _buffers(part)
-
-
 def _copy(x: Array) -> Array:
     return namespace_of(x).asarray(x, copy=True)
-
-
-def _is_floating(y: Any) -> bool:
-    return hasattr(y, "dtype") and is_floating(y.dtype)
-
-
-def _floating(leaves: list[Any]) -> tuple[Array, ...]:
-    return tuple([y for y in leaves if _is_floating(y)])
-
-
-def _off_path(y: Any) -> Any:
-    return constant(plain(y)) if hasattr(y, "dtype") else y
 
 
 def _on_path(x: Any) -> bool:
@@ -225,70 +286,25 @@ def _on_path(x: Any) -> bool:
 # What would go wrong silently
 
 
-def _refuse_writes(function: Any, handles: list[Any], arrays: tuple[Array, ...]) -> None:
+def _refuse_writes(function: Any, handles: list[Any], arrays: tuple[Array, ...], before: list[Any]) -> None:
     if any(handle._value is not x for handle, x in zip(handles, arrays, strict=True)):
         raise TypeError(
             f"xpnn.recompute: {called(function)} writes into one of its arguments, which would not reach the caller: "
             "write into a copy, xp.asarray(x, copy=True), and return it"
         )
-
-
-def _refuse_hidden(function: Any, name: str, value: Any) -> None:
-    """Raise if `value`, which the function reaches by `name` and not as an argument, must be an argument."""
-    leaves = flatten(value)[0] if type(value) is Tensor or hasattr(type(value), "tree_flatten") else []
-    if any(map(_on_path, leaves)):
-        raise TypeError(
-            f"xpnn.recompute: {called(function)} uses `{name}`, which is or holds a Tensor on the way to a gradient; "
-            "the gradient would be lost: make it an argument of the function"
-        )
-    for slot in _buffers(value):
-        if slot.module.training:
+    for name, x, value in before:
+        if x._value is not value:
             raise TypeError(
-                f"xpnn.recompute: {called(function)} uses the model `{name}`, in training and with the buffer "
-                f"{slot.name}, which would be written twice: make it an argument of the function, or use model.eval()"
+                f"xpnn.recompute: {called(function)} writes into `{name}`, which would be written twice, and its "
+                "gradient would be lost: make a new array in the function and return it"
             )
 
 
-_FEW = 100  # parts of a container that are looked at
-_FUNCTION = type(_refuse_hidden)
-
-
-def _held(function: Any, name: str = "", depth: int = 4) -> Iterator[tuple[str, Any]]:
-    """Models and Tensors that a function reaches otherwise than as arguments, with the names of the variables."""
-    kind = type(function)
-    if kind is Tensor or hasattr(kind, "tree_flatten"):
-        yield name, function
-    elif depth:
-        for found, value in _parts(function):
-            yield from _held(value, found or name, depth - 1)
-
-
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    kind = type(value)
-    if kind is _FUNCTION:
-        code = value.__code__
-        for name, cell in zip(code.co_freevars, value.__closure__ or (), strict=True):
-            with suppress(ValueError):  # a variable that has no value yet
-                yield name, cell.cell_contents
-        for name in code.co_names:
-            if name in value.__globals__ and _may_hold(value.__globals__[name], value):
-                yield name, value.__globals__[name]
-        yield from zip(code.co_varnames[: code.co_argcount][::-1], (value.__defaults__ or ())[::-1], strict=False)
-        yield from (value.__kwdefaults__ or {}).items()
-    elif kind is partial:
-        yield from (("", part) for part in (value.func, *value.args, *value.keywords.values()))
-    elif isinstance(value, list | tuple | dict | set):
-        parts = value.values() if isinstance(value, dict) else value
-        yield from (("", part) for part in islice(parts, _FEW))
-    elif kind is MethodType:
-        yield from (("self", value.__self__), ("", value.__func__))
-    elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(value, type | ModuleType):
-        yield from islice(vars(value).items(), _FEW)
-
-
-def _may_hold(value: Any, function: Any) -> bool:
-    """Whether to look into a global: models, Tensors, and functions of the same file."""
-    kind = type(value)
-    if kind is _FUNCTION:
-        return value.__globals__ is function.__globals__
-    return kind is Tensor or hasattr(kind, "tree_flatten") or isinstance(value, list | tuple | dict)
+def _refuse_changes(function: Any, tree: Tree, given: list[Any]) -> None:
+    """Raise if the containers among the arguments, which are copies, no longer hold what was `given`."""
+    now = flatten(tree)[0]
+    if len(now) != len(given) or any(x is not y for x, y in zip(now, given, strict=True)):
+        raise TypeError(
+            f"xpnn.recompute: {called(function)} changes a list or dictionary among its arguments, which would not "
+            "reach the caller: return what it adds"
+        )

@@ -27,6 +27,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from xpnn.arrays.namespaces import Array, array_device, is_complex, namespace_of
+from xpnn.arrays.native import from_number
 from xpnn.autodiff.tensor import Tensor
 from xpnn.autodiff.where import at, user_line
 
@@ -182,7 +183,7 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         return constant(value)
     if tape.closed:
         raise RuntimeError(
-            f"{function.__name__} got a Tensor whose differentiation has ended: return it as an auxiliary value "
+            f"{_title(function)} got a Tensor whose differentiation has ended: return it as an auxiliary value "
             f"instead of keeping it, or use it inside the function that is differentiated{at(user_line())}"
         )
     if len(backward) != len(inputs) or None in backward:
@@ -192,7 +193,11 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         several = tuple([_output(tape, part, function) for part in value])
         tape.nodes.append((function, inputs, [y._variable for y in several], backward))
         return several
-    if type(value) is Tensor or not hasattr(value, "dtype"):
+    if type(value) is Tensor:
+        _check_output(tape, value, function)
+    elif not hasattr(value, "dtype"):
+        if isinstance(value, complex):  # what NumPy's scalars and Python's complex numbers give together
+            value = from_number(value)[()]
         _check_output(tape, value, function)
     number = len(variables)
     variables.append((value.shape, value.dtype))
@@ -201,10 +206,15 @@ def _record(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 
 def _require_derivatives(function: Any, inputs: list[int], backward: Sequence[Any]) -> None:
+    if len(backward) > len(inputs):
+        raise TypeError(
+            f"{_title(function)} returned {len(backward)} backward functions for {len(inputs)} arguments: expected one "
+            f"for each, or None{at(user_line())}"
+        )
     for position, variable in enumerate(inputs):
         if variable >= 0 and (position >= len(backward) or backward[position] is None):
             raise TypeError(
-                f"{function.__name__} has no derivative for argument {position}, and a gradient was asked for it: "
+                f"{_title(function)} has no derivative for argument {position}, and a gradient was asked for it: "
                 f"use xpnn.stop_gradient(x) on it if it is meant to be constant{at(user_line())}"
             )
 
@@ -259,9 +269,18 @@ def _check_output(tape: Tape, value: Array, function: Any) -> None:
         _refuse_hidden(function)
 
 
+def _title(function: Any) -> str:
+    """The name of an operation in messages: the inner names of rules are those of the standard's functions."""
+    name = str(function.__name__)
+    return _INNER.get(name, name.strip("_"))
+
+
+_INNER = {"_cut": "x[...]", "_pick": "x[...]", "_written": "x[...] = value", "_cast": "astype"}
+
+
 def _refuse_hidden(function: Any) -> None:
     raise TypeError(
-        f"{function.__name__} uses a Tensor that is not one of its positional arguments, so its gradient would be "
+        f"{_title(function)} uses a Tensor that is not one of its positional arguments, so its gradient would be "
         f"lost: pass every array that may carry a gradient as a positional argument{at(user_line())}"
     )
 

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
-from xpnn.autodiff.where import at, user_line
+from xpnn.autodiff.where import advice, at, user_line
 
 __all__ = ["Tensor"]
 
@@ -93,6 +93,13 @@ class Tensor:
         place = "constant" if self._tape is None else f"level {self._tape.level}"
         return f"Tensor({self._value!r}, {place})"
 
+    def __format__(self, form: str) -> str:
+        """As the array inside: text for people, which no gradient is asked of."""
+        value = self._value
+        while type(value) is Tensor:
+            value = value._value
+        return format(value, form) if form else str(self)
+
     def __copy__(self) -> Tensor:
         return Tensor(self._value, self._tape, self._variable)  # the arrays inside are never written to
 
@@ -112,14 +119,23 @@ class Tensor:
 
     def _plain(self, what: str) -> Any:
         """The innermost array, if no gradient can be lost by looking at it."""
-        if self._tape is not None:
+        if self._tape is None:
+            return self._value
+        if self._tape.closed:
             raise TypeError(
-                f"{what} of a Tensor on the way to a gradient would lose the gradient: return it as an auxiliary value "
-                f"(value_and_grad(f, aux=True)), or take xpnn.stop_gradient(x) first{at(user_line())}"
+                f"{what} of a Tensor whose differentiation has ended: return it from there as an auxiliary value "
+                f"(value_and_grad(f, aux=True)), which is a plain array{at(user_line())}"
             )
-        return self._value
+        raise TypeError(
+            f"{what} of a Tensor on the way to a gradient would lose the gradient: {advice()}{at(user_line())}"
+        )
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"the truth of an array of shape {self.shape} is ambiguous: write xp.any(x), xp.all(x), or choose "
+                f"element by element with xp.where(x, a, b){at(user_line())}"
+            )
         return bool(self._value)
 
     def __float__(self) -> float:

@@ -8,19 +8,24 @@ there to be asked, at no cost until something raises:
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-__all__ = ["at", "line_of", "user_line"]
+__all__ = ["advice", "at", "line_of", "user_line"]
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = Path(__file__).parents[1].as_posix()
+_INSTALLED = ("site-packages", "dist-packages", Path(os.__file__).parent.as_posix() + "/")
 _BESIDES = ("array_api_compat", "array_api_strict", "functools.py", "contextlib.py")
 
 
 def user_line() -> str:
-    """'model.py:12': the innermost line being run that is not in this package; '' if there is none.
+    """'model.py:12': the innermost line being run that is the user's; '' if there is none.
+
+    Where other people's code runs further inside, its line is named too: 'model.py:12, in scipy/stats/_stats_py.py:90'.
 
     Examples
     --------
@@ -29,13 +34,43 @@ def user_line() -> str:
     <doctest ...>:1
     np.float64(1.0)
     """
-    frame = sys._getframe(1)
+    inner = ""
+    for name, line in _frames():
+        if not any(part in name for part in _INSTALLED):
+            own = f"{_short(name)}:{line}"
+            return f"{own}, in {inner}" if inner else own
+        inner = inner or f"{_from_package(name)}:{line}"
+    return inner
+
+
+def advice() -> str:
+    """What to do about a conversion to NumPy, by who converts."""
+    names = [name for name, _ in _frames()]
+    if any("/sklearn/" in name for name in names):
+        return "scikit-learn takes Tensors inside sklearn.config_context(array_api_dispatch=True), where it can"
+    if any("/scipy/" in name for name in names) and os.environ.get("SCIPY_ARRAY_API", "0") in ("", "0"):
+        return "SciPy takes Tensors, where it can, if SCIPY_ARRAY_API=1 is set in the environment before it is imported"
+    return (
+        "use the functions of xp = xpnn.namespace_of(x) for NumPy's, and make arrays to write into by xp.zeros. "
+        "To look at its numbers, return it as an auxiliary value (aux=True) or take xpnn.stop_gradient(x) first"
+    )
+
+
+def _frames() -> Iterator[tuple[str, int]]:
+    """The files and lines being run outside of this package, the innermost first."""
+    frame: Any = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
+        name = frame.f_code.co_filename.replace("\\", "/")
         if not name.startswith(_PACKAGE) and not any(part in name for part in _BESIDES):
-            return f"{_short(name)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return ""
+            yield name, frame.f_lineno
+        frame = frame.f_back
+
+
+def _from_package(name: str) -> str:
+    """'scipy/stats/_stats_py.py', from the whole path."""
+    for part in _INSTALLED:
+        name = name.rpartition(part)[2]
+    return name.lstrip("/")
 
 
 def line_of(function: Any) -> str:

@@ -4,10 +4,11 @@ from functools import partial
 
 import numpy
 import pytest
-from torch_judge import MATRICES, SHAPES, adjoint, check, number, real, tuple_of
+from torch_judge import MATRICES, SHAPES, adjoint, both, check, number, real, tuple_of
 
-from xpnn import grad, value_and_grad
-from xpnn.arrays.namespaces import namespace_of
+from xpnn import grad, hessian, jvp, value_and_grad
+from xpnn.arrays.namespaces import is_complex, namespace_of
+from xpnn.testing import check_gradient
 
 
 @pytest.mark.parametrize("x", MATRICES)
@@ -69,27 +70,106 @@ def test_functions_of_equal_eigenvalues_have_the_right_gradient(x):
             return xp.sum((values if name == "eigvalsh" else values.eigenvalues) ** 3)
 
         numpy.testing.assert_allclose(grad(cubes)(x), expected, atol=1e-12)
-    spectral = lambda x: with_spectrum(namespace_of(x), *namespace_of(x).linalg.eigh(x))  # noqa: E731
-    assert numpy.all(numpy.isfinite(grad(spectral)(x)))
 
 
-def with_spectrum(xp, values, vectors):
-    return xp.sum((vectors * values[None, :]) @ vectors.mT)
+SINGULAR = rotated([2.0, 1.0, 0.0])
 
 
-def test_the_sum_of_equal_eigenvalues_is_the_trace_in_second_order_too():
-    """Pairs that differ by rounding count as equal; else their gap of 1e-16 would make 1 out of 1e-16."""
-    direction = real(6, 6)
+def exponential(x):
+    """A smooth function of a symmetric matrix, by its vectors: no backward function sees enough to differentiate it."""
+    xp = namespace_of(x)
+    values, vectors = xp.linalg.eigh((x + x.T) / 2)
+    weight = xp.asarray(numpy.arange(9.0).reshape(3, 3))
+    return xp.sum(((vectors * xp.exp(values)[None, :]) @ vectors.T) * weight)
 
-    def trace(x):
-        return namespace_of(x).sum(namespace_of(x).linalg.eigvalsh(x))
 
-    def slope(x):
-        return namespace_of(x).sum(grad(trace)(x) * direction)
+def polar(x):
+    xp = namespace_of(x)
+    u, _, vh = xp.linalg.svd(x, full_matrices=False)
+    return u @ vh
 
-    for _ in range(50):
-        # the tolerance: a gap just beyond rounding, of 4e-15, divides an error of 1e-16
-        numpy.testing.assert_allclose(grad(slope)(rotated([1.0, 1.0, 1.0, 2.0, 2.0, 3.0])), 0, atol=0.05)
+
+def by_singular_values(function, select=slice(None)):
+    """U f(S) Vh: no backward function sees enough to differentiate it at equal values of S."""
+
+    def weighted(x):
+        xp = namespace_of(x)
+        u, s, vh = xp.linalg.svd(x, full_matrices=False)
+        y = (u * xp.expand_dims(function(s), axis=-2)) @ vh
+        return xp.sum(xp.real(y[..., 0, select]) if is_complex(y.dtype) else y[..., 0, select])
+
+    return weighted
+
+
+def log_volume(x):
+    return namespace_of(x).sum(namespace_of(x).log(namespace_of(x).linalg.eigvalsh(x)))
+
+
+def squares(x):
+    return namespace_of(x).sum(namespace_of(x).linalg.svdvals(x) ** 2)
+
+
+@pytest.mark.parametrize(
+    "function", [exponential, by_singular_values(lambda s: s**2), by_singular_values(lambda s: s**3, 1)]
+)
+@pytest.mark.parametrize("x", [numpy.eye(3), rotated([1.0, 1.0, 2.0])], ids=["all", "two"])
+def test_a_gradient_by_the_vectors_of_equal_values_is_nan_and_not_wrong(function, x):
+    assert numpy.any(numpy.isnan(grad(function)(x)))
+    assert numpy.all(numpy.isfinite(grad(function)(rotated([1.0, 2.0, 3.0]))))
+
+
+@pytest.mark.parametrize("x", [numpy.zeros((3, 2)), real(4, 3) * [1.0, 1.0, 0.0], 1j * SINGULAR])
+def test_a_gradient_by_the_vectors_of_zeros_is_nan_and_not_wrong(x):
+    assert numpy.any(numpy.isnan(grad(by_singular_values(lambda s: namespace_of(s).exp(s)))(x)))
+
+
+def lyapunov(x, v):
+    """The derivative of U Vh of a symmetric positive X in the direction V: U Ω Vh with Ω H + H Ω = Uh V - Vh U."""
+    n, u = x.shape[0], numpy.linalg.svd(x)
+    q = u.U @ u.Vh
+    h, k = q.conj().T @ x, q.conj().T @ v
+    omega = numpy.linalg.solve(numpy.kron(numpy.eye(n), h) + numpy.kron(h.T, numpy.eye(n)), (k - k.conj().T).T.ravel())
+    return q @ omega.reshape(n, n).T
+
+
+@pytest.mark.parametrize("make", [real, both])
+@pytest.mark.parametrize("values", [[1.0, 1.0, 1.0], [1.0, 1.0, 2.0], [3.0, 2.0, 1.0]])
+def test_the_polar_factor_has_the_right_gradient_at_equal_values(values, make):
+    x, v, weight = numpy.linalg.qr(make(3, 3)).Q @ rotated(values), make(3, 3), make(3, 3)
+
+    def weighted(x):
+        y = polar(x) * weight
+        return namespace_of(y).sum(namespace_of(y).real(y) if is_complex(y.dtype) else y)
+
+    along = numpy.sum(numpy.real(numpy.conj(grad(weighted)(x)) * v))
+    numpy.testing.assert_allclose(along, numpy.sum(numpy.real(lyapunov(x, v) * weight)), rtol=1e-10)
+
+
+@pytest.mark.parametrize("function", [polar, lambda x: namespace_of(x).linalg.svd(x).U, exponential])
+def test_derivatives_in_a_direction_by_the_vectors_of_equal_values_are_nan_and_not_wrong(function):
+    v = real(3, 3)
+    assert numpy.any(numpy.isnan(jvp(function, (numpy.eye(3),), (v,))[1]))
+    x, h = rotated([1.0, 2.0, 3.0]), 1e-6
+    expected = (function(x + h * v) - function(x - h * v)) / (2 * h)
+    numpy.testing.assert_allclose(jvp(function, (x,), (v,))[1], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("function", [log_volume, squares])
+def test_second_derivatives_at_equal_values_are_nan_and_not_wrong(function):
+    assert numpy.any(numpy.isnan(hessian(function)(numpy.eye(2))))
+    assert numpy.all(numpy.isfinite(hessian(function)(numpy.diag([1.0, 2.0]))))
+
+
+def test_values_that_differ_by_more_than_rounding_are_told_apart():
+    for gap, known in ((1e-13, True), (1e-15, False)):
+        assert numpy.all(numpy.isfinite(hessian(log_volume)(numpy.diag([1.0, 1.0 + gap])))) == known
+
+
+def test_a_vector_whose_value_is_simple_is_differentiated_beside_equal_ones():
+    def last(x):
+        return namespace_of(x).linalg.eigh((x + x.T) / 2).eigenvectors[0, -1] ** 2
+
+    check_gradient(last, rotated([1.0, 1.0, 3.0]), second_order=False)
 
 
 @pytest.mark.parametrize("name", ["svdvals", "svd"])

@@ -5,6 +5,7 @@ installed). Where PyTorch gives NaN or an arbitrary large number we give 0, and 
 """
 
 import functools
+import warnings
 
 import numpy
 import pytest
@@ -49,6 +50,8 @@ KINKS = [  # the function, its arguments, the gradient for each of them
     (standard("clip"), ([1.0], [0.0], [1.0]), ([1], [0], [0])),
     (standard("clip"), ([-1.0, 2.0], [0.0, 0.0], [1.0, 1.0]), ([0, 0], [1, 0], [0, 1])),
     (standard("clip"), ([3.0], [2.0], [1.0]), ([0], [0], [1])),  # bounds in the wrong order: the upper one wins
+    (standard("clip"), ([-1.0, 5.0], [0.5, 0.5], [0.5, 0.5]), ([0, 0], [1, 0], [0, 1])),  # together 1 for each
+    (standard("clip"), ([-1.0], [0.0], [-1.0]), ([0], [0], [1])),
     (standard("pow"), ([0.0], [0.0]), ([0], [0])),
     (standard("pow"), ([0.0], [2.0]), ([0], [0])),
     (standard("pow"), ([0.0], [1.0]), ([1], [0])),
@@ -75,6 +78,8 @@ KINKS = [  # the function, its arguments, the gradient for each of them
     (standard("var"), ([2.0, 2.0],), ([0, 0],)),
     (standard("atan2"), ([0.0], [0.0]), ([0], [0])),
     (standard("logaddexp"), ([0.0, -INF], [-INF, 0.0]), ([1, 0], [0, 1])),
+    (standard("logaddexp"), ([INF, 0.0], [0.0, INF]), ([1, 0], [0, 1])),
+    (lambda x: x**0, ([INF],), ([0],)),
     (special.logsumexp, ([-INF, 0.0],), ([0, 1],)),
     (special.softplus, ([0.0, -INF, 1e4],), ([0.5, 0, 1],)),
     (special.expit, ([0.0, -INF, INF],), ([0.25, 0, 0],)),
@@ -139,6 +144,71 @@ def test_values_at_kinks():
 def test_an_infinite_slope_is_infinite_and_not_nan(function, at, slope):
     with numpy.errstate(divide="ignore"):
         assert gradients(function, at) == [slope]
+
+
+def test_what_counts_in_integers_is_constant():
+    x = numpy.asarray([1.5, 2.5])
+    for name in ("sum", "prod", "cumulative_sum", "cumulative_prod"):
+
+        def loss(x, name=name):
+            xp = namespace_of(x)
+            y = getattr(xp, name)(x, axis=0, dtype=xp.int64)
+            assert "constant" in repr(y)
+            return xp.sum(x) * xp.sum(xp.astype(y, xp.float64))
+
+        plain = getattr(namespace_of(x), name)(x, axis=0, dtype=numpy.int64)
+        numpy.testing.assert_array_equal(grad(loss)(x), numpy.full(2, numpy.sum(plain)))
+
+
+def test_pythons_complex_numbers_beside_numpys_scalars():
+    for function in (lambda s: 1j * s, lambda s: 1j + s, lambda s: 1j - s, lambda s: 1j / s):
+
+
+        def squared(x, function=function):
+            xp = namespace_of(x)
+            return xp.abs(function(xp.sum(x))) ** 2
+
+        slope, h = grad(squared)(numpy.asarray([2.0, 1.0])), 1e-6
+        expected = (abs(function(3.0 + h)) ** 2 - abs(function(3.0 - h)) ** 2) / (2 * h)
+        numpy.testing.assert_allclose(slope, [expected, expected], rtol=1e-6)
+
+
+def test_a_negative_base_with_a_complex_exponent():
+    torch = pytest.importorskip("torch")
+    z = numpy.asarray([0.5 + 0.25j, 1.0 - 2.0j])
+    for base in (-1.5, numpy.asarray(-1.5)):
+        found = grad(lambda z, b=base: namespace_of(z).real(namespace_of(z).sum(namespace_of(z).pow(b, z))))(z)
+        there = torch.tensor(z, requires_grad=True)
+        torch.pow(-1.5, there).sum().real.backward()
+        numpy.testing.assert_allclose(found, there.grad.resolve_conj().numpy(), rtol=1e-12)
+
+
+def test_the_variance_of_one_element_is_nan_and_no_error():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy says aloud that it has no degree of freedom
+        assert numpy.isnan(grad(standard("var", correction=1.0))(numpy.asarray([2.0], dtype="float32"))).all()
+
+
+def test_axes_that_are_not_there():
+    x = numpy.ones((2, 3))
+    for call in (
+        lambda xp, x: xp.take(x, numpy.asarray([0]), axis=2),
+        lambda xp, x: xp.take_along_axis(x, numpy.asarray([[0]]), axis=5),
+        lambda xp, x: xp.unstack(x, axis=3),
+        lambda xp, x: xp.diff(x, axis=4),
+        lambda xp, x: xp.concat([x, x], axis=2),
+        lambda xp, x: xp.cumulative_prod(x, axis=2),
+        lambda xp, x: xp.sum(x, axis=(0, 2)),
+    ):
+        with pytest.raises(IndexError, match="out of bounds"):
+            grad(lambda x, call=call: namespace_of(x).sum(call(namespace_of(x), x)))(x)
+    with pytest.raises(ValueError, match="n of 0 or more, got -1"):
+        grad(lambda x: namespace_of(x).sum(namespace_of(x).diff(x, n=-1)))(x)
+    with pytest.raises(ValueError, match="take expected an axis"):
+        grad(lambda x: namespace_of(x).sum(namespace_of(x).take(x, numpy.asarray([0]))))(x)
+    for wrong in ([], 3.0, [1.0, 2.0]):
+        with pytest.raises(TypeError, match="concat expected a list or tuple of arrays"):
+            grad(lambda x, wrong=wrong: namespace_of(x).sum(namespace_of(x).concat(wrong)) + x[0, 0])(x)
 
 
 # Where PyTorch gives NaN

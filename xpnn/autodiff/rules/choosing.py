@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, is_complex, namespace_of
+from xpnn.arrays.namespaces import Array, is_complex, is_floating, namespace_of
 from xpnn.autodiff.broadcasting import conjugate, shape_of, sum_to
 from xpnn.autodiff.tape import as_one, constant, differentiable, plain
 
@@ -79,19 +79,24 @@ def _winner(a: Array, b: Array, dy: Array) -> Array:
 
 
 @differentiable
-def clip_between(x: Array, lowest: Array | None, highest: Array | None) -> Rule:
+def _clip_between(x: Array, lowest: Array | None, highest: Array | None) -> Rule:
     xp = namespace_of(x, lowest, highest)
-    y = as_one(clip_between, _clip, x, lowest, highest)
+    y = as_one(_clip_between, _clip, x, lowest, highest)
 
-    # the bounds count as inside and NaN as outside, as in PyTorch
+    # one of the three is what comes out: x from bound to bound, which count as inside (NaN does not), as in PyTorch;
+    # else the bound, and the upper one where they are in the wrong order
     def dx(dy: Array) -> Array:
-        return sum_to(dy * xp.astype(x == y, dy.dtype), shape_of(x))
+        inside = x == x if lowest is None else x >= lowest
+        inside = inside if highest is None else inside & (x <= highest)
+        return sum_to(dy * xp.astype(inside, dy.dtype), shape_of(x))
 
     def dlowest(dy: Array) -> Array:
-        return sum_to(dy * xp.astype((x < lowest) & (y == lowest), dy.dtype), shape_of(lowest))
+        below = x < lowest if highest is None else (x < lowest) & (lowest <= highest)
+        return sum_to(dy * xp.astype(below, dy.dtype), shape_of(lowest))
 
     def dhighest(dy: Array) -> Array:
-        return sum_to(dy * xp.astype((y != x) & (y == highest), dy.dtype), shape_of(highest))
+        above = x > highest if lowest is None else (x > highest) | (lowest > highest)
+        return sum_to(dy * xp.astype(above, dy.dtype), shape_of(highest))
 
     return y, (dx, dlowest, dhighest)
 
@@ -103,8 +108,14 @@ def _clip(x: Array, lowest: Array | None, highest: Array | None) -> Array:
 
 
 def clip(x: Array, /, min: Array | None = None, max: Array | None = None) -> Array:
-    """`x` kept between `min` and `max`."""
-    return clip_between(x, min, max)
+    """`x` kept between `min` and `max`, in the dtype of `x`."""
+    return _clip_between(x, *[_in_dtype_of(x, bound) for bound in (min, max)])
+
+
+def _in_dtype_of(x: Array, bound: Any) -> Any:
+    if not hasattr(bound, "dtype") or bound.dtype == x.dtype or not is_floating(x.dtype):
+        return bound
+    return namespace_of(bound, x).astype(bound, x.dtype)
 
 
 @differentiable

@@ -93,7 +93,7 @@ def pow(a: Array, b: Array) -> Rule:
     # d(a^b) = b a^(b-1) da + log(a) a^b db; 0^0 is the constant 1 for both, as in PyTorch
     def da(dy: Array) -> Array:
         if not hasattr(b, "dtype"):
-            slope = b * a ** (b - 1) if b != 0 else 0 * a
+            slope = b * a ** (b - 1) if b != 0 else namespace_of(a).zeros_like(a)
         else:
             base = a if not hasattr(a, "dtype") and a != 0 else _nonzero_beside_0(a, b)
             slope = b * base ** (b - 1)
@@ -101,9 +101,11 @@ def pow(a: Array, b: Array) -> Rule:
 
     def db(dy: Array) -> Array:
         if not hasattr(a, "dtype"):
-            return sum_to(dy * conjugate(_logarithm(a) * y if a != 0 else 0 * y), shape_of(b))
+            logarithm = _logarithm(complex(a) if is_complex(b.dtype) else a)
+            return sum_to(dy * conjugate(logarithm * y if a != 0 else 0 * y), shape_of(b))
         xp = namespace_of(a, b)
-        logarithm = xp.log(a + xp.astype(a == 0, a.dtype))
+        base = xp.astype(a, y.dtype, copy=False)  # complex beside a complex exponent: a negative number has a logarithm
+        logarithm = xp.log(base + xp.astype(base == 0, y.dtype))
         return sum_to(dy * conjugate(logarithm * y), shape_of(b))
 
     return y, (da, db)
@@ -219,9 +221,11 @@ def logaddexp(a: Array, b: Array) -> Rule:
     xp = namespace_of(a, b)
     y = xp.logaddexp(a, b)
 
-    # e^a / (e^a + e^b); where both are -inf the difference would be NaN, and the gradient is 0
+    # e^a / (e^a + e^b); infinity less infinity would be NaN: the share of -inf is 0, of inf 1
     def share(x: Array) -> Array:
-        return xp.exp(x - xp.where(y == -xp.inf, xp.zeros_like(y), y))
+        finite = xp.isfinite(y)
+        inside = xp.exp(xp.where(finite, x - xp.where(finite, y, xp.zeros_like(y)), xp.zeros_like(y)))
+        return xp.where(finite, inside, xp.astype((x == y) & (y > 0), y.dtype))
 
     def da(dy: Array) -> Array:
         return sum_to(dy * share(a), shape_of(a))
@@ -277,7 +281,10 @@ def _real(x: Array) -> Rule:
 def imag(x: Array) -> Array:
     """The imaginary part: a view, as in NumPy."""
     y = _imag(x)
-    return as_view(y, x, _imag, lambda y: _real(x) + 1j * y) if type(y) is Tensor else y
+    if type(y) is not Tensor:
+        return y
+    # of real numbers there is nothing to write into
+    return as_view(y, x, _imag, (lambda y: _real(x) + 1j * y) if is_complex(x.dtype) else None)
 
 
 @differentiable

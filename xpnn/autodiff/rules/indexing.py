@@ -10,22 +10,21 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.arrays.native import scatter_add
+from xpnn.autodiff.broadcasting import axis_of
 from xpnn.autodiff.rules.shaping import reshape
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.autodiff.tensor import Tensor
-from xpnn.autodiff.writing import as_view, written
+from xpnn.autodiff.writing import PLAIN_PARTS, as_view, has_integer_arrays, plain_key, written
 
 Shape = tuple[int, ...]
 Rule = Any  # (value, backward)
 
-_PLAIN_KEYS = {int, slice, type(None), type(Ellipsis)}
-
-
 def getitem(x: Array, key: Any) -> Array:
     """The elements of `x` at `key`: integers, slices, Ellipsis, None, boolean masks and integer arrays."""
+    key = plain_key(key, plain(x))
     parts = key if type(key) is tuple else (key,)
-    if not _PLAIN_KEYS.issuperset(map(type, parts)):
-        return _pick(x, key=plain(key))  # arrays in the key: the elements are copies
+    if not PLAIN_PARTS.issuperset(map(type, parts)):
+        return _pick(x, key=key)  # arrays in the key: the elements are copies
     y = _slice(x, key, parts)
     return as_view(y, x, lambda x: _slice(x, key, parts), lambda y: written(x, y, key)) if type(y) is Tensor else y
 
@@ -80,20 +79,23 @@ def _place(x: Array, *, key: Any, shape: Shape) -> Rule:
 
     if type(x) is Tensor:  # of an outer level: it records the placing itself
         return _place(x, key=key, shape=shape), (dx,)
-    if _has_repeatable_places(key):
+    if has_integer_arrays(key):
         return scatter_add(x, key, shape), (dx,)
     return _paste(x, key=key, shape=shape), (dx,)
 
 
-def _has_repeatable_places(key: Any) -> bool:
-    """Whether `key` holds integer arrays, which can name one place several times."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return any(isinstance(part, list) or (getattr(part, "ndim", 0) and "bool" not in str(part.dtype)) for part in parts)
-
-
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
     """The slices of `x` at `indices` along `axis`."""
-    return _take(x, indices=plain(indices), axis=0 if axis is None else axis % x.ndim)
+    indices = plain(indices)
+    if axis is None:
+        if x.ndim != 1:
+            raise ValueError(f"take expected an axis for an array of {x.ndim} axes, got none")
+        axis = 0
+    along = axis_of(axis, x.ndim)
+    if indices.ndim == 1:
+        return _take(x, indices=indices, axis=along)
+    flat = _take(x, indices=namespace_of(indices).reshape(indices, (-1,)), axis=along)  # as NumPy, beyond the standard
+    return reshape(flat, (*x.shape[:along], *indices.shape, *x.shape[along + 1 :]))
 
 
 @differentiable
@@ -122,7 +124,7 @@ def _add_slices(x: Array, *, indices: Array, axis: int, length: int) -> Rule:
 
 def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
     """The elements of `x` that `indices`, an array of as many axes, names along `axis`."""
-    return _take_along_axis(x, indices=plain(indices), axis=axis % x.ndim)
+    return _take_along_axis(x, indices=plain(indices), axis=axis_of(axis, x.ndim))
 
 
 @differentiable

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, array_device, namespace_of
-from xpnn.autodiff.broadcasting import axes_of, conjugate, count_of, kept, spread
-from xpnn.autodiff.tape import differentiable
+from xpnn.arrays.namespaces import Array, array_device, is_floating, namespace_of
+from xpnn.autodiff.broadcasting import axes_of, axis_of, conjugate, count_of, kept, spread
+from xpnn.autodiff.tape import constant, differentiable, plain
+from xpnn.autodiff.tensor import Tensor
 
 Axis = int | tuple[int, ...] | None
 Rule = Any  # (value, backward)
 
 
+def _of_integers(name: str, x: Array, dtype: Any, **options: Any) -> Any:
+    """A sum or product counted in a dtype that is not floating: constant almost everywhere."""
+    inner = plain(x)
+    y = getattr(namespace_of(inner), name)(inner, dtype=dtype, **options)
+    return constant(y) if type(x) is Tensor else y
+
+
+def sum(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
+    """The sum of the elements."""
+    if dtype is not None and not is_floating(dtype):
+        return _of_integers("sum", x, dtype, axis=axis, keepdims=keepdims)
+    return _sum(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
 @differentiable
-def sum(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Rule:
+def _sum(x: Array, /, *, axis: Axis, dtype: Any, keepdims: bool) -> Rule:
     shape = x.shape
 
     def dx(dy: Array) -> Array:
@@ -42,9 +58,13 @@ def std(x: Array, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bo
     def dx(dy: Array) -> Array:
         safe = kept(xp.where(y == 0, xp.ones_like(y), y), x.shape, axis)
         centred = x - xp.mean(x, axis=axis, keepdims=True)
-        return kept(dy, x.shape, axis) * centred / (safe * (count_of(x.shape, axis) - correction))
+        return kept(dy, x.shape, axis) * centred / safe * _inverse(count_of(x.shape, axis) - correction)
 
     return y, (dx,)
+
+
+def _inverse(count: float) -> float:
+    return 1 / count if count else inf
 
 
 @differentiable
@@ -54,7 +74,7 @@ def var(x: Array, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bo
     # 2 (x - mean) / (n - correction)
     def dx(dy: Array) -> Array:
         centred = x - xp.mean(x, axis=axis, keepdims=True)
-        return kept(dy, x.shape, axis) * centred * (2 / (count_of(x.shape, axis) - correction))
+        return kept(dy, x.shape, axis) * centred * (2 * _inverse(count_of(x.shape, axis) - correction))
 
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims), (dx,)
 
@@ -81,8 +101,15 @@ def min(x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Rule:
     return _extreme(x, namespace_of(x).min(x, axis=axis, keepdims=keepdims), axis)
 
 
+def cumulative_sum(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+    """The sums of the elements up to each."""
+    if dtype is not None and not is_floating(dtype):
+        return _of_integers("cumulative_sum", x, dtype, axis=axis, include_initial=include_initial)
+    return _cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
+
+
 @differentiable
-def cumulative_sum(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Rule:
+def _cumulative_sum(x: Array, /, *, axis: int | None, dtype: Any, include_initial: bool) -> Rule:
     along = 0 if axis is None else axis
 
     # an element enters all later sums, so its gradient is the sum of theirs: a cumulative sum from the back
@@ -97,14 +124,23 @@ def cumulative_sum(x: Array, /, *, axis: int | None = None, dtype: Any = None, i
     return y, (dx,)
 
 
+def cumulative_prod(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Array:
+    """The products of the elements up to each."""
+    if dtype is not None and not is_floating(dtype):
+        return _of_integers("cumulative_prod", x, dtype, axis=axis, include_initial=include_initial)
+    return _cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
+
+
 @differentiable
-def cumulative_prod(x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Rule:
-    along = 0 if axis is None else axis % x.ndim
+def _cumulative_prod(x: Array, /, *, axis: int | None, dtype: Any, include_initial: bool) -> Rule:
+    along = 0 if axis is None else axis_of(axis, x.ndim)
     before = (slice(None),) * along
 
     # Σ_j≥i dy_j Π_k≤j,k≠i x_k: the product of the elements before i, times s_i = dy_i + x_i+1 s_i+1
     def dx(dy: Array) -> Array:
         xp = namespace_of(dy, x)
+        if x.shape[along] == 0:
+            return xp.zeros_like(x)
         a = xp.astype(x, dy.dtype, copy=False)
         if include_initial:
             dy = dy[(*before, slice(1, None), ...)]
@@ -131,8 +167,15 @@ def _recurrence(b: Array, a: Array, axis: int) -> Array:
     return b
 
 
+def prod(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
+    """The product of the elements."""
+    if dtype is not None and not is_floating(dtype):
+        return _of_integers("prod", x, dtype, axis=axis, keepdims=keepdims)
+    return _prod(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
 @differentiable
-def prod(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Rule:
+def _prod(x: Array, /, *, axis: Axis, dtype: Any, keepdims: bool) -> Rule:
     axes = axes_of(axis, x.ndim)
     order = (*(a for a in range(x.ndim) if a not in axes), *axes)
     back = tuple(order.index(a) for a in range(x.ndim))

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, is_floating, namespace_of
-from xpnn.autodiff.broadcasting import sum_to
+from xpnn.autodiff.broadcasting import axis_of, sum_to
 from xpnn.autodiff.tape import constant, differentiable, plain
 from xpnn.autodiff.tensor import Tensor
 from xpnn.autodiff.writing import as_view
@@ -157,7 +157,7 @@ def _flip(x: Array, /, *, axis: Axis = None) -> Rule:
 @differentiable
 def roll(x: Array, /, shift: int | Shape, *, axis: Axis = None) -> Rule:
     def dx(dy: Array) -> Array:
-        back = tuple(-n for n in shift) if isinstance(shift, tuple) else -shift
+        back = -shift if isinstance(shift, int) else tuple(-n for n in shift)
         return namespace_of(dy).roll(dy, back, axis=axis)
 
     return namespace_of(x).roll(x, shift, axis=axis), (dx,)
@@ -213,8 +213,15 @@ def tile(x: Array, repetitions: Shape, /) -> Rule:
     return namespace_of(x).tile(x, repetitions), (dx,)
 
 
+def _require_arrays(name: str, arrays: Any) -> None:
+    if not isinstance(arrays, list | tuple) or not arrays or not all(hasattr(array, "dtype") for array in arrays):
+        given = [type(a).__name__ for a in arrays] if isinstance(arrays, list | tuple) else type(arrays).__name__
+        raise TypeError(f"{name} expected a list or tuple of arrays, got {given}: make arrays of numbers by xp.asarray")
+
+
 def concat(arrays: Any, /, *, axis: int | None = 0) -> Array:
     """The arrays joined along an existing axis."""
+    _require_arrays("concat", arrays)
     if axis is None:
         arrays, axis = [reshape(array, (-1,)) for array in arrays], 0
     return _concat(*arrays, axis=axis)
@@ -222,7 +229,7 @@ def concat(arrays: Any, /, *, axis: int | None = 0) -> Array:
 
 @differentiable
 def _concat(*arrays: Array, axis: int) -> Rule:
-    along = axis % arrays[0].ndim
+    along = axis_of(axis, arrays[0].ndim)
     stops = [0]
     for array in arrays:
         stops.append(stops[-1] + array.shape[along])
@@ -236,12 +243,13 @@ def _concat(*arrays: Array, axis: int) -> Rule:
 
 def stack(arrays: Any, /, *, axis: int = 0) -> Array:
     """The arrays joined along a new axis."""
+    _require_arrays("stack", arrays)
     return _stack(*arrays, axis=axis)
 
 
 @differentiable
 def _stack(*arrays: Array, axis: int) -> Rule:
-    along = axis % (arrays[0].ndim + 1)
+    along = axis_of(axis, arrays[0].ndim + 1)
 
     def piece(position: int) -> Any:
         return lambda dy: dy[(slice(None),) * along + (position, ...)]
@@ -251,7 +259,7 @@ def _stack(*arrays: Array, axis: int) -> Rule:
 
 def unstack(x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
     """The slices of `x` along `axis`."""
-    along = axis % x.ndim
+    along = axis_of(axis, x.ndim)
     return tuple(x[(slice(None),) * along + (position, ...)] for position in range(x.shape[along]))
 
 
@@ -259,7 +267,9 @@ def diff(
     x: Array, /, *, axis: int = -1, n: int = 1, prepend: Array | None = None, append: Array | None = None
 ) -> Array:
     """The differences between neighbours along `axis`, taken `n` times."""
-    along = (slice(None),) * (axis % x.ndim)
+    if n < 0:
+        raise ValueError(f"diff expected n of 0 or more, got {n}")
+    along = (slice(None),) * axis_of(axis, x.ndim)
     ends = [part for part in (prepend, x, append) if part is not None]
     x = concat(ends, axis=axis) if len(ends) > 1 else x
     for _ in range(n):
