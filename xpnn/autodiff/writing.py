@@ -97,8 +97,6 @@ def write(x: Tensor, key: Any, value: Any) -> None:
     ValueError
         If `x` is a view that cannot be written into.
     """
-    if is_immutable(plain(x)):
-        raise TypeError(f"x[key] = value with a scalar x, which NumPy does not allow either: write x = value{_here()}")
     key = plain_key(key, plain(x))
     _become(x, written(x, _fitting(x, key, value), key))
 

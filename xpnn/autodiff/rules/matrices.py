@@ -182,13 +182,13 @@ def _unknown_columns(dpairs: Array, pairs: Array, shape: tuple[int, ...]) -> Any
 
 def _nan_at_used_pairs(dvectors: Array, pairs: Array) -> Array:
     xp = namespace_of(dvectors)
-    used = xp.any(dvectors != 0, axis=-2)
+    used = xp.any(_beyond_rounding(dvectors), axis=-2)
     return _nan_where(pairs & (xp.expand_dims(used, axis=-2) | xp.expand_dims(used, axis=-1)), dvectors)
 
 
 def _nan_in_columns(dpairs: Array, pairs: Array, shape: tuple[int, ...]) -> Array:
     xp = namespace_of(dpairs)
-    asked = pairs & (dpairs != 0)
+    asked = pairs & _beyond_rounding(dpairs)
     columns = xp.any(asked | xp.matrix_transpose(asked), axis=-2)
     return _nan_where(xp.broadcast_to(xp.expand_dims(columns, axis=-2), shape), dpairs)
 
@@ -207,7 +207,17 @@ def unknown_where(x: Array, places: Array) -> Any:
     def dx(dy: Array) -> Array:
         return unknown_where(dy, places)
 
-    return as_one(unknown_where, lambda x, places: _nan_where(places & (x != 0), x), x, places), (dx, None)
+    return as_one(unknown_where, lambda x, places: _nan_where(places & _beyond_rounding(x), x), x, places), (dx, None)
+
+
+def _beyond_rounding(x: Array) -> Array:
+    """Which elements are more than what rounding leaves of 0, next to the largest of their matrix."""
+    xp = namespace_of(x)
+    if x.size == 0 or x.ndim < 2:
+        return x != 0
+    size = xp.abs(x)
+    largest = xp.max(size, axis=(-2, -1), keepdims=True)
+    return size > largest * (1000 * float(xp.finfo(size.dtype).eps))
 
 
 def _nan_where(places: Array, like: Array) -> Array:
