@@ -44,7 +44,7 @@ class Contender(NamedTuple):
         return f"{self.library}, {self.way}"
 
 
-def xpnn_plain(network: Network) -> Start:
+def xpnn_plain(network: Network, *, compiled: bool = False) -> Start:
     import xpnn
     from xpnn import nn, optim
 
@@ -57,14 +57,19 @@ def xpnn_plain(network: Network) -> Start:
         model.load_state_dict(_named(network))
         optimizer = optim.Adam(model, learning_rate=LEARNING_RATE)
 
-        def step() -> Any:
+        def step(x: Any, t: Any) -> Any:
             loss, gradients = loss_and_gradients(model, x, t)
             optimizer.step(gradients)
             return loss
 
-        return Run(step)
+        chosen = xpnn.compile(step, state=(model, optimizer)) if compiled else step
+        return Run(lambda: chosen(x, t))
 
     return start
+
+
+def xpnn_compiled(network: Network) -> Start:
+    return xpnn_plain(network, compiled=True)
 
 
 def pytorch(network: Network, **options: bool) -> Start:
@@ -204,6 +209,7 @@ def _many_batches(network: Network) -> Start:
 
 CONTENDERS = [
     Contender("xpnn", "plain", xpnn_plain, agreeing=6),
+    Contender("xpnn", "compiled", xpnn_compiled, agreeing=6),
     Contender("PyTorch", "Adam()", pytorch, agreeing=6),
     Contender("PyTorch", "Adam(foreach=True)", lambda network: pytorch(network, foreach=True), agreeing=6),
     Contender("PyTorch", "Adam(fused=True)", lambda network: pytorch(network, fused=True), agreeing=6),

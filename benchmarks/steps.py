@@ -25,7 +25,7 @@ PAUSE = 0.05  # seconds: threads of OpenBLAS and OpenMP keep a core busy for som
 
 
 def measured(network: Network, threads: int, *, rounds: int, seconds: float) -> dict[str, Any]:
-    """The times of all contenders and their ratios to xpnn's.
+    """The times of all contenders and their ratios to xpnn's compiled step.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def _pinned_to(threads: int) -> Callable[[], None] | None:
 def _compare(contenders: list[dict[str, Any]]) -> None:
     """Add to each contender its summary, that of the ratios round by round, and whether it is its library's fastest."""
     present = [contender for contender in contenders if "rounds" in contender]
-    ours = present[0]["rounds"]
+    ours = next((c for c in present if (c["library"], c["way"]) == ("xpnn", "compiled")), present[0])["rounds"]
     for contender in present:
         contender["microseconds"] = summary(contender["rounds"])
         contender["ratio"] = summary([time / own for time, own in zip(contender["rounds"], ours, strict=True)])
@@ -76,7 +76,7 @@ def _compare(contenders: list[dict[str, Any]]) -> None:
 def table(result: dict[str, Any]) -> str:
     threads = result["threads"]
     title = f"{result['network']}, batch {result['batch']}, {threads} thread{'s' if threads > 1 else ''}"
-    rows = [[title, "µs a step", "quartiles", "time / xpnn's", "quartiles", ""]]
+    rows = [[title, "µs a step", "quartiles", "time / compiled", "quartiles", ""]]
     for contender in result["contenders"]:
         name = f"  {contender['library']}, {contender['way']}"
         if "missing" in contender:

@@ -20,13 +20,17 @@ from xpnn.autodiff import (
     vjp,
 )
 from xpnn.autodiff.rules.einsum import einsum
+from xpnn.compiler.compile import CannotRecord, CompileWarning, compile
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CannotRecord",
+    "CompileWarning",
     "Device",
     "DeviceUnavailable",
     "Tensor",
+    "compile",
     "device",
     "differentiable",
     "einsum",

@@ -3,7 +3,8 @@
 State and what the step met from outside lie where they are. What is made from numbers alone is made once. Every other
 result gets a piece of memory, in the order of axes that the recorded array had (a transposed product stays transposed,
 so that its views stay views). A piece is free again after the last call that touches what lies in it, and is then
-given to the next result of its size. Views are made once, of whatever they are views of.
+given to the next result of its size, or handed on by a call that may write over its argument. Views are made once, of
+whatever they are views of.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Buffers:
         self.arrays: dict[int, Any] = {n: v.array for n, v in enumerate(program.values) if v.array is not None}
         self.made: set[int] = set()  # results that need no call in a replay
         self.bytes = 0
-        self._written = {program.storage(call.target) for call in program.calls if call.target >= 0}
-        self._constants: set[int] = set()
+        self._written = program.written()
+        self.constants: set[int] = set()  # those of them that depend on numbers alone
         self._free: dict[int, list[Any]] = {}
         self._blocks: dict[int, Any] = {}
         ends = self._ends()
@@ -42,16 +43,9 @@ class Buffers:
 
     def _ends(self) -> dict[int, list[int]]:
         """For each call, the storages that nothing touches after it."""
-        last: dict[int, int] = {}
-        for position, call in enumerate(self.program.calls):
-            touched = [*self.program.reads(call), *call.results, *([call.target] if call.target >= 0 else [])]
-            for number in touched:
-                last[self.program.storage(number)] = position
-        kept = {self.program.storage(ref.number) for ref in self.program.outputs if type(ref) is Ref}
         ends: dict[int, list[int]] = {}
-        for storage, position in last.items():
-            if storage not in kept:
-                ends.setdefault(position, []).append(storage)
+        for storage, position in self.program.last_touches().items():
+            ends.setdefault(position, []).append(storage)
         return ends
 
     def _place(self, position: int, call: Any, number: int) -> None:
@@ -61,14 +55,14 @@ class Buffers:
         elif self._is_constant(call, value.storage):
             self.arrays[number] = self._once(call)
             self.made.add(number)
-            self._constants.add(number)
+            self.constants.add(number)
         else:
-            self.arrays[number] = self._buffer(number)
+            self.arrays[number] = self._over(call.over, number) if call.over in self._blocks else self._buffer(number)
 
     def _is_constant(self, call: Any, storage: int) -> bool:
         """Whether a result depends on numbers alone, and is never written into."""
         reads = set(self.program.reads(call))
-        pure = call.makes or (bool(reads) and reads <= self._constants)
+        pure = call.makes or (bool(reads) and reads <= self.constants)
         return pure and not call.several and storage not in self._written
 
     def _view(self, call: Any, number: int) -> None:
@@ -80,8 +74,8 @@ class Buffers:
             raise AssertionError(f"{call.name} gave a copy in the plan where it gave a view in the recording")
         self.arrays[number] = array
         self.made.add(number)
-        if base in self._constants:
-            self._constants.add(number)
+        if base in self.constants:
+            self.constants.add(number)
 
     def _once(self, call: Any) -> Any:
         arguments = replaced((call.args, call.kwargs), lambda x: self.arrays[x.number] if type(x) is Ref else x)
@@ -98,13 +92,26 @@ class Buffers:
             block = _aligned(units * ALIGNMENT)
             self.bytes += units * ALIGNMENT
         self._blocks[number] = (units, block)
-        shaped = numpy.empty_like(like, order="K", subok=False)  # only for its strides
-        return numpy.ndarray(like.shape, like.dtype, buffer=block, strides=shaped.strides)
+        return numpy.ndarray(like.shape, like.dtype, buffer=block, strides=_strides(like))
+
+    def _over(self, argument: int, number: int) -> Any:
+        """The memory of an argument that dies here, if the result has its order of axes."""
+        array = self.arrays[argument]
+        if array.strides != _strides(self.recorded[number]):
+            return self._buffer(number)
+        self._blocks[number] = self._blocks.pop(argument)
+        return array
 
     def _release(self, storage: int) -> None:
         if storage in self._blocks:
             units, block = self._blocks.pop(storage)
             self._free.setdefault(units, []).append(block)
+
+
+def _strides(like: Any) -> tuple[int, ...]:
+    """The distances in memory of an array without gaps whose axes lie in the order of those of `like`."""
+    strides: tuple[int, ...] = numpy.empty_like(like, order="K", subok=False).strides
+    return strides
 
 
 def _aligned(size: int) -> Any:

@@ -9,108 +9,374 @@ them. Other shapes, another mode of the model, or other arrays in the state are 
 
 from __future__ import annotations
 
+import copy
+import sys
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from functools import update_wrapper
-from typing import Any
+import warnings
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from functools import WRAPPER_ASSIGNMENTS, update_wrapper
+from typing import Any, Self
 
-from xpnn.arrays.namespaces import namespace_of
-from xpnn.arrays.tree import Tree, flatten
-from xpnn.autodiff.tape import plain
-from xpnn.compiler import rewrites
-from xpnn.compiler.program import Program
-from xpnn.compiler.recorder import CannotRecord, Recorder, lowered
-from xpnn.compiler.state import State
+from xpnn.arrays.tree import Tree
+from xpnn.compiler.aliasing import shared
+from xpnn.compiler.arguments import Arguments
+from xpnn.compiler.plans import Plan
+from xpnn.compiler.recording import Recording, recorded
+from xpnn.compiler.refusals import CannotRecord, CompileWarning
+from xpnn.compiler.state import Key, State
+from xpnn.compiler.traced import active
 
-__all__ = ["CannotRecord", "CompiledStep", "compile"]
+__all__ = ["CannotRecord", "CompileWarning", "CompiledStep", "compile"]
 
 PLANS = 16  # kept for one step; the one used longest ago makes room
+WINDOW = 100  # calls: more new kinds of calls than there are plans within so many are reported
+OBJECTS = 16  # models and optimizers given as arguments that are remembered
 
 
-def compile(step: Callable[..., Any], *, state: Tree = (), rewriting: Any = rewrites.ALL) -> CompiledStep:
-    """`step`, replayed from its third call with arguments of the same shapes on."""
-    return CompiledStep(step, state, rewriting)
+def compile(
+    step: Callable[..., Any],
+    *,
+    state: Tree = (),
+    exact: bool = False,
+    fallback: bool = False,
+    rewriting: Sequence[Callable[[Any], None]] | None = None,
+) -> CompiledStep:
+    """`step` without the Python around its array operations, from its third call with arguments of the same kind on.
+
+    The first two calls run the step as it is and record it; if they did the same, a plan is made that does it again:
+    forward, backward and update alike. Arguments of other shapes, dtypes or strides, other Python arguments, another
+    mode of the model, other options, replaced or moved arrays of the state are recorded anew; up to 16 plans are kept.
+
+    Parameters
+    ----------
+    step
+        A function of arrays, in trees too, that gives arrays, in trees too. It runs on stand-ins for the arrays while
+        it is recorded, so it uses the functions of `xpnn.namespace_of(x)`, as layers do. What else it does (printing,
+        counting) is not done again.
+    state
+        What the step reads and writes beside its arguments: models, optimizers, dictionaries and lists of arrays, in
+        tuples, lists and dictionaries. An array that the step replaces (`state["w"] = w - d`) is written into instead.
+        Models and optimizers that are arguments, or variables that the step reads, count as state too.
+    exact
+        Whether the numbers must be those of the plain step to the last bit. If not, sums may be taken in another order.
+    fallback
+        Whether a step that cannot be recorded runs as it is from then on, with one `CompileWarning`, or raises.
+    rewriting
+        The rewrites of the plan, in order (see `compiler.rewrites`); None: all, or those that keep every bit.
+
+    Returns
+    -------
+    CompiledStep
+        Called like the step. Results are new arrays, which later steps leave alone; where the step gives an argument,
+        an array of its state or a view of one, it is that array, or such a view, as in the plain step. Results that
+        share memory with one another come back as copies, each of its own.
+
+    Raises
+    ------
+    TypeError
+        If the state is of another kind, or its arrays cannot be written in place (JAX, Dask).
+    CannotRecord
+        When called: if the step looks at a number in an array, has shapes that depend on numbers, or does not do the
+        same twice. The state is then as before the call.
+    RuntimeError
+        When called: if the step calls itself.
+
+    Examples
+    --------
+    >>> import numpy, xpnn
+    >>> model = xpnn.nn.Linear(3, 1).initialize(seed=0)
+    >>> optimizer = xpnn.optim.SGD(model, learning_rate=0.1)
+    >>> loss_and_gradients = xpnn.value_and_grad(lambda model, x, t: xpnn.nn.squared_error(model(x), t))
+    >>> def step(x, t):
+    ...     loss, gradients = loss_and_gradients(model, x, t)
+    ...     optimizer.step(gradients)
+    ...     return loss
+    >>> fast_step = xpnn.compile(step, state=(model, optimizer))
+    >>> x, t = numpy.ones((8, 3), dtype="float32"), numpy.ones((8, 1), dtype="float32")
+    >>> losses = [fast_step(x, t) for _ in range(10)]
+    >>> bool(losses[9] < losses[0])
+    True
+    """
+    return CompiledStep(step, state, exact=exact, fallback=fallback, rewriting=rewriting)
 
 
-class Plan:
-    """One recorded step and what replays it."""
+class _Last:
+    """What the last call was like, so that the next like it finds its plan without a look-up."""
 
-    def __init__(self, program: Program, recorder: Recorder, build: Callable[..., Any], rewriting: Any) -> None:
-        from xpnn.compiler.numpy_executor import NumpyExecutor
+    __slots__ = ("kinds", "plan", "token")
 
-        self.program, self.build = program, build
-        for rewrite in rewriting:
-            rewrite(program)
-        self.executor = NumpyExecutor(program, recorder.kept)
-        self.run = self.executor.run
+    def __init__(self, token: Key, kinds: list[Any], plan: Plan) -> None:
+        self.token, self.kinds, self.plan = token, kinds, plan
 
 
 class CompiledStep:
     """What `compile` gives: called like the step."""
 
-    def __init__(self, step: Callable[..., Any], state: Tree, rewriting: Any) -> None:
-        update_wrapper(self, step)
-        self.step, self.state, self.rewriting = step, State(state), rewriting
-        self._plans: OrderedDict[Any, Any] = OrderedDict()
-        self._seen: dict[Any, Program] = {}
+    is_compiled_step = True
+
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        state: Tree,
+        *,
+        exact: bool = False,
+        fallback: bool = False,
+        rewriting: Sequence[Callable[[Any], None]] | None = None,
+    ) -> None:
+        if not callable(step):
+            raise TypeError(f"compile expected a function, got {type(step).__name__}")
+        update_wrapper(self, step, [name for name in WRAPPER_ASSIGNMENTS if hasattr(step, name)], updated=())
+        self.step, self.exact, self.fallback, self.rewriting = step, exact, fallback, rewriting
+        self.state = State(state, step)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._plans: OrderedDict[Any, Plan | None] = OrderedDict()  # None: runs plainly
+        self._first: OrderedDict[Any, Recording] = OrderedDict()  # recorded once so far
+        self._objects: OrderedDict[int, State] = OrderedDict()  # arguments that are state
+        self._last: _Last | None = None
+        self._gave_up = self._warned = self._warned_of_thrashing = False
+        self._changing = 0  # recordings in a row that changed what the key depends on
+        self._calls = 0
+        self._news: deque[tuple[int, str]] = deque(maxlen=PLANS + 1)
+        self._newest: tuple[Any, Any] | None = None
         self._lock = threading.Lock()
+        self._owner = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._gave_up or active.recorder is not None:  # inside another recording: a part of that step
+            return self.step(*args, **kwargs)
         if not self._lock.acquire(blocking=False):
-            raise RuntimeError(f"{self.step.__name__} is running already: a compiled step is not entered twice")
+            self._wait()
+        self._owner = _thread()
         try:
-            leaves, build = flatten((args, kwargs))
-            key = (tuple([_kind(leaf) for leaf in leaves]), self.state.key())
-            plan = self._plans.get(key)
-            if plan is None:
-                return self._recorded(key, leaves, build)
-            found = plan.run(*[leaf for leaf in leaves if hasattr(leaf, "dtype")])
-            return plan.build(found)
+            self._calls += 1
+            last = self._last
+            if last is not None and not kwargs and self.state.key() is last.token:
+                owners = _like(args, last.kinds)
+                if owners is not None and last.token.memory(self.state).is_apart(owners):
+                    return last.plan.replay(args)
+            return self._other(args, kwargs)
         finally:
+            self._owner = 0
             self._lock.release()
 
-    def _recorded(self, key: Any, leaves: list[Any], build: Any) -> Any:
+    def _wait(self) -> None:
+        """Wait for another thread; a step that calls itself would wait forever."""
+        if self._owner == _thread():
+            raise RuntimeError(f"{_name(self.step)} is running already: a compiled step cannot call itself")
+        self._lock.acquire()
+
+    def _other(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call unlike the last."""
+        given = Arguments(args, kwargs)
+        if any(getattr(type(x), "stands_on_another", False) for x in given.arrays):
+            return self.step(*args, **kwargs)  # inside a differentiation, which has to see the step
+        states = [self.state, *map(self._state_of, given.objects)]
+        key = self._key(states, given)
+        if key not in self._plans:
+            for state in states:
+                state.places()  # an optimizer whose parameters were replaced binds them, as in the step
+            key = self._key(states, given)
+        if key not in self._plans:
+            return self._record(key, states, given)
+        self._plans.move_to_end(key)
+        plan = self._plans[key]
+        if plan is None:
+            return self.step(*args, **kwargs)
+        if plan.kinds is not None and not key[2]:
+            self._last = _Last(key[0][0], plan.kinds, plan)
+        return plan.replay(given.arrays)
+
+    def _state_of(self, held: Any) -> State:
+        if id(held) not in self._objects:
+            self._objects[id(held)] = State(held)
+            if len(self._objects) > OBJECTS:
+                self._objects.popitem(last=False)
+        self._objects.move_to_end(id(held))
+        return self._objects[id(held)]
+
+    def _key(self, states: list[State], given: Arguments) -> tuple[tuple[Key, ...], Any, Any]:
+        tokens = tuple([state.key() for state in states])
+        memories = [token.memory(state) for token, state in zip(tokens, states, strict=True)]
+        return tokens, given.structure, shared(given.arrays, memories) if given.arrays else ()
+
+    # Recording
+
+    def _record(self, key: Any, states: list[State], given: Arguments) -> Any:
         """Run the step while it is recorded; the second time, make a plan if both recordings agree."""
-        arrays = [leaf for leaf in leaves if hasattr(leaf, "dtype")] or self.state.arrays()
-        recorder = Recorder(namespace_of(*arrays))
-        saved = self.state.saved()
+        self._notice(key, states)
+        before = self._first.get(key)
+        marks = before.marks() if before is not None else {}
         try:
-            with recorder:
-                for name, array in self.state.named():
-                    recorder.given(array, "state", name)
-                given = [recorder.given(x, "argument") if hasattr(x, "dtype") else x for x in leaves]
-                args, kwargs = build(given)
-                with self.state.swapped(recorder):
-                    result = self.step(*args, **kwargs)
-                outputs, shape = flatten(result)
-                outputs = [plain(output) for output in outputs]
-                recorder.program.outputs = [recorder.ref(output) for output in outputs]
-        except BaseException:
-            self.state.restore(saved)
-            raise
-        before = self._seen.pop(key, None)
-        if before is None:
-            self._seen[key] = recorder.program
-        else:
-            self._compare(before, recorder.program)
-            self._plans[key] = Plan(recorder.program, recorder, shape, self.rewriting)
-            if len(self._plans) > PLANS:
-                self._plans.popitem(last=False)
-        return shape([lowered(output) for output in outputs])
+            recording = recorded(self.step, states, given)
+        except Exception as problem:  # the state is as before
+            if not self.fallback:
+                raise
+            result = self.step(*given.args, **given.kwargs)  # if that raises too, it is the step's own error
+            self._give_up(key, problem)
+            return result
+        try:
+            self._check(key, states, recording)
+            if before is not None:
+                recording.require_same(before, marks)
+                del self._first[key]
+                self._keep(key, Plan(recording, given, self._rewriting()))
+        except CannotRecord as problem:
+            self._first.pop(key, None)
+            if not self.fallback:
+                recording.undo()
+                raise
+            self._give_up(key, problem)
+        result = recording.result
+        recording.forget()
+        return result
 
-    def _compare(self, first: Program, second: Program) -> None:
-        if first.signature() != second.signature():
-            raise CannotRecord("two steps in a row did not do the same")
+    def _check(self, key: Any, states: list[State], recording: Recording) -> None:
+        """Raise if the step changed what Python keeps, or put arrays away."""
+        recording.require_nothing_kept()
+        recording.require_no_hidden_writes()
+        now = tuple([state.key() for state in states])
+        if now == key[0]:
+            self._changing = 0
+            if key not in self._first:
+                self._first[key] = recording
+                if len(self._first) > PLANS:
+                    self._first.popitem(last=False)
+            return
+        self._changing += 1
+        if self._changing > 1:  # once it may be a first use: something made when it was needed
+            what = next(s.changes(a, b) for s, a, b in zip(states, key[0], now, strict=True) if a != b)
+            raise _Hidden(
+                f"the step changed what Python keeps between steps ({what}), which a replay would not: keep numbers "
+                "that change in arrays of the state, or give them as arguments"
+            )
 
-    def plan(self) -> str:
-        """The newest plan's lines, for people."""
-        if not self._plans:
-            return "no plan yet: it is made at the second call with arguments of the same shapes"
-        return str(next(reversed(self._plans.values())).executor.source)
+    def _rewriting(self) -> Sequence[Callable[[Any], None]]:
+        from xpnn.compiler.rewrites.order import ALL, LOOSE
+
+        if self.rewriting is not None:
+            return self.rewriting
+        return ALL if self.exact else (*LOOSE, *ALL)
+
+    def _keep(self, key: Any, plan: Plan | None) -> None:
+        self._plans[key] = plan
+        if len(self._plans) > PLANS:
+            self._plans.popitem(last=False)
+
+    def _give_up(self, key: Any, problem: Exception) -> None:
+        """Run plainly from now on: for calls like this one, or, if the step keeps changing, for all."""
+        self._gave_up |= isinstance(problem, _Hidden)
+        self._keep(key, None)
+        if not self._warned:
+            self._warned = True
+            _warn(f"{_name(self.step)} runs without being compiled: {problem}")
+
+    def _notice(self, key: Any, states: list[State]) -> None:
+        """Report once if most calls are unlike all before."""
+        if key in self._first or self._warned_of_thrashing:
+            return
+        self._news.append((self._calls, self._what_changed(key, states)))
+        self._newest = key
+        if len(self._news) > PLANS and self._calls - self._news[0][0] < WINDOW:
+            self._warned_of_thrashing = True
+            changes = list(dict.fromkeys(what for _, what in self._news if what))
+            _warn(
+                f"{_name(self.step)} was recorded anew {PLANS + 1} times within {WINDOW} calls, which costs more than "
+                f"it gains. What changed: {'; '.join(changes[-4:])}. Pass what changes as an array, or pad to equal "
+                "shapes"
+            )
+
+    def _what_changed(self, key: Any, states: list[State]) -> str:
+        if self._newest is None:
+            return ""
+        old: Any = self._newest
+        for state, a, b in zip(states, old[0], key[0], strict=False):
+            if a != b:
+                return state.changes(a, b)
+        if old[1] != key[1]:
+            return f"an argument: {_difference(old[1], key[1])}"
+        return "which arguments share memory"
+
+    def plan(self) -> Plan | None:
+        """The plan used last, which prints as a list of its calls; None before there is one.
+
+        Examples
+        --------
+        >>> import numpy, xpnn
+        >>> fast = xpnn.compile(lambda x: 2 * x + 1)
+        >>> _ = [fast(numpy.ones(3)) for _ in range(3)]
+        >>> "multiply" in str(fast.plan())
+        True
+        """
+        return next((plan for plan in reversed(self._plans.values()) if plan is not None), None)
+
+    # Copies: plans are made anew, since they hold the arrays of this one's state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "step": self.step, "state": self.state.tree, "exact": self.exact, "fallback": self.fallback,
+            "rewriting": self.rewriting,
+        }  # fmt: skip
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.__init__(saved.pop("step"), saved.pop("state"), **saved)  # type: ignore[misc]
+
+    def __copy__(self) -> Self:
+        made = object.__new__(type(self))
+        made.__setstate__(self.__getstate__())
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A function finds the model where it found it before, so its state stays; a method goes with its object."""
+        step = copy.deepcopy(self.step, memo)
+        tree = self.state.tree if step is self.step else copy.deepcopy(self.state.tree, memo)
+        made = object.__new__(type(self))
+        made.__setstate__({**self.__getstate__(), "step": step, "state": tree})
+        return made
+
+    def __repr__(self) -> str:
+        return f"<compiled {_name(self.step)}, {sum(plan is not None for plan in self._plans.values())} plans>"
 
 
-def _kind(leaf: Any) -> Any:
-    if hasattr(leaf, "dtype"):
-        return (type(leaf), leaf.shape, leaf.dtype)
-    return (type(leaf), leaf)
+class _Hidden(CannotRecord):
+    """The step changes what Python keeps, at every call."""
+
+
+_thread = threading.get_ident
+
+
+def _like(args: tuple[Any, ...], kinds: list[Any]) -> list[Any] | None:
+    """The owners of the arguments' memory if these are all arrays of the given kinds, and it is plain who owns them."""
+    if len(args) != len(kinds):
+        return None
+    owners = []
+    for x, (kind, shape, dtype, strides) in zip(args, kinds, strict=True):
+        if type(x) is not kind or x.shape != shape or x.dtype is not dtype or x.strides != strides:
+            return None
+        base = x.base
+        if base is None:
+            base = x
+        elif type(base) is not kind or base.base is not None:
+            return None
+        owners.append(base)
+    return owners
+
+
+def _name(step: Any) -> str:
+    return getattr(step, "__name__", None) or type(step).__name__
+
+
+def _difference(a: Any, b: Any) -> str:
+    """The first parts that differ."""
+    if type(a) is type(b) is tuple and len(a) == len(b):
+        return next((_difference(x, y) for x, y in zip(a, b, strict=True) if x != y), "")
+    return f"{a!r:.40} -> {b!r:.40}"
+
+
+def _warn(message: str) -> None:
+    frame, level = sys._getframe(1), 2  # the first line that is not ours is what the user can change
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("xpnn."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, CompileWarning, stacklevel=level)

@@ -52,6 +52,9 @@ class Call:
     target: int = -1  # the value that it writes into
     whole: bool = False  # whether the target takes the result as it is, and is not an argument itself
     makes: bool = False  # whether it only makes an array, from numbers
+    over: int = -1  # the argument, read for the last time, in whose memory the result may lie
+    block: int = -1  # which run of elementwise calls on large arrays it belongs to
+    way: str = ""  # another way to compute it that a rewrite chose: 'number', 'product'
     line: str = ""  # the user's line
 
 
@@ -62,6 +65,7 @@ class Program:
     values: list[Value] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)  # Refs, or what the step gave that is no array
+    xp: Any = None  # the library's namespace
 
     def reads(self, call: Call) -> Iterator[int]:
         """The values that `call` reads; a write by key reads what it leaves as it was."""
@@ -69,6 +73,25 @@ class Program:
 
     def storage(self, number: int) -> int:
         return self.values[number].storage
+
+    def touches(self, call: Call) -> list[int]:
+        """The values that `call` reads, makes or writes into."""
+        return [*self.reads(call), *call.results, *([call.target] if call.target >= 0 else [])]
+
+    def last_touches(self) -> dict[int, int]:
+        """For each storage the position of the last call that touches it; what the step gives is touched at the end."""
+        last: dict[int, int] = {}
+        for position, call in enumerate(self.calls):
+            for number in self.touches(call):
+                last[self.storage(number)] = position
+        for ref in self.outputs:
+            if type(ref) is Ref:
+                last[self.storage(ref.number)] = len(self.calls)
+        return last
+
+    def written(self) -> set[int]:
+        """The storages that some call writes into."""
+        return {self.storage(call.target) for call in self.calls if call.target >= 0}
 
     def signature(self) -> list[Any]:
         """What two recordings of one step must have in common."""

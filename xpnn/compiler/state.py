@@ -1,52 +1,148 @@
-"""The arrays of a step's state: where they are kept, and putting others in their places for a time.
+"""The arrays of a step's state: where they are kept, putting others in their places for a time, and what else a plan
+depends on.
 
 An object takes part by a method `recordable_places()`, which gives `(container, key, name)` for each array that it
 holds: `container[key]` is the array. Dictionaries and lists of arrays are containers themselves.
+
+A plan holds as long as these containers hold the same objects, and so do the variables that the step reads (see
+`variables`). That is looked at before each call, by identity, which costs a fraction of a microsecond a container.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
+from operator import is_
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.tree import Tree
+from xpnn.compiler.aliasing import Memory
+from xpnn.compiler.recorder import Recorder
+from xpnn.compiler.refusals import CannotRecord
+from xpnn.compiler.traced import Traced, lowered
+from xpnn.compiler.variables import Variables
 
-__all__ = ["State"]
+__all__ = ["Key", "State"]
+
+_flat, _values = chain.from_iterable, dict.values
+Places = list[tuple[Any, Any, str]]
+
+
+class Key:
+    """What a plan depends on: which objects there are, and the numbers and words among them."""
+
+    __slots__ = ("_hash", "_memory", "held", "parts")
+
+    def __init__(self, held: list[tuple[Any, list[Any], list[Any]]]) -> None:
+        self.held = held  # containers, names and values; kept, so that identities stay theirs
+        self.parts = tuple([tuple(map(_plainly, values)) for _, _, values in held])
+        self._hash = hash(self.parts)
+        self._memory: Memory | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (type(other) is Key and self.parts == other.parts)
+
+    def memory(self, state: State) -> Memory:
+        """Where the state's arrays lie, found once."""
+        if self._memory is None:
+            self._memory = Memory(state.arrays())
+        return self._memory
 
 
 class State:
-    """The state of a step."""
+    """The state of a step: models, optimizers, dictionaries and lists of arrays, and the variables of the step."""
 
-    def __init__(self, tree: Tree) -> None:
-        self.parts = list(_parts(tree))
-        self._watched: list[tuple[Any, list[int], Any]] = []
-        self._key: Any = None
+    def __init__(self, tree: Tree, step: Any = None) -> None:
+        self.tree = tree
+        self._variables = Variables(step)
+        self._dicts: list[dict[Any, Any]] = []  # what is looked at, by kind
+        self._lists: list[Any] = []
+        self._seen: list[Any] = []  # what was in them, and how much in each
+        self._sized: list[Any] = []
+        self._sizes: list[int] = []
+        self._key: Key | None = None
+        self.parts = self._found_parts()
 
-    def _places(self) -> list[tuple[Any, Any, str]]:
+    def _found_parts(self) -> list[Any]:
+        found = {id(part): part for part in [*_parts(self.tree), *self._variables.parts()]}
+        return list(found.values())
+
+    def places(self) -> Places:
+        """Where the arrays are; optimizers whose parameters were replaced bind them first."""
         return [place for part in self.parts for place in part.recordable_places()]
 
-    def key(self) -> Any:
-        """What a plan depends on: which arrays there are, and the options and modes of those that hold them.
+    def key(self) -> Key:
+        """What a plan depends on, found anew only if some container holds other objects than at the last look."""
+        if (
+            self._key is not None
+            and [*map(len, self._sized)] == self._sizes
+            and all(map(is_, self._look(), self._seen))
+        ):
+            return self._key
+        return self._looked()
 
-        All that is found anew only when a dictionary or list holds other objects than at the last look.
-        """
-        for container, ids, _ in self._watched:
-            if [*map(id, container.values() if type(container) is dict else container)] != ids:
-                break
-        else:
-            if self._watched:
-                return self._key
+    def _look(self) -> Iterator[Any]:
+        """All that the containers hold; to compare it takes 25 ns for each object."""
+        values = _flat(map(_values, self._dicts))
+        variables = self._variables.look()
+        return chain(values, _flat(self._lists), variables) if self._lists or variables else values
+
+    def _looked(self) -> Key:
+        self.parts = self._found_parts()
         watched = [container for part in self.parts for container in part.recording_watch()]
-        held = [(c, list(c.values() if isinstance(c, dict) else c)) for c in watched]
-        self._watched = [(c, [*map(id, values)], values) for c, values in held]  # kept, so that ids stay theirs
-        self._key = tuple([tuple(map(_plainly, values)) for _, values in held])
+        watched = list({id(container): container for container in [*watched, *self._variables.watched()]}.values())
+        self._dicts = [container for container in watched if isinstance(container, dict)]
+        self._lists = [container for container in watched if isinstance(container, list)]
+        self._sized = [*self._dicts, *self._lists]
+        self._seen, self._sizes = [*self._look()], [*map(len, self._sized)]
+        self._key = Key([(container, *_content(container)) for container in [*watched, self._variables]])
         return self._key
+
+    def changes(self, before: Key, after: Key) -> str:
+        """What differs between two keys, in words; '' if nothing does."""
+        if before == after:
+            return ""
+        titles = self._titles()
+        pairs = {id(c): (names, values) for c, names, values in before.held}
+        for container, names, values in after.held:
+            title = titles.get(id(container), type(container).__name__)
+            old = dict(zip(*pairs[id(container)], strict=True)) if id(container) in pairs else None
+            if old is None:
+                return f"{title} is new"
+            for name, value in zip(names, values, strict=True):
+                if name not in old:
+                    return f"{title}{_named(name)} is new"
+                if _plainly(old[name]) != _plainly(value):
+                    return f"{title}{_named(name)}: {_shown(old[name])} -> {_shown(value)}"
+            if len(old) > len(names):
+                return f"{title}: {len(old)} entries -> {len(names)}"
+        return "what the state holds"
+
+    def _titles(self) -> dict[int, str]:
+        titles = {id(self._variables): "variable", **self._variables.titles()}
+        for part in self.parts:
+            kind = type(part).__name__
+            if isinstance(part, _Container):
+                titles[id(part.held)] = "state"
+                continue
+            for path, module in part.named_modules() if hasattr(part, "named_modules") else ():
+                titles.setdefault(id(vars(module)), f"{kind}.{path}" if path else kind)
+                for name, value in vars(module).items():
+                    titles.setdefault(id(value), f"{kind}.{path}.{name}" if path else f"{kind}.{name}")
+            titles.setdefault(id(vars(part)), kind)
+            for n, group in enumerate(getattr(part, "groups", ())):
+                titles.setdefault(id(vars(group)), f"{kind} group {n}")
+                titles.setdefault(id(group.options), f"{kind} group {n} options")
+        return titles
 
     def named(self) -> list[tuple[str, Array]]:
         """The arrays with their names, each once."""
-        found = {id(container[key]): (name, container[key]) for container, key, name in reversed(self._places())}
+        found = {id(container[key]): (name, container[key]) for container, key, name in reversed(self.places())}
         return list(found.values())[::-1]
 
     def arrays(self) -> list[Array]:
@@ -58,29 +154,104 @@ class State:
 
     def restore(self, saved: list[tuple[Array, Array]]) -> None:
         for array, copy in saved:
-            array[...] = copy
+            if getattr(getattr(array, "flags", None), "writeable", True):  # what is not was not written either
+                array[...] = copy
 
     @contextmanager
-    def swapped(self, recorder: Any) -> Iterator[None]:
+    def swapped(self, recorder: Recorder) -> Iterator[None]:
         """With arrays that record in the places of the plain ones."""
-        places = [(container, key, container[key]) for container, key, _ in self._places()]
-        traced = {id(array): recorder.given(array, "state") for _, _, array in places}
+        places = [(container, key, name, container[key]) for container, key, name in self.places()]
+        places = [place for place in places if type(place[3]) is not Traced]  # those are swapped by another state
+        traced = {id(array): recorder.given(array, "state", name) for _, _, name, array in places}
         try:
-            for container, key, array in places:
+            for container, key, _, array in places:
                 container[key] = traced[id(array)]
-            for part in self.parts:
-                part.recording_swapped()
+            self._tell()
             yield
+            _write_rebound(recorder, places, traced)
+            for container, key, _, array in places:
+                container[key] = traced[id(array)]
+            self._require_same_places(places)
         finally:
-            for container, key, array in places:
-                container[key] = array
-            for part in self.parts:
-                part.recording_swapped()
+            for container, key, _, array in places:
+                _put(container, key, array)
+            self._tell()
+            for container, key, _ in self.places():  # made by the step
+                container[key] = lowered(container[key])
+
+    def _tell(self) -> None:
+        for part in self.parts:
+            part.recording_swapped()
+
+    def _require_same_places(self, places: list[Any]) -> None:
+        known = {(id(container), key) for container, key, _, _ in places}
+        for container, key, name in self.places():
+            if type(container[key]) is Traced and (id(container), key) not in known:
+                raise CannotRecord(
+                    f"the step added an array to its state, {name}: make it before the first step, and write into it "
+                    "(state[...] = value)"
+                )
+
+
+def _write_rebound(recorder: Recorder, places: list[Any], traced: dict[int, Traced]) -> None:
+    """Where the step put another array in a place of the state: write its numbers into the array that was there."""
+    rebound: dict[int, tuple[str, Any]] = {}
+    for container, key, name, array in places:
+        try:
+            new = container[key]
+        except (KeyError, IndexError):
+            raise CannotRecord(f"the step removed {name} from its state, which a plan cannot do") from None
+        if new is traced[id(array)]:
+            continue
+        if getattr(new, "shape", None) != array.shape or getattr(new, "dtype", None) != array.dtype:
+            raise CannotRecord(
+                f"the step replaced {name} of its state, {array.dtype} of shape {array.shape}, by "
+                f"{getattr(new, 'dtype', type(new).__name__)} of shape {getattr(new, 'shape', None)}: a plan keeps "
+                "shapes and dtypes"
+            )
+        if rebound.setdefault(id(array), (name, new))[1] is not new:
+            raise CannotRecord(f"the step replaced {name}, which several parts of the state share, by two arrays")
+    values = [new for _, new in rebound.values()]
+    if len(values) > 1:  # one may be what another was
+        values = [recorder.call(recorder.xp.asarray, (new,), {"copy": True}, "asarray") for new in values]
+    for number, new in zip(rebound, values, strict=True):
+        recorder.write(traced[number], ..., new)
+
+
+def _put(container: Any, key: Any, array: Array) -> None:
+    if isinstance(container, list) and key >= len(container):
+        container.append(array)
+    else:
+        container[key] = array
+
+
+def _content(container: Any) -> tuple[list[Any], list[Any]]:
+    """The names and values in a container."""
+    if isinstance(container, dict):
+        return list(container), list(container.values())
+    if isinstance(container, list):
+        return list(range(len(container))), list(container)
+    return container.names(), container.look()
 
 
 def _plainly(value: Any) -> Any:
     """What tells two values apart in a key: numbers and words by what they are, all else by identity."""
-    return (type(value), value) if isinstance(value, bool | int | float | str) else id(value)
+    kind = type(value)
+    if kind is float:
+        return (kind, repr(value))  # -0.0 is not 0.0, and NaN is itself
+    return (kind, value) if kind in (int, str, bool, type(None), bytes) else (kind, id(value))
+
+
+def _named(name: Any) -> str:
+    return f"[{name}]" if isinstance(name, int) else f" {name}"
+
+
+def _shown(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return f"an array of shape {value.shape}"
+    return (
+        f"{value!r:.40}" if isinstance(value, int | float | str | bytes | None) else f"another {type(value).__name__}"
+    )
 
 
 def _parts(tree: Tree) -> Iterator[Any]:
@@ -88,6 +259,9 @@ def _parts(tree: Tree) -> Iterator[Any]:
         yield tree
     elif isinstance(tree, dict | list):
         yield _Container(tree)
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            if isinstance(part, dict | list | tuple) or hasattr(part, "recordable_places"):
+                yield from _parts(part)
     elif isinstance(tree, tuple):
         for part in tree:
             yield from _parts(part)
@@ -104,7 +278,7 @@ class _Container:
     def __init__(self, held: Any) -> None:
         self.held = held
 
-    def recordable_places(self) -> list[tuple[Any, Any, str]]:
+    def recordable_places(self) -> Places:
         pairs = self.held.items() if isinstance(self.held, dict) else enumerate(self.held)
         return [(self.held, key, str(key)) for key, array in list(pairs) if hasattr(array, "dtype")]
 

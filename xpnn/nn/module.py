@@ -312,7 +312,10 @@ class Module:
     def recording_watch(self) -> list[Any]:
         """The dictionaries and lists that a recorded step of the model depends on: what its modules hold."""
         modules = [module for _, module in self.named_modules()]
-        return [part for module in modules for part in _containers(module.__dict__)]
+        notes = {
+            id(note) for module in modules for note in (module._kinds, module._children)
+        }  # replaced, never changed
+        return [part for module in modules for part in _containers(module.__dict__) if id(part) not in notes]
 
     def recording_swapped(self) -> None:
         """The arrays were replaced for a time; nothing else refers to them."""

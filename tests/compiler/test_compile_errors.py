@@ -1,0 +1,227 @@
+"""What a compiled step does about errors and about what cannot be recorded; copies and memory."""
+
+import copy
+import gc
+import pickle
+import tracemalloc
+
+import numpy
+import pytest
+from compiler_twins import Experiment, network, normal, training_step
+
+import xpnn
+from xpnn import nn, optim
+
+# Errors
+
+
+def test_an_error_in_a_recording_leaves_the_state_as_before():
+    model = network(dropout=0.5)
+    optimizer = optim.Adam(model, learning_rate=0.1)
+    step, fail = training_step(model, optimizer), [True]
+
+    def failing(x, t):
+        value = step(x, t)
+        x += 1
+        if fail[0]:
+            raise KeyboardInterrupt
+        return value
+
+    fast = xpnn.compile(failing, state=(model, optimizer))
+    before, other = model.state_dict(), optimizer.state_dict()
+    places = [(container, key, container[key]) for container, key, _ in optimizer.recordable_places()]
+    x, t = numpy.ones((3, 4), dtype="float32"), numpy.ones((3, 2), dtype="float32")
+    with pytest.raises(KeyboardInterrupt):
+        fast(x, t)
+    assert all(numpy.array_equal(before[name], array) for name, array in model.state_dict().items())
+    assert all(numpy.array_equal(other[name], array) for name, array in optimizer.state_dict().items())
+    assert all(container[key] is array for container, key, array in places)
+    assert numpy.array_equal(x, numpy.ones((3, 4)))
+    assert xpnn.grad(lambda x: xpnn.namespace_of(x).sum(x))(numpy.ones(2))[0] == 1  # nothing is being recorded
+    fail[0] = False
+    for _ in range(4):
+        fast(x, t)
+    assert int(optimizer.steps) == 4
+
+
+def test_a_wrong_label_is_found_before_anything_is_written():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 3)).initialize(seed=0)
+    optimizer = optim.SGD(model, learning_rate=0.1)
+    loss = xpnn.value_and_grad(lambda model, x, t: nn.cross_entropy(model(x), t))
+
+    def step(x, t):
+        value, gradients = loss(model, x, t)
+        optimizer.step(gradients)
+        return value
+
+    fast = xpnn.compile(step, state=(model, optimizer))
+    x, t = normal(3, 4), numpy.asarray([0, 1, 2])
+    for _ in range(3):
+        fast(x, t)
+    before, other = model.state_dict(), optimizer.state_dict()
+    for wrong in (3, -1):
+        with pytest.raises(ValueError, match=f"labels from 0 to 2 for 3 classes, got {wrong}") as caught:
+            fast(x, numpy.asarray([0, wrong, 1]))
+        assert not getattr(caught.value, "__notes__", [])
+    assert all(numpy.array_equal(before[name], array) for name, array in model.state_dict().items())
+    assert all(numpy.array_equal(other[name], array) for name, array in optimizer.state_dict().items())
+    fast(x, t)
+    assert int(optimizer.steps) == 4
+
+
+def test_an_error_in_the_middle_of_a_replay_says_what_was_written():
+    state = {"count": numpy.zeros(()), "late": numpy.zeros(())}
+
+    def step(x, index):
+        state["count"] += 1
+        picked = xpnn.namespace_of(x).take(x, index, axis=0)
+        state["late"] += 1
+        return picked
+
+    fast = xpnn.compile(step, state=state)
+    for _ in range(3):
+        fast(normal(3), numpy.asarray([0, 2]))
+    with pytest.raises(IndexError) as caught:
+        fast(normal(3), numpy.asarray([0, 7]))
+    assert "count" in caught.value.__notes__[0]
+    assert state["late"] == 3
+    assert numpy.array_equal(fast(numpy.arange(3.0), numpy.asarray([0, 2])), [0, 2])
+
+
+# Fall back
+
+
+def test_what_cannot_be_recorded_runs_plainly_with_one_warning():
+    state = {"w": numpy.zeros(())}
+
+    def step(x):
+        state["w"] += 1
+        return x if x[0] > 0 else -x
+
+    fast = xpnn.compile(step, state=state, fallback=True)
+    words = r"step runs without being compiled: a condition .*test_compile_errors.py:\d+"
+    with pytest.warns(xpnn.CompileWarning, match=words) as seen:  # noqa: PT031 (only the first call warns)
+        for n in range(1, 6):
+            assert fast(numpy.asarray([1.0, 2.0]))[0] == 1
+            assert fast(numpy.asarray([-1.0, 2.0]))[0] == 1
+            assert state["w"] == 2 * n
+        fast(numpy.ones(3))
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+    assert type(state["w"]) is numpy.ndarray
+
+
+def test_numpy_methods_run_plainly_with_one_warning():
+    fast = xpnn.compile(lambda x: x.mean(axis=0), fallback=True)
+    with pytest.warns(xpnn.CompileWarning, match="has no mean"):
+        assert [fast(numpy.ones(2)) for _ in range(4)] == [1, 1, 1, 1]
+
+
+def test_errors_of_the_step_itself_are_raised_with_fallback_too():
+    fast = xpnn.compile(lambda x: x @ numpy.ones(5), fallback=True)
+    with pytest.raises(ValueError, match="matmul"):
+        fast(numpy.ones(3))
+
+
+def test_a_list_that_keeps_results_runs_plainly_and_stays_usable():
+    kept = []
+
+    def step(x):
+        kept.append(2 * x)
+        return x + 1
+
+    fast = xpnn.compile(step, fallback=True)
+    with pytest.warns(xpnn.CompileWarning, match="kept"):  # noqa: PT031
+        for n in range(1, 5):
+            fast(numpy.ones(2))
+            assert len(kept) == n
+    assert [float(y[0]) for y in kept] == [2, 2, 2, 2]
+    assert numpy.array_equal(numpy.asarray(kept[0]), [2, 2])
+    assert numpy.array_equal(kept[0] + kept[1], [4, 4])
+    assert kept[0].sum() == 4
+
+
+def test_hidden_state_runs_plainly_for_good():
+    experiment = Experiment()
+    fast = xpnn.compile(experiment.counting, fallback=True)
+    with pytest.warns(xpnn.CompileWarning, match="count") as seen:
+        assert [int(fast(numpy.ones(()))) for _ in range(8)] == list(range(1, 9))
+    assert len(seen) == 1
+
+
+def test_libraries_that_cannot_be_written_are_refused_by_name(monkeypatch):
+    from types import SimpleNamespace
+
+    from xpnn.compiler import recording
+
+    monkeypatch.setattr(recording, "namespace_of", lambda *arrays: SimpleNamespace(__name__="jax.numpy"))
+    with pytest.raises(TypeError, match=r"compile writes parameters in place, which jax.numpy arrays do not allow"):
+        xpnn.compile(lambda x: x)(numpy.ones(2))
+
+
+def test_a_step_without_arrays_is_refused():
+    with pytest.raises(xpnn.CannotRecord, match="neither the arguments nor the state"):
+        xpnn.compile(lambda: 3)()
+
+
+# Copies and memory
+
+
+def module_level(x):
+    return 2 * x
+
+
+def test_copies_make_plans_of_their_own():
+    fast = xpnn.compile(module_level, exact=True)
+    for _ in range(3):
+        fast(numpy.ones(2))
+    for other in (copy.copy(fast), copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        assert other.plan() is None
+        assert other.exact
+        assert [other(numpy.ones(2))[0] for _ in range(4)] == [2, 2, 2, 2]
+    assert fast.plan() is not None
+
+
+def test_a_copied_method_goes_with_its_object():
+    experiment = Experiment()
+    fast = xpnn.compile(experiment.step, state=(experiment.model, experiment.optimizer))
+    x, t = normal(3, 4), normal(3, 2)
+    for _ in range(3):
+        fast(x, t)
+    other, before = copy.deepcopy(fast), experiment.model.state_dict()
+    for _ in range(4):
+        other(x, t)
+    assert all(numpy.array_equal(before[name], array) for name, array in experiment.model.state_dict().items())
+    assert int(other.step.__self__.optimizer.steps) == 7
+
+
+def test_memory_is_steady_over_ten_thousand_replays():
+    model = nn.Linear(2, 1).initialize(seed=0)
+    optimizer = optim.SGD(model, learning_rate=0.01)
+    fast = xpnn.compile(training_step(model, optimizer), state=(model, optimizer))
+    x, t = normal(4, 2), normal(4, 1)
+    for _ in range(10):
+        fast(x, t)
+    gc.disable()
+    try:
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(10_000):
+            fast(x, t)
+        assert tracemalloc.get_traced_memory()[0] - before < 1000
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
+def test_a_plan_does_not_keep_the_arguments_or_the_arrays_of_its_recording():
+    import weakref
+
+    fast = xpnn.compile(lambda x: 2 * x + 1)
+    x = normal(1000)
+    found = weakref.ref(x)
+    for _ in range(4):
+        fast(x)
+    del x
+    gc.collect()
+    assert found() is None

@@ -1,0 +1,466 @@
+"""Each rewrite: where it helps, where it must keep off, and the same numbers with and without."""
+
+import warnings
+
+import numpy
+import pytest
+
+import xpnn
+from xpnn import nn, optim
+from xpnn.compiler import rewrites
+
+RNG = numpy.random.default_rng(0)
+X = RNG.normal(size=(40, 6))
+
+
+def planned(step, *given, state=(), rewriting=(*rewrites.LOOSE, *rewrites.ALL), calls=4):
+    """The plan's calls after some replays."""
+    fast = xpnn.compile(step, state=state, rewriting=rewriting)
+    for _ in range(calls):
+        result = fast(*given)
+    return fast.plan(), result
+
+
+def names(plan):
+    return [call.name for call in plan.program.calls]
+
+
+def training(layers, x, t, loss_of, optimizer, rewriting, dtype="float32"):
+    """Losses and the last state of eight compiled steps."""
+    model = nn.Sequential(*layers()).initialize(seed=0).to(dtype=dtype)
+    chosen = optimizer(model)
+    loss_and_gradients = xpnn.value_and_grad(lambda model, x, t: loss_of(model(x), t))
+
+    def step(x, t):
+        loss, gradients = loss_and_gradients(model, x, t)
+        chosen.step(gradients)
+        return loss
+
+    if rewriting is None:
+        return [step(x, t) for _ in range(8)], model.state_dict()
+    fast = xpnn.compile(step, state=(model, chosen), rewriting=rewriting)
+    return [fast(x, t) for _ in range(8)], model.state_dict()
+
+
+def numbers(*shape, dtype="float32"):
+    return RNG.normal(size=shape).astype(dtype)
+
+
+NETWORKS = {
+    "binary": (
+        lambda: [nn.Linear(30, 32), nn.ReLU(), nn.Linear(32, 1)], numbers(40, 30),
+        (RNG.random((40, 1)) > 0.5).astype("float32"), nn.binary_cross_entropy_with_logits, optim.Adam,
+    ),
+    "labels": (
+        lambda: [nn.Linear(20, 30), nn.Tanh(), nn.Linear(30, 5)], numbers(50, 20), RNG.integers(0, 5, 50),
+        nn.cross_entropy, lambda model: optim.AdamW(model, learning_rate=optim.warmup(1e-2, steps=3)),
+    ),
+    "shares": (
+        lambda: [nn.Linear(20, 30), nn.GELU(), nn.Linear(30, 5)], numbers(50, 20),
+        RNG.dirichlet(numpy.ones(5), 50).astype("float32"), nn.cross_entropy,
+        lambda model: optim.SGD(model, learning_rate=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    ),
+    "large": (
+        lambda: [nn.Linear(300, 280), nn.ReLU(), nn.Linear(280, 3)], numbers(256, 300), numbers(256, 3),
+        nn.squared_error, optim.Adam,
+    ),
+    "stacked": (
+        lambda: [nn.Linear(6, 10), nn.Sigmoid(), nn.Dropout(0.2), nn.Linear(10, 3)], numbers(4, 5, 6),
+        numbers(4, 5, 3), nn.squared_error, optim.SGD,
+    ),
+}  # fmt: skip
+
+
+def optimizer_of(make):
+    return make if not isinstance(make, type) else lambda model: make(model, learning_rate=1e-2)
+
+
+@pytest.mark.parametrize("without", [None, *rewrites.ALL], ids=lambda r: getattr(r, "__name__", "all"))
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_bits_are_those_of_the_plain_step_with_all_rewrites_and_without_each(network, without):
+    *parts, optimizer = NETWORKS[network]
+    chosen = [rewrite for rewrite in rewrites.ALL if rewrite is not without]
+    losses, state = training(*parts, optimizer_of(optimizer), None)
+    fast_losses, fast_state = training(*parts, optimizer_of(optimizer), chosen)
+    assert losses == fast_losses
+    for a, b in zip(state.values(), fast_state.values(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("rewrite", [*rewrites.ALL, *rewrites.LOOSE], ids=lambda rewrite: rewrite.__name__)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_each_rewrite_alone(network, rewrite):
+    *parts, optimizer = NETWORKS[network]
+    losses, state = training(*parts, optimizer_of(optimizer), None)
+    fast_losses, fast_state = training(*parts, optimizer_of(optimizer), [rewrite])
+    # in another order, sums of up to 256 float32 differ by some 1e-6 of their terms; Adam's quotients, where a gradient
+    # is near 0, by more of the step of 0.01
+    exact = rewrite in rewrites.ALL
+    numpy.testing.assert_allclose(losses, fast_losses, rtol=0 if exact else 1e-4)
+    for a, b in zip(state.values(), fast_state.values(), strict=True):
+        numpy.testing.assert_allclose(a, b, rtol=0, atol=0 if exact else 2e-3)
+
+
+# drop_dead
+
+
+def test_what_nobody_needs_is_left_out():
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        xp.exp(x)
+        y = x + 1
+        xp.reshape(y, (-1,))
+        return y
+
+    assert names(planned(step, X, rewriting=[rewrites.drop_dead])[0]) == ["add"]
+
+
+def test_a_write_through_a_view_is_needed():
+    def step(x):
+        y = x + 1
+        y[0, :] = 0.0
+        part = y[1:, :]
+        part += 1.0
+        return y
+
+    _, result = planned(step, X)
+    assert (result == step(X)).all()
+
+
+def test_writes_to_state_stay():
+    state = {"n": numpy.zeros(())}
+
+    def step(x):
+        state["n"][...] = state["n"] + 1
+        return x + 1
+
+    planned(step, X, state=state, calls=5)
+    assert state["n"] == 5
+
+
+# fold_constants
+
+
+def test_the_gradient_of_a_loss_by_itself_is_made_once():
+    weight = numpy.ones(6)
+
+    def step(x):
+        return xpnn.grad(lambda x: xpnn.namespace_of(x).sum(x * x * weight) / 10)(x)
+
+    unfolded, _ = planned(step, X, rewriting=[rewrites.drop_dead])
+    folded, result = planned(step, X)
+    assert "pow" in names(unfolded)
+    assert "pow" not in names(folded)
+    assert (result == step(X)).all()
+
+
+def test_a_power_by_0_of_nan_is_1_and_by_an_array_is_not_folded():
+    plan, result = planned(lambda x: (x**0, x ** xpnn.namespace_of(x).zeros_like(x)), numpy.asarray([numpy.nan, 0.0]))
+    assert [part.tolist() for part in result] == [[1.0, 1.0], [1.0, 1.0]]
+    plan, _ = planned(lambda x, n: x**n, X, numpy.asarray(0.0))
+    assert names(plan) == ["pow"]
+
+
+def test_ones_that_are_written_into_are_made_anew():
+    def step(x):
+        y = xpnn.namespace_of(x).ones_like(x)
+        y += x
+        return y
+
+    _, result = planned(step, X, calls=6)
+    assert (result == 1 + X).all()
+
+
+# share_equal
+
+
+def test_equal_calls_become_one():
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        return xp.exp(-xp.abs(x)) + 1, xp.exp(-xp.abs(x)) * 2
+
+    plan, result = planned(step, X)
+    assert names(plan).count("exp") == 1
+    for a, b in zip(result, step(X), strict=True):
+        assert (a == b).all()
+
+
+def test_calls_with_other_options_stay_two():
+    step = lambda x: [xpnn.namespace_of(x).sum(x, axis=axis) for axis in (0, 1, 0)]  # noqa: E731
+    plan, result = planned(step, X)
+    assert names(plan).count("sum") == 2
+    for a, b in zip(result, step(X), strict=True):
+        numpy.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_minus_zero_is_another_number_than_zero():
+    step = lambda x: (x * 0.0, x * -0.0)  # noqa: E731
+    _, (a, b) = planned(step, numpy.ones(3))
+    assert numpy.signbit(a).tolist() == [False] * 3
+    assert numpy.signbit(b).tolist() == [True] * 3
+
+
+def test_calls_on_an_array_that_changed_between_them_stay_two():
+    state = {"w": numpy.ones(3)}
+
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        before = xp.exp(state["w"])
+        state["w"] += 1.0
+        after = xp.exp(state["w"])
+        return after - before
+
+    plan, result = planned(step, X, state=state)
+    assert names(plan).count("exp") == 2
+    assert (result != 0).all()
+
+
+def test_calls_whose_results_are_written_into_stay_two():
+    def step(x):
+        a, b = x + 1, x + 1
+        a *= 2.0
+        return a, b
+
+    _, (a, b) = planned(step, X)
+    assert (a == 2 * b).all()
+
+
+def test_random_numbers_are_not_shared():
+    layer = nn.Dropout(0.5)
+    plan, _ = planned(lambda x: layer(x) - layer(x), X, state=layer)
+    assert sum("mask" in name for name in names(plan)) == 2
+
+
+# write_straight
+
+
+def test_all_gradients_are_made_in_the_flat_array():
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 1))
+    optimizer = optim.SGD(model, learning_rate=0.1)
+    loss_and_gradients = xpnn.value_and_grad(lambda model, x: nn.squared_error(model(x), x[:, :1]))
+
+    def step(x):
+        loss, gradients = loss_and_gradients(model, x)
+        optimizer.step(gradients)
+        return loss
+
+    plan, _ = planned(step, X.astype("float32"), state=(model, optimizer))
+    assert "setitem" not in names(plan)
+    assert sum(call.whole for call in plan.program.calls) == 4
+
+
+def test_a_copy_stays_if_the_old_numbers_are_read_before_it():
+    state = {"g": numpy.zeros((40, 6))}
+
+    def step(x):
+        new = x * 2
+        change = new - state["g"]
+        state["g"][...] = new
+        return change
+
+    fast = xpnn.compile(step, state=state)
+    changes = [fast(n * X) for n in range(5)]
+    for n in range(1, 5):
+        numpy.testing.assert_allclose(changes[n], 2 * X, rtol=1e-12)
+
+
+def test_a_copy_stays_if_the_result_is_read_elsewhere():
+    state = {"g": numpy.zeros((40, 6))}
+
+    def step(x):
+        new = x * 2
+        state["g"][...] = new
+        state["g"] += 1.0
+        return new
+
+    _, result = planned(step, X, state=state)
+    assert (result == 2 * X).all()
+
+
+def test_a_result_that_reads_what_it_would_overwrite_is_copied():
+    state = {"g": numpy.ones((6, 6))}
+
+    def step(x):
+        state["g"][...] = state["g"] @ x
+        return x + 0
+
+    x = RNG.normal(size=(6, 6))
+    planned(step, x, state=state, calls=5)
+    expected = numpy.ones((6, 6))
+    for _ in range(5):
+        expected = expected @ x
+    numpy.testing.assert_allclose(state["g"], expected, rtol=1e-12)
+
+
+# as_numbers
+
+
+def scalars(t):
+    xp = xpnn.namespace_of(t)
+    t = xp.astype(t, xp.float64)
+    return 0.001 / (1 - 0.9**t), xp.sqrt(t - 3.0), 1.0 / (t - 3.0), -(t * 0.1 + 2) / 7
+
+
+def said(warning):
+    return str(warning.message).replace("scalar ", "")  # NumPy's scalars and arrays say it in other words
+
+
+def test_numbers_are_those_of_arrays_with_their_warnings():
+    fast = xpnn.compile(scalars, exact=True)
+    for value in (1, 2, 5, 1000, 12345, 2**60 + 1, 3, 0):
+        with warnings.catch_warnings(record=True) as plain_warnings:
+            warnings.simplefilter("always")
+            plain = scalars(numpy.asarray(value))
+        with warnings.catch_warnings(record=True) as fast_warnings:
+            warnings.simplefilter("always")
+            compiled = fast(numpy.asarray(value))
+        assert numpy.asarray(plain).tobytes() == numpy.asarray(compiled).tobytes(), value
+        assert {said(w) for w in plain_warnings} == {said(w) for w in fast_warnings}
+    assert sum(call.way == "number" for call in fast.plan().program.calls) >= 8
+
+
+def test_float32_and_larger_arrays_do_not_become_numbers():
+    step = lambda x: (x + 1) / 3  # noqa: E731
+    for x in (numpy.asarray(0.1, dtype="float32"), numpy.ones(1), numpy.ones((2, 2))):
+        plan, result = planned(step, x)
+        assert not any(call.way for call in plan.program.calls)
+        assert numpy.asarray(result).tobytes() == numpy.asarray(step(x)).tobytes()
+
+
+# reuse_arguments
+
+
+def test_a_chain_lies_in_one_buffer():
+    step = lambda x: xpnn.namespace_of(x).exp((x + 1) * 2) - 3  # noqa: E731
+    plan, result = planned(step, X)
+    assert plan.executor.buffers.bytes == X.nbytes
+    assert (result == step(X)).all()
+
+
+def test_an_argument_that_is_read_later_keeps_its_memory():
+    def step(x):
+        y = x + 1
+        part = y[1:, :]
+        z = y * 2
+        return z + y, part
+
+    _, result = planned(step, X)
+    for a, b in zip(result, step(X), strict=True):
+        assert (a == b).all()
+
+
+# in_blocks
+
+LARGE = RNG.normal(size=(700, 300)).astype("float32")
+
+
+def long_chain(x):
+    xp = xpnn.namespace_of(x)
+    y = xp.maximum(x + x[0, :], 0.0) * 2 - x[:, :1]
+    z = xp.sqrt(y * y + 1.0)
+    z *= y
+    return z, xp.astype(z > 1, x.dtype) * 3
+
+
+def test_large_arrays_run_in_blocks():
+    plan, result = planned(lambda x: long_chain(x + 0), LARGE, rewriting=rewrites.ALL)
+    assert "for " in plan.executor.source
+    for a, b in zip(result, long_chain(LARGE + 0), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_small_arrays_do_not():
+    plan, _ = planned(lambda x: long_chain(x + 0), LARGE[:30], rewriting=rewrites.ALL)
+    assert "for " not in plan.executor.source
+
+
+def test_rows_of_another_block_are_not_read_after_they_are_written():
+    state = {"x": LARGE.copy()}
+
+    def step(y):
+        x = state["x"]
+        x += 1.0
+        x *= x[0, :]  # the first row, which this very call changes
+        x[1:, :] += x[:-1, :]
+        x[1:, :] -= 0.5 * x[:-1, :]
+        xp = xpnn.namespace_of(x)
+        x *= xp.reshape(xp.matrix_transpose(x), (700, 300))
+        return y + 1
+
+    with numpy.errstate(over="ignore", invalid="ignore"):
+        planned(step, X, state=state, rewriting=rewrites.ALL, calls=3)
+        compiled, state["x"] = state["x"], LARGE.copy()
+        for _ in range(3):
+            step(X)
+    assert compiled.tobytes() == state["x"].tobytes()
+
+
+# sums_as_products, rows_by_columns
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("shape", [(40, 6), (1, 300), (300, 1), (70, 70)])
+def test_sums_as_products_are_near_the_sums(shape, axis, keepdims):
+    x = RNG.normal(size=shape).astype("float32")
+
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        return xp.sum(x + 0, axis=axis, keepdims=keepdims), xp.max(x + 0, axis=1, keepdims=keepdims)
+
+    plan, result = planned(step, x)
+    assert any(call.way == "product" for call in plan.program.calls)
+    assert "dot(" in plan.executor.source
+    for a, b in zip(result, step(x), strict=True):
+        assert a.shape == b.shape
+        numpy.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-4)  # up to 4900 terms of size 1, 6e-8 each
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16", "complex64"])
+def test_sums_of_other_dtypes_stay_sums(dtype):
+    x = (10 * X).astype(dtype)
+    plan, result = planned(lambda x: xpnn.namespace_of(x).sum(x + x, axis=0), x)
+    assert not any(call.way for call in plan.program.calls)
+    assert (result == (x + x).sum(axis=0, dtype=result.dtype)).all()
+
+
+def test_long_sums_stay_sums():
+    plan, _ = planned(lambda x: xpnn.namespace_of(x).sum(x + x), numpy.ones(70_000, dtype="float32"))
+    assert not any(call.way == "product" for call in plan.program.calls)
+
+
+def test_infinity_and_nan_pass_through_sums_and_maxima():
+    x = numpy.zeros((40, 6))
+    x[0, 0], x[3, 1], x[5, 2] = numpy.inf, numpy.nan, -numpy.inf
+    _, (total, largest) = planned(lambda x: (lambda y: (y.sum(0), y.max(1)))(_Methods(x + 0)), x)
+    numpy.testing.assert_array_equal(total, x.sum(axis=0))
+    numpy.testing.assert_array_equal(largest, x.max(axis=1))
+
+
+class _Methods:
+    def __init__(self, x):
+        self.x, self.xp = x, xpnn.namespace_of(x)
+
+    def sum(self, axis):
+        return self.xp.sum(self.x, axis=axis)
+
+    def max(self, axis):
+        return self.xp.max(self.x, axis=axis)
+
+
+def test_the_maximum_of_short_rows_is_taken_by_columns_and_of_long_ones_is_not():
+    step = lambda x: xpnn.namespace_of(x).max(x + 0, axis=-1)  # noqa: E731
+    plan, result = planned(step, X)
+    assert [call.way for call in plan.program.calls] == ["", "columns"]
+    assert (result == X.max(axis=-1)).all()
+    for x in (RNG.normal(size=(40, 60)), RNG.normal(size=(4, 6)), RNG.normal(size=(40, 6, 2))):
+        assert not any(call.way for call in planned(step, x)[0].program.calls)
+
+
+def test_exact_leaves_out_what_adds_in_another_order():
+    fast = xpnn.compile(lambda x: xpnn.namespace_of(x).sum(x + 0, axis=0), exact=True)
+    for _ in range(4):
+        fast(X)
+    assert not any(call.way for call in fast.plan().program.calls)
+    known = {rewrite.__name__ for rewrite in (*rewrites.ALL, *rewrites.LOOSE)}
+    assert known | {"ALL", "LOOSE"} == set(rewrites.__all__)

@@ -1,0 +1,154 @@
+"""Every row of the common table, plain against compiled: the function and its gradient, as one step.
+
+Three calls are recorded or replayed in turn with other numbers in the arguments, so that a constant that went stale
+shows. On NumPy with `exact=True` all bits are equal; sums in another order may differ in the last digits.
+"""
+
+import copy
+
+import numpy
+import pytest
+import rows  # noqa: F401 (fills the table)
+from rows.base import ROWS
+from rows.optimizers import OPTIMIZERS
+
+import xpnn
+from xpnn import nn, testing
+from xpnn.arrays.namespaces import is_floating
+from xpnn.arrays.native import to_host
+from xpnn.arrays.tree import flatten
+
+PLACES = {place.name: place for place in testing.places()}
+REFUSED = {
+    "unique_values": "the number of different elements depends on the numbers",
+    "unique_all": "the same",
+    "unique_counts": "the same",
+    "unique_inverse": "the same",
+    "boolean mask": "the number of elements that are picked depends on the mask",
+    "mask of the first axis": "the same",
+    "repeat by an array": "the length is the sum of the array",
+}
+NAMES = [row.name for row in ROWS]
+
+
+def step_of(row):
+    """The row's function and its gradient along fixed directions, as a step."""
+
+    def step(args, dy):
+        wanted = testing._wanted(args, row.options.get("argnums"))
+
+        def some(*chosen):
+            places = dict(zip(wanted, chosen, strict=True))
+            return row.function(*(places.get(n, arg) for n, arg in enumerate(args)))
+
+        y, back = xpnn.vjp(some, *(args[n] for n in wanted))
+        return y, [leaf for tree in back(dy) for leaf in flatten(tree)[0]]
+
+    return step
+
+
+def other_numbers(args, number):
+    """The arguments with other numbers, as near as kinks allow; models are written into."""
+
+    def changed(x):
+        if not is_floating(getattr(x, "dtype", numpy.dtype(int))):
+            return x
+        return x * (1 - 0.004 * number)
+
+    def each(tree):
+        if isinstance(tree, nn.Module):
+            for slot in tree.slots():
+                slot.value[...] = changed(slot.value)
+            return tree
+        if isinstance(tree, dict):
+            return {key: each(part) for key, part in tree.items()}
+        if isinstance(tree, list | tuple):
+            parts = [each(part) for part in tree]
+            return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+        return changed(tree)
+
+    return each(args)
+
+
+def runs(row, place, **options):
+    """Pairs of plain and compiled results, call by call."""
+    args = place.put(row.args)
+    models = copy.deepcopy(args)  # so that both sides write into models of their own
+    step = step_of(row)
+    fast = xpnn.compile(step, **options)
+    plain_args, fast_args = args, models
+    for number in range(5):
+        plain_args, fast_args = (other_numbers(a, number) for a in (plain_args, fast_args))
+        y = row.function(*plain_args)
+        dy = y * 0 + place.put(numpy.cos(numpy.arange(y.size) + number).reshape(y.shape))
+        yield step(plain_args, dy), fast(fast_args, dy)
+    assert fast.plan() is not None
+
+
+def leaves(result):
+    return [numpy.asarray(to_host(leaf)) for leaf in flatten(result)[0]]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in REFUSED], ids=lambda row: row.name)
+def test_row_to_the_last_bit(row):
+    for plain, fast in runs(row, PLACES["numpy"], exact=True):
+        for a, b in zip(leaves(plain), leaves(fast), strict=True):
+            assert a.dtype == b.dtype
+            assert a.shape == b.shape
+            assert numpy.array_equal(a, b, equal_nan=True)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in REFUSED], ids=lambda row: row.name)
+def test_row_with_sums_in_another_order(row):
+    for plain, fast in runs(row, PLACES["numpy"]):
+        for a, b in zip(leaves(plain), leaves(fast), strict=True):
+            assert a.dtype == b.dtype
+            # a few roundings of float64 apart, relative to the largest element, since sums may cancel
+            scale = numpy.max(numpy.abs(a), initial=1)
+            numpy.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13 * scale)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name not in REFUSED], ids=lambda row: row.name)
+def test_row_on_strict(row):
+    if "strict device1" not in PLACES:
+        pytest.skip("array_api_strict is not installed")
+    for plain, fast in runs(row, PLACES["strict device1"], exact=True):
+        for a, b in zip(leaves(plain), leaves(fast), strict=True):
+            assert a.dtype == b.dtype
+            assert numpy.array_equal(a, b, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_row_that_cannot_be_recorded(name):
+    row = next(row for row in ROWS if row.name == name)
+    with pytest.raises(xpnn.CannotRecord, match="depends on the numbers"):
+        list(runs(row, PLACES["numpy"]))
+
+
+@pytest.mark.parametrize("place", ["numpy", "strict device1"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer(name, place):
+    if place not in PLACES:
+        pytest.skip("array_api_strict is not installed")
+    put = PLACES[place].put
+    loss = xpnn.value_and_grad(lambda model, x, t: nn.squared_error(model(x), t))
+    generator = numpy.random.default_rng(1)
+    sides = []
+    for compiled in (False, True):
+        model = nn.Linear(3, 2, dtype="float64").initialize(seed=1).to(PLACES[place].device)
+        optimizer = OPTIMIZERS[name](model)
+
+        def step(x, t, model=model, optimizer=optimizer):
+            value, gradients = loss(model, x, t)
+            optimizer.step(gradients)
+            return value
+
+        sides.append((xpnn.compile(step, state=(model, optimizer), exact=True) if compiled else step, model, optimizer))
+    (plain, *own), (fast, *others) = sides
+    for _ in range(6):
+        x, t = put(generator.standard_normal((5, 3))), put(generator.standard_normal((5, 2)))
+        assert to_host(plain(x, t)) == to_host(fast(x, t))
+        for mine, other in zip(own, others, strict=True):
+            mine, other = mine.state_dict(), other.state_dict()
+            assert all(numpy.array_equal(to_host(mine[key]), to_host(other[key])) for key in mine)
+    assert fast.plan() is not None

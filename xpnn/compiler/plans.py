@@ -1,0 +1,105 @@
+"""A plan: one recorded step, made shorter, and what replays it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from xpnn.arrays.namespaces import Array
+from xpnn.arrays.tree import Tree
+from xpnn.compiler.arguments import Arguments
+from xpnn.compiler.program import Call, Program, each_ref
+from xpnn.compiler.recording import Recording
+
+__all__ = ["Plan"]
+
+
+class Plan:
+    """One recorded step and what replays it; prints as a list of its calls.
+
+    Attributes
+    ----------
+    program
+        The calls, after rewriting.
+    executor
+        What runs them.
+    """
+
+    def __init__(self, recording: Recording, given: Arguments, rewriting: Sequence[Callable[[Program], None]]) -> None:
+        self.program, recorder = recording.program, recording.recorder
+        assert recording.results is not None
+        self.results = recording.results
+        self.held = given.held  # so that identities in the key stay theirs
+        kinds = [(type(x), x.shape, x.dtype, getattr(x, "strides", None)) for x in given.args if hasattr(x, "shape")]
+        plain = not given.kwargs and len(kinds) == len(given.args) and all(type(k[3]) is tuple for k in kinds)
+        self.kinds = kinds if plain and all(hasattr(x, "base") for x in given.args) else None
+        numbers = [recorder.by_id[id(x)] for x in given.arrays]
+        first = {number: position for position, number in reversed(list(enumerate(numbers)))}
+        arguments = [n for n, value in enumerate(self.program.values) if value.kind == "argument"]
+        self._positions = [first[number] for number in arguments]
+        self._all = self._positions == list(range(len(given.arrays)))
+        checks_first(self.program)
+        self.executor: Any = self._executor(recorder, rewriting)
+        self.run = self.executor.run
+        self._single = self.results.single and self.results.plain
+
+    def _executor(self, recorder: Any, rewriting: Any) -> Any:
+        if getattr(recorder.xp, "__name__", "").endswith("compat.numpy"):
+            from xpnn.compiler.numpy_executor import NumpyExecutor
+
+            for rewrite in rewriting:
+                rewrite(self.program)
+            return NumpyExecutor(self.program, recorder.kept)
+        from xpnn.compiler.plain_executor import PlainExecutor
+
+        return PlainExecutor(self.program)
+
+    def replay(self, arrays: Sequence[Array]) -> Tree:
+        """The step's result for these arguments."""
+        try:
+            if self._all:
+                found = self.run(*arrays)
+            else:
+                found = self.run(*[arrays[position] for position in self._positions])
+        except BaseException as problem:
+            self._explain(problem)
+            raise
+        return found[0] if self._single else self.results.build(found)
+
+    def _explain(self, problem: BaseException) -> None:
+        """Say which arrays of the state were written before a replay broke off."""
+        calls = self.program.calls[: self.executor.reached(problem) + 1]
+        names = list(dict.fromkeys(name for call in calls if (name := self._written_name(call))))
+        if names:
+            problem.add_note(
+                "The compiled step broke off in the middle. It may have written, in whole or in part: "
+                + ", ".join(names)
+            )
+
+    def _written_name(self, call: Call) -> str:
+        if call.target < 0:
+            return ""
+        value = self.program.values[call.target]
+        root = self.program.values[value.storage]
+        return "" if root.kind == "result" else value.name or root.name or root.kind
+
+    def __str__(self) -> str:
+        from xpnn.compiler.printing import printed
+
+        return printed(self.program)
+
+    __repr__ = __str__
+
+
+def checks_first(program: Program) -> None:
+    """Move checks of arguments (labels in range) to the front, so that they raise before anything is written."""
+    values = program.values
+    written = {program.storage(call.target) for call in program.calls if call.target >= 0}
+
+    def is_check(call: Call) -> bool:
+        read = [ref.number for ref in each_ref((call.args, call.kwargs))]
+        fixed = all(values[n].kind != "result" and values[n].storage not in written for n in read)
+        return not call.results and call.target < 0 and fixed
+
+    checks = [call for call in program.calls if is_check(call)]
+    program.calls[:] = checks + [call for call in program.calls if not is_check(call)]

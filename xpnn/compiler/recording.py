@@ -1,0 +1,118 @@
+"""One recorded run of a step: what it gave, what it did, and whether a replay would do the same."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from xpnn.arrays.namespaces import namespace_of, require_writable
+from xpnn.arrays.native import to_host
+from xpnn.arrays.tree import Tree
+from xpnn.compiler.arguments import Arguments, Results
+from xpnn.compiler.comparison import difference
+from xpnn.compiler.leaks import holder
+from xpnn.compiler.recorder import Recorder, digest
+from xpnn.compiler.refusals import CannotRecord
+from xpnn.compiler.state import State
+from xpnn.compiler.traced import lowered
+
+__all__ = ["Recording", "recorded"]
+
+
+class Recording:
+    """What one recorded run of a step left behind."""
+
+    def __init__(self, recorder: Recorder, states: list[State], saved: list[Any]) -> None:
+        self.recorder, self.program = recorder, recorder.program
+        self.result: Tree = None
+        self.results: Results | None = None
+        self._states, self._saved = states, saved
+        self.held: list[Any] = []  # so that identities in the key stay theirs
+
+    def undo(self) -> None:
+        """State and arguments as before the run."""
+        for state, saved in zip(self._states, self._saved, strict=True):
+            state.restore(saved)
+        self.recorder.undo()
+
+    def forget(self) -> None:
+        """Let go of what only this run needed."""
+        self.result, self._states, self._saved = None, [], []
+        self.recorder.forget()
+
+    def marks(self) -> dict[int, bytes]:
+        """What the arrays from outside hold now: between two steps anybody may change them."""
+        arrays = {n: self.program.values[n].array for n in self.recorder.outside}
+        return {n: digest(array) for n, array in arrays.items()}
+
+    def require_same(self, first: Recording, marks: dict[int, bytes]) -> None:
+        """Raise if the step did something else than in its `first` run."""
+        if found := difference(first.program, self.program, (marks, self.recorder.outside)):
+            raise CannotRecord(
+                f"two steps in a row did not do the same: {found}. What a step keeps in Python (a counter, a list that "
+                "grows, random numbers of NumPy's) must be an array of the state or an argument"
+            )
+
+    def require_nothing_kept(self) -> None:
+        """Raise if an array of the recording outlives it."""
+        if not self.recorder.alive():
+            return
+        gc.collect()  # what only refers to itself in a circle is not kept
+        kept = self.recorder.alive()
+        if kept:
+            where = holder(kept)
+            raise CannotRecord(
+                f"the step keeps an array in Python ({where}), which a replay would not put there again: return it "
+                "from the step, or write it into an array of the state"
+            )
+
+    def require_no_hidden_writes(self) -> None:
+        """Raise if arrays changed that the recording did not write."""
+        written = {self.program.storage(call.target) for call in self.program.calls if call.target >= 0}
+        values = self.program.values
+        for number, mark in self.recorder.outside.items():
+            if values[number].storage not in written and digest(values[number].array) != mark:
+                raise CannotRecord(
+                    "the step wrote into an array that is not part of its state: name it in compile(step, state=...)"
+                )
+        for saved in self._saved:
+            for array, copy in saved:
+                number = self.recorder.by_id[id(array)]
+                if values[number].storage not in written and to_host(array).tobytes() != to_host(copy).tobytes():
+                    raise CannotRecord(
+                        f"the step wrote into {values[number].name} by another name: use the array that the state holds"
+                    )
+
+
+def recorded(step: Callable[..., Any], states: list[State], given: Arguments) -> Recording:
+    """Run `step` on arrays that record. If it raises, state and arguments are as before."""
+    arrays = given.arrays or [array for state in states for array in state.arrays()]
+    if not arrays:
+        raise CannotRecord("neither the arguments nor the state of the step hold an array, so there is nothing to plan")
+    xp = namespace_of(*arrays)
+    require_writable(xp, "compile")
+    recorder = Recorder(xp)
+    recording = Recording(recorder, states, [state.saved() for state in states])
+    try:
+        with recorder, ExitStack() as swapped:
+            for state in states:
+                for name, array in state.named():
+                    recorder.given(array, "state", name)
+            names = dict(zip(map(id, given.arrays), given.names(), strict=False))
+            args, kwargs = given.replaced(lambda x: recorder.given(x, "argument", names.get(id(x), "")))
+            for state in states:
+                swapped.enter_context(state.swapped(recorder))
+            results = Results(step(*args, **kwargs))
+            del args, kwargs
+            recorder.program.outputs = [recorder.ref(leaf) for leaf in results.leaves]
+            swapped.close()
+    except BaseException:
+        recording.undo()
+        raise
+    recording.held = given.held
+    recording.results, leaves = results, [lowered(leaf) for leaf in results.leaves]
+    results.leaves = []
+    recording.result = results.build(leaves)
+    return recording
