@@ -291,13 +291,18 @@ def _random_like(x: Array, generator: numpy.random.Generator) -> Array:
 
 
 def _to_number(function: Function, args: tuple[Tree, ...], seed: int) -> Function:
-    """`function` made to give one real number: its result times fixed random numbers, summed."""
-    weight = _random_like(function(*args), numpy.random.default_rng(seed))
+    """`function` made to give one real number: its result and the square of it times fixed random numbers, summed.
+
+    The square makes a second derivative pass through the result itself, and not only through the first derivative.
+    """
+    generator = numpy.random.default_rng(seed)
+    value = function(*args)
+    weight, of_square = _random_like(value, generator), _random_like(value, generator)
 
     def number(*arguments: Tree) -> Array:
         y = function(*arguments)
         xp = namespace_of(y, weight)
-        total = xp.sum(y * xp.asarray(weight))
+        total = xp.sum(y * xp.asarray(weight) + y * y * xp.asarray(of_square))
         return xp.real(total) if is_complex(total.dtype) else total
 
     return number

@@ -121,3 +121,14 @@ def test_a_wrong_norm_or_length():
         XP.fft.fft(COMPLEX, norm="unitary")
     with pytest.raises(ValueError, match="0"):
         grad(lambda x: namespace_of(x).sum(namespace_of(x).fft.irfft(x, n=0)))(COMPLEX)
+
+
+@pytest.mark.parametrize("name", ["fftn", "ifftn", "rfftn", "irfftn"])
+def test_axes_named_twice_are_refused(name):
+    def f(x):
+        xp = namespace_of(x)
+        x = x if "r" in name else xp.astype(x, xp.complex128)
+        return xp.sum(xp.abs(getattr(xp.fft, name)(x, axes=(0, -2))))
+
+    with pytest.raises(ValueError, match=r"expected different axes to transform, got \(0, -2\) of 2 axes"):
+        grad(f)(numpy.ones((3, 4)))

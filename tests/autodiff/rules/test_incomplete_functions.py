@@ -70,3 +70,22 @@ def test_the_namespace_has_them_for_scipy():
     assert special.psi is xpnn.special.digamma
     with pytest.raises(AttributeError, match="has no nonsense"):
         special.nonsense  # noqa: B018
+
+
+def test_the_density_of_students_distribution_keeps_its_digits_at_many_degrees_of_freedom():
+    for df in (1e3, 1e8, 1e16):
+        density = xpnn.grad(lambda t, df=df: stdtr(df, t))(numpy.asarray(1.0))
+        # Student's density differs from the normal one by about 1 / (4 df) here
+        numpy.testing.assert_allclose(density, numpy.exp(-0.5) / numpy.sqrt(2 * numpy.pi), rtol=1 / df + 1e-13)
+
+
+def test_fishers_distribution_takes_arrays_on_array_api_strict():
+    strict = array_api_strict
+    x, n, m = (strict.asarray([value], dtype=strict.float64) for value in (1.0, 2.0, 4.0))
+    for function, sign in ((fdtr, 1), (fdtrc, -1)):
+        slope = xpnn.grad(lambda x, f=function: strict_sum(f(n, m, x)))(x)
+        numpy.testing.assert_allclose(float(slope[0]), sign * (1 + 0.5) ** -3.0, rtol=1e-9)  # (1 + x / 2)^-3
+
+
+def strict_sum(x):
+    return xpnn.namespace_of(x).sum(x)

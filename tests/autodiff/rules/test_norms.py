@@ -79,3 +79,26 @@ def test_norms_of_negative_order_are_0_with_gradient_0_beside_a_zero(ord):
         assert norm(x) == 0
         assert not numpy.any(grad(norm)(x))
         assert not numpy.any(grad(lambda x: namespace_of(x).sum(grad(norm)(x)))(x))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "bool"])
+def test_norms_of_integers_are_those_of_the_library(dtype):
+    x = numpy.asarray([[-128, 1], [2, 3]]).astype(dtype)
+    plain = namespace_of(x).linalg
+
+    def norms(linalg, x):
+        of_vectors = [linalg.vector_norm(x, ord=ord, axis=1) for ord in (1, 2, numpy.inf, -numpy.inf)]
+        return of_vectors + [linalg.matrix_norm(x, ord=ord) for ord in (1, numpy.inf, "fro")]
+
+    seen = []
+    grad(lambda y: seen.append(norms(namespace_of(y).linalg, namespace_of(y).asarray(x))) or y)(1.0)
+    for found, expected in zip(seen[0], norms(plain, x), strict=True):
+        assert found.dtype == expected.dtype
+        numpy.testing.assert_array_equal(numpy.asarray(found), expected)
+
+
+def test_the_largest_of_no_elements_is_0_and_has_a_gradient():
+    def f(x):
+        return namespace_of(x).sum(namespace_of(x).linalg.vector_norm(x, ord=numpy.inf, axis=1))
+
+    assert grad(f)(numpy.zeros((3, 0))).shape == (3, 0)

@@ -94,6 +94,8 @@ def ifftn(x: Array, /, *, s: Sequence[int] | None = None, axes: Axes = None, nor
 def _axes(x: Array, s: Sequence[int] | None, axes: Axes) -> tuple[int, ...]:
     """The transformed axes: all, or where only lengths are given the last ones."""
     if axes is not None:
+        if len({axis % x.ndim for axis in axes}) < len(axes):
+            raise ValueError(f"expected different axes to transform, got {tuple(axes)} of {x.ndim} axes")
         return tuple(axes)
     return tuple(range(x.ndim - (x.ndim if s is None else len(s)), x.ndim))
 

@@ -8,7 +8,6 @@ These are the functions that SciPy's tests need for their p-values; `namespace` 
 
 from __future__ import annotations
 
-from math import log, pi
 from typing import Any
 
 from xpnn.arrays import incomplete_function, native
@@ -123,10 +122,10 @@ def stdtr(df: Array, t: Array) -> Rule:
     shape = t.shape
     df, t = _arrays("stdtr", df, t)
 
-    # Γ((df + 1) / 2) / (√(π df) Γ(df / 2)) (1 + t² / df)^(-(df + 1) / 2)
+    # (1 + t² / df)^(-(df + 1) / 2) / (√df B(df / 2, 1 / 2)): two gamma functions would cancel all digits at large df
     def dt(dy: Array) -> Array:
         xp = namespace_of(df, t)
-        front = gammaln((df + 1) / 2) - gammaln(df / 2) - 0.5 * (log(pi) + xp.log(df))
+        front = -betaln(df / 2, xp.full_like(df, 0.5)) - 0.5 * xp.log(df)
         return sum_to(dy * xp.exp(front - (df + 1) / 2 * xp.log1p(t * t / df)), shape)
 
     return as_one(stdtr, _stdtr, df, t), (None, dt)
@@ -141,7 +140,8 @@ def fdtr(dfn: Array, dfd: Array, x: Array) -> Array:
     >>> fdtr(2.0, 2.0, numpy.asarray([0.0, 1.0, 3.0])).round(12)  # x / (1 + x)
     array([0.  , 0.5 , 0.75])
     """
-    return betainc(dfn / 2, dfd / 2, dfn * x / (dfd + dfn * x))
+    scaled = _scaled(dfn, x)
+    return betainc(dfn / 2, dfd / 2, scaled / (scaled + dfd))
 
 
 def fdtrc(dfn: Array, dfd: Array, x: Array) -> Array:
@@ -153,7 +153,13 @@ def fdtrc(dfn: Array, dfd: Array, x: Array) -> Array:
     >>> fdtrc(2.0, 2.0, numpy.asarray([0.0, 1.0, 3.0])).round(12)
     array([1.  , 0.5 , 0.25])
     """
-    return betainc(dfd / 2, dfn / 2, dfd / (dfd + dfn * x))
+    return betainc(dfd / 2, dfn / 2, namespace_of(x).divide(dfd, _scaled(dfn, x) + dfd))
+
+
+def _scaled(dfn: Array, x: Array) -> Array:
+    """`dfn * x`, as a function: an array of array_api_strict on the left does not give way to a Tensor."""
+    require_real_floating("fdtr", x)
+    return namespace_of(dfn, x).multiply(x, dfn)
 
 
 def _arrays(who: str, *arrays: Any) -> tuple[Array, ...]:

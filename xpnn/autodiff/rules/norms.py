@@ -9,11 +9,12 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.autodiff.broadcasting import kept
+from xpnn.arrays.namespaces import Array, is_floating, namespace_of
+from xpnn.autodiff.broadcasting import count_of, kept
 from xpnn.autodiff.rules.eigenvalues import svdvals
 from xpnn.autodiff.rules.shaping import reshape
-from xpnn.autodiff.tape import differentiable, plain
+from xpnn.autodiff.tape import constant, differentiable, plain
+from xpnn.autodiff.tensor import Tensor
 
 Axis = int | tuple[int, ...] | None
 Rule = Any  # (value, backward)
@@ -25,12 +26,21 @@ def vector_norm(x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: 
     For ord 0 it is the number of elements that are not 0: its derivative is 0. At elements that are 0 the derivative
     is 0, also for ord < 1, where it is infinite.
     """
+    if not is_floating(x.dtype):
+        return _of_integers("vector_norm", x, axis=axis, keepdims=keepdims, ord=ord)
     xp = namespace_of(x)
+    if ord == 1 or (ord in (inf, -inf) and count_of(x.shape, axis) == 0):
+        return xp.sum(xp.abs(x), axis=axis, keepdims=keepdims)
     if ord in (inf, -inf):
         return (xp.max if ord > 0 else xp.min)(xp.abs(x), axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return xp.sum(xp.abs(x), axis=axis, keepdims=keepdims)
     return _power_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+
+
+def _of_integers(name: str, x: Array, **options: Any) -> Any:
+    """A norm of integers or truth values, which have no derivative: that of the library, in the dtype that it gives."""
+    inner = plain(x)
+    y = getattr(namespace_of(inner).linalg, name)(inner, **options)
+    return constant(y) if type(x) is Tensor else y
 
 
 @differentiable
@@ -65,6 +75,8 @@ def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str | None 
     """
     if x.ndim < 2:
         raise ValueError(f"matrix_norm expected matrices, got shape {x.shape}")
+    if not is_floating(x.dtype):
+        return _of_integers("matrix_norm", x, keepdims=keepdims, ord=ord)
     if ord is None or ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     xp = namespace_of(x)
