@@ -81,3 +81,23 @@ def test_other_libraries_and_float32(function):
     small = function(numpy.float32(a), numpy.float32(x))
     assert small.dtype == numpy.float32
     numpy.testing.assert_allclose(small, function(a, x), rtol=1e-5)
+
+
+def test_what_is_not_defined_or_not_known_is_nan():
+    two = numpy.asarray(2.0)
+    for y in (
+        gammainc(two, numpy.asarray(-1.0)),
+        gammaincc(numpy.asarray(-0.3), numpy.asarray(1.0)),
+        gammainc(numpy.asarray(1e5), numpy.asarray(1e5)),  # 400 terms would give 0.40 for 0.50
+        betainc(two, two, numpy.asarray(1.5)),
+        betainc(two, two, numpy.asarray(-0.5)),
+        betainc(numpy.asarray(-0.3), two, numpy.asarray(0.5)),
+    ):
+        assert numpy.isnan(y)
+
+
+def test_students_distribution_near_0_keeps_small_steps():
+    special = pytest.importorskip("scipy.special")
+    for df, t in ((75.1, 7.46e-8), (918.6, -0.0015), (3.0, 0.3), (3.0, -0.3), (1.0, 0.0)):
+        found = stdtr(numpy.asarray(df), numpy.asarray(t))
+        numpy.testing.assert_allclose(found, special.stdtr(df, t), rtol=1e-14)
