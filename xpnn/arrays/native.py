@@ -80,12 +80,22 @@ def scatter_add(updates: Array, indices: Any, shape: tuple[int, ...]) -> Array:
     if _is_library(xp, "numpy"):
         numpy.add.at(total, indices, updates)
         return total
-    if _is_library(xp, "cupy"):
+    if _is_library(xp, "cupy") and updates.dtype.name in _ADDED_BY_CUPY:
         import cupy
 
-        cupy.add.at(total, indices, updates)
+        for part, of_updates in zip(_parts(total), _parts(updates), strict=True):
+            cupy.add.at(part, indices, of_updates)
         return total
     return _scatter_add_by_products(xp, updates, indices, total)
+
+
+# What CUDA adds atomically; complex numbers are two of these.
+_ADDED_BY_CUPY = frozenset("int32 int64 uint32 uint64 float16 float32 float64 complex64 complex128".split())
+
+
+def _parts(x: Array) -> tuple[Array, ...]:
+    """Views of the real and the imaginary part, or `x` itself."""
+    return (x.real, x.imag) if x.dtype.kind == "c" else (x,)
 
 
 def _scatter_add_by_products(xp: Namespace, updates: Array, indices: Any, total: Array) -> Array:

@@ -32,8 +32,8 @@ def inv(x: Array, /) -> Rule:
 
 @differentiable
 def solve(a: Array, b: Array, /) -> Rule:
-    y = namespace_of(a, b).linalg.solve(a, b)
     vector = b.ndim == 1
+    y = namespace_of(a, b).linalg.solve(*((a, b) if vector else _of_one_stack(a, b)))
 
     # Giles 2.3.1: dB = A⁻ᴴ dY, dA = -dB Yᴴ
     def columns(dy: Array) -> Array:
@@ -49,6 +49,15 @@ def solve(a: Array, b: Array, /) -> Rule:
         return sum_to(gradient[..., 0] if vector else gradient, b.shape)
 
     return y, (da, db)
+
+
+def _of_one_stack(a: Array, b: Array) -> tuple[Array, Array]:
+    """Matrices broadcast to stacks of one shape, which CuPy's solve does not do."""
+    if a.shape[:-2] == b.shape[:-2]:
+        return a, b
+    xp = namespace_of(a, b)
+    stack = xp.broadcast_arrays(a[..., :1, :1], b[..., :1, :1])[0].shape[:-2]
+    return xp.broadcast_to(a, (*stack, *a.shape[-2:])), xp.broadcast_to(b, (*stack, *b.shape[-2:]))
 
 
 @differentiable
