@@ -6,6 +6,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import pytest  # noqa: E402 (the threads must be set before NumPy loads)
+from elsewhere import ELSEWHERE, PLACES, device_named  # noqa: E402
 
 from xpnn.arrays.probe import examine  # noqa: E402
 
@@ -23,3 +24,15 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {reason}"))
+
+
+@pytest.fixture(params=ELSEWHERE, scope="module")
+def elsewhere(request):
+    """Another device than NumPy's: array_api_strict's device1, and a GPU."""
+    return device_named(request.param)
+
+
+@pytest.fixture(params=PLACES, scope="module")
+def place(request):
+    """NumPy's device, array_api_strict's device1, and a GPU."""
+    return device_named(request.param)

@@ -1,13 +1,13 @@
 """The gamma function's relatives from standard functions, against 40-digit arithmetic and SciPy."""
 
-import array_api_strict
 import numpy
 import pytest
+from elsewhere import rounding
 
 from xpnn.arrays import gamma_function
+from xpnn.arrays.devices import device_of
 from xpnn.arrays.gamma_function import betaln, digamma, gammaln, polygamma
 
-DEVICE = array_api_strict.Device("device1")
 INF, NAN = numpy.inf, numpy.nan
 
 
@@ -151,12 +151,14 @@ def test_gammaln_grows_to_infinity_where_it_should():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("function", [gammaln, digamma, trigamma, third, lambda x: betaln(x * x, x * x + 0.5)])
-def test_strict_gives_the_numbers_of_numpy(function, dtype):
+def test_numbers_elsewhere_are_those_of_numpy(elsewhere, function, dtype):
     host = numpy.linspace(-6.1, 12, 2 * 3 * 5).reshape(2, 3, 5).astype(dtype)
-    x = array_api_strict.asarray(host, device=DEVICE)
+    x = elsewhere.asarray(host)
     y = function(x)
-    assert (y.shape, y.dtype, y.device) == (x.shape, x.dtype, DEVICE)
-    numpy.testing.assert_array_equal(numpy.from_dlpack(y), function(host), strict=True)
+    assert (y.shape, y.dtype, device_of(y)) == (x.shape, x.dtype, elsewhere)
+    # on a GPU a few roundings of log and sin, relative to the terms, which reach 10 and cancel near zeros
+    rtol = rounding(elsewhere, dtype, units=64)
+    numpy.testing.assert_allclose(elsewhere.to_host(y), function(host), rtol=rtol, atol=10 * rtol, strict=True)
 
 
 @pytest.mark.parametrize("function", [gammaln, digamma, trigamma])

@@ -12,14 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import array_api_strict
 import numpy
 import pytest
 
 from xpnn.arrays import _philox
 from xpnn.arrays._philox import CUDA_SOURCE, four_words, words_in_standard_functions, words_on_cuda, words_on_numpy
+from xpnn.arrays.devices import Device, device_of
 
-DEVICE = array_api_strict.Device("device1")
 TOP = 2**64 - 1
 
 # The lines "philox4x64 10" of kat_vectors in Random123, the authors' own library: counter, key, result.
@@ -55,12 +54,12 @@ CASES = [
 
 
 @published
-def test_standard_functions_give_the_published_numbers(counter: list[int], key: list[int], expected: list[int]) -> None:
-    for xp, device in ((numpy, None), (array_api_strict, DEVICE)):
-        words = four_words(
-            tuple(xp.full((1,), word, dtype=xp.uint64, device=device) for word in counter), (key[0], key[1])
-        )
-        assert [int(word[0]) for word in words] == expected
+def test_standard_functions_give_the_published_numbers(
+    place: Device, counter: list[int], key: list[int], expected: list[int]
+) -> None:
+    given = (place.asarray(numpy.asarray([word], dtype="uint64")) for word in counter)
+    words = four_words(tuple(given), (key[0], key[1]))
+    assert [int(word[0]) for word in words] == expected
 
 
 @published
@@ -102,13 +101,13 @@ def test_numpy_keeps_no_state_between_calls_or_threads() -> None:
 
 
 @pytest.mark.parametrize("kind", ["int", "array"])
-def test_strict_gives_the_bits_of_numpy(kind: str) -> None:
+def test_standard_functions_give_the_bits_of_numpy(elsewhere: Device, kind: str) -> None:
     for count, key, step in CASES:
-        given = step if kind == "int" else array_api_strict.asarray(step, dtype=array_api_strict.int64, device=DEVICE)
-        words = words_in_standard_functions(array_api_strict, count, key, given, DEVICE)
+        given = step if kind == "int" else elsewhere.asarray(step, dtype="int64")
+        words = words_in_standard_functions(elsewhere.xp, count, key, given, elsewhere.array_device)
         assert words.shape == (count,)
-        assert words.device == DEVICE
-        numpy.testing.assert_array_equal(numpy.from_dlpack(words), words_on_numpy(count, key, step), strict=True)
+        assert device_of(words) == elsewhere
+        numpy.testing.assert_array_equal(elsewhere.to_host(words), words_on_numpy(count, key, step), strict=True)
 
 
 @pytest.mark.parametrize("kind", ["int", "array"])
