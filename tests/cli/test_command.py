@@ -36,6 +36,13 @@ def test_errors_that_a_user_can_mend_take_one_line(error, code, said, capsys):
     assert re.fullmatch(said if "*" in said else re.escape(said), found)
 
 
+def test_notes_of_an_error_are_said(capsys):
+    error = MemoryError("Out of memory")
+    error.add_note("A smaller batch_size needs less.")
+    assert run_command(raising(error), argparse.Namespace()) == 1
+    assert capsys.readouterr().err == "error: Out of memory A smaller batch_size needs less.\n"
+
+
 @pytest.mark.parametrize("error", [TypeError("a defect"), KeyError("a defect"), ZeroDivisionError()])
 def test_defects_pass_through(error):
     with pytest.raises(type(error)):

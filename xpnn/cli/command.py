@@ -111,7 +111,8 @@ def run_command(run: Callable[[argparse.Namespace], int | None], arguments: argp
 def _say(error: Exception, code: int, verbose: bool) -> int:
     if verbose:
         traceback.print_exception(error)
-    print("error:", " ".join(str(error).split()) or type(error).__name__, file=sys.stderr)
+    words = " ".join([str(error) or type(error).__name__, *getattr(error, "__notes__", [])]).split()
+    print("error:", " ".join(words), file=sys.stderr)
     return code
 
 

@@ -190,6 +190,8 @@ class Trainer:
         FloatingPointError
             If the loss of an epoch, or a parameter after it, is not finite. After this or any other error inside an
             epoch, model and optimizer are as before that epoch.
+        MemoryError
+            If a batch does not fit into memory; on a GPU it is CuPy's OutOfMemoryError.
         """
         require_whole("epochs", epochs, 0)
         batch_indices(1, batch_size, seed=self.seed)
@@ -241,9 +243,14 @@ class Trainer:
             self.model.train()
             loss = self._mean_loss_while_training(data, batch_size, shuffle)
             self._require_finite(loss)
-        except BaseException:  # an interruption too
+        except BaseException as error:  # an interruption too
             self.model.load_state_dict(before[0])
             self.optimizer.load_state_dict(before[1])
+            if isinstance(error, MemoryError):  # CuPy's OutOfMemoryError is one
+                error.add_note(
+                    f"It broke off in epoch {self.epoch + 1} on {self.place.name}: model and optimizer are as before "
+                    "that epoch. A smaller batch_size needs less memory"
+                )
             raise
         finally:
             self.model.eval()
