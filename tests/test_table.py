@@ -21,6 +21,7 @@ from xpnn.autodiff.namespace import FFT_RULES, LINALG_RULES, STANDARD_RULES
 
 PLACES = {place.name: place for place in testing.places()}
 NAMES = [row.name for row in ROWS]
+GPU = pytest.param("cupy", marks=pytest.mark.gpu)
 
 
 @pytest.mark.parametrize("place", ["read-only numpy", "strict device1"])
@@ -31,7 +32,7 @@ def test_row(row, place):
     testing.check(row.function, *row.args, where=[PLACES["numpy"], PLACES[place]], **row.options)
 
 
-@pytest.mark.parametrize("place", ["numpy", "strict device1"])
+@pytest.mark.parametrize("place", ["numpy", "strict device1", GPU])
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
 def test_the_gradient_can_be_differentiated_by_the_one_it_comes_from(row, place):
     # x is not differentiated by here, so that backward functions meet a Tensor beside plain arrays

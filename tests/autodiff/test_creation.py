@@ -10,7 +10,6 @@ from xpnn.autodiff.namespace import (
     namespace_over,
 )
 
-DEVICE1 = array_api_strict.Device("device1")
 NUMPY = namespace_of(numpy.ones(1))
 OVER = {"numpy": namespace_over(NUMPY), "strict": namespace_over(array_api_strict)}
 X = numpy.asarray([0.5, -1.5, 2.25])

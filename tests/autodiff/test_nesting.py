@@ -2,7 +2,6 @@
 
 import itertools
 
-import array_api_strict
 import numpy
 import pytest
 
@@ -14,18 +13,14 @@ from xpnn.arrays.native import to_host
 # torch.func scripts functions when it is first used
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
-STRICT = array_api_strict.Device("device1")
-
 
 def on_numpy(x):
     return numpy.asarray(x, dtype="float64")
 
 
-def on_strict(x):
-    return array_api_strict.asarray(x, dtype=array_api_strict.float64, device=STRICT)
-
-
-PLACES = pytest.mark.parametrize("put", [on_numpy, on_strict], ids=["numpy", "strict"])
+@pytest.fixture
+def put(place):
+    return lambda x: place.asarray(x, dtype="float64")
 
 
 def total(x):
@@ -61,7 +56,6 @@ def wave_derivatives(x):
     return [x * s, s + 2 * x * c, 4 * c - 4 * x * s, -12 * s - 8 * x * c]
 
 
-@PLACES
 @pytest.mark.parametrize("names", [*itertools.product(ONCE, repeat=2)], ids=" of ".join)
 def test_any_transform_of_any_other(names, put):
     f = wave
@@ -78,7 +72,6 @@ def test_any_transform_to_third_order(names):
     numpy.testing.assert_allclose(f(on_numpy(0.7)), wave_derivatives(0.7)[3], rtol=1e-13)  # rounding
 
 
-@PLACES
 @pytest.mark.parametrize("once", ONCE)
 @pytest.mark.parametrize("twice", TWICE)
 def test_hessians_of_derivatives_and_derivatives_of_hessians(once, twice, put):
@@ -90,7 +83,6 @@ def test_hessians_of_derivatives_and_derivatives_of_hessians(once, twice, put):
 # Confusion of levels
 
 
-@PLACES
 @pytest.mark.parametrize("inner", [name for name in ONCE if "recomputed" not in name])  # it refuses closures
 @pytest.mark.parametrize("outer", ONCE)
 def test_perturbations_are_not_confused(outer, inner, put):
@@ -168,7 +160,6 @@ def test_a_gradient_penalty():
         numpy.testing.assert_allclose(ours[i][j], expected[i][j].numpy(), rtol=1e-10, atol=1e-11)
 
 
-@PLACES
 def test_third_derivatives_of_an_array_function_as_in_pytorch(put):
     torch = pytest.importorskip("torch")
     x = numpy.asarray([0.3, -1.2, 0.8])

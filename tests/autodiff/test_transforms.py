@@ -9,6 +9,7 @@ import pytest
 import xpnn
 import xpnn.testing
 from xpnn import grad, nn, stop_gradient, value_and_grad, vjp
+from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.autodiff.tape import differentiable
 
@@ -273,15 +274,11 @@ def test_several_outputs():
     assert grad(grad(lambda x: both(x * x)[1]))(2.0) == 6.0
 
 
-def test_gradients_stay_on_the_device_and_read_nothing():
-    strict = pytest.importorskip("array_api_strict")
-    device = strict.Device("device1")
-    x = strict.asarray([1.0, 2.0], device=device)
+def test_gradients_stay_on_the_device_and_read_nothing(elsewhere):
+    x = elsewhere.asarray([1.0, 2.0])
     with xpnn.testing.no_device_reads():
         gradient = grad(lambda x: strict_total(x * x))(x)
-    assert gradient.device == device
-    with xpnn.testing.no_device_reads(), pytest.raises(AssertionError, match="device value was read"):
-        bool(x[0])
+    assert device_of(gradient) == elsewhere
 
 
 def strict_total(x):

@@ -29,6 +29,7 @@ REFUSED = {
     "repeat by an array": "the length is the sum of the array",
 }
 NAMES = [row.name for row in ROWS]
+GPU = pytest.param("cupy", marks=pytest.mark.gpu)
 
 
 def step_of(row):
@@ -108,11 +109,12 @@ def test_row_with_sums_in_another_order(row):
             numpy.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13 * scale)
 
 
+@pytest.mark.parametrize("place", ["strict device1", GPU])
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name not in REFUSED], ids=lambda row: row.name)
-def test_row_on_strict(row):
-    if "strict device1" not in PLACES:
+def test_row_elsewhere(row, place):
+    if place not in PLACES:
         pytest.skip("array_api_strict is not installed")
-    for plain, fast in runs(row, PLACES["strict device1"], exact=True):
+    for plain, fast in runs(row, PLACES[place], exact=True):
         for a, b in zip(leaves(plain), leaves(fast), strict=True):
             assert a.dtype == b.dtype
             assert numpy.array_equal(a, b, equal_nan=True)
@@ -125,7 +127,7 @@ def test_row_that_cannot_be_recorded(name):
         list(runs(row, PLACES["numpy"]))
 
 
-@pytest.mark.parametrize("place", ["numpy", "strict device1"])
+@pytest.mark.parametrize("place", ["numpy", "strict device1", GPU])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer(name, place):
     if place not in PLACES:
