@@ -3,20 +3,18 @@
 import array_api_strict
 import numpy
 import pytest
+from elsewhere import EVERYWHERE
 from hypothesis import given
 from hypothesis import strategies as st
 
 import xpnn
 from xpnn import nn, optim
-from xpnn.arrays.devices import Device
 from xpnn.arrays.native import to_host
 from xpnn.arrays.random import permutation
 from xpnn.training import Trainer, batch_indices, split
 from xpnn.training.data import prepared, prepared_weight, require_whole
 
 CPU = xpnn.device("cpu")
-DEVICE1 = Device(xp=array_api_strict, name="strict:device1", array_device=array_api_strict.Device("device1"))
-BOTH = pytest.mark.parametrize("place", [CPU, DEVICE1], ids=["numpy", "strict"])
 
 
 # Batches
@@ -64,7 +62,7 @@ def seen_by_a_loss(place, **options):
     return batches[1:]  # the first call tries the data at the door
 
 
-@BOTH
+@EVERYWHERE
 def test_a_trainer_takes_the_batches_in_that_order_on_every_library(place):
     expected = [rows.tolist() for epoch in (0, 1) for rows in batch_indices(7, 3, seed=3, epoch=epoch)]
     assert seen_by_a_loss(place) == expected
@@ -189,7 +187,7 @@ def test_bad_splits_are_refused(arrays, options, error, message):
 # The door
 
 
-@BOTH
+@EVERYWHERE
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 def test_floats_arrive_in_the_dtype_of_the_model_on_its_device(place, dtype):
     x = prepared("x", numpy.asarray([[1.0], [2.5]], dtype=dtype), place, place.xp.float32)
@@ -198,7 +196,7 @@ def test_floats_arrive_in_the_dtype_of_the_model_on_its_device(place, dtype):
     assert xpnn.arrays.devices.device_of(x) == place
 
 
-@BOTH
+@EVERYWHERE
 @pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "bool"])
 def test_integers_and_booleans_keep_their_dtype(place, dtype):
     t = prepared("t", numpy.asarray([0, 1], dtype=dtype), place, place.xp.float32)
@@ -206,7 +204,7 @@ def test_integers_and_booleans_keep_their_dtype(place, dtype):
 
 
 @pytest.mark.parametrize("layout", ["F", "big-endian", "big-endian integers", "strided", "read-only"])
-def test_any_memory_layout_is_taken(layout):
+def test_any_memory_layout_is_taken(place, layout):
     x = numpy.arange(6.0).reshape(3, 2)
     given_x = {
         "F": numpy.asfortranarray(x),
@@ -215,11 +213,10 @@ def test_any_memory_layout_is_taken(layout):
         "strided": numpy.repeat(x, 2, axis=1)[:, ::2],
         "read-only": numpy.frombuffer(x.tobytes()).reshape(3, 2),
     }[layout]
-    for place in (CPU, DEVICE1):
-        numpy.testing.assert_array_equal(to_host(prepared("x", given_x, place, place.xp.float64)), x)
+    numpy.testing.assert_array_equal(to_host(prepared("x", given_x, place, place.xp.float64)), x)
 
 
-@BOTH
+@EVERYWHERE
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
@@ -249,7 +246,7 @@ def test_what_is_too_large_for_single_precision_is_not_for_double():
     assert prepared("x", numpy.asarray([1e39]), CPU, numpy.float64)[0] == 1e39
 
 
-@BOTH
+@EVERYWHERE
 def test_weights_arrive_as_floats_of_the_model(place):
     for weights in (numpy.asarray([0.0, 2.0]), numpy.asarray([0, 2]), numpy.asarray([False, True])):
         w = prepared_weight(weights, 2, place, place.xp.float32)
@@ -257,7 +254,7 @@ def test_weights_arrive_as_floats_of_the_model(place):
         assert [bool(part) for part in to_host(w)] == [False, True]
 
 
-@BOTH
+@EVERYWHERE
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
