@@ -80,6 +80,15 @@ def no_driver(session: nox.Session) -> None:
 
 
 @nox.session
+def kernels(session: nox.Session) -> None:
+    """Every CUDA kernel compiled for all kinds of GPU in use, by NVIDIA's compiler, which needs no GPU."""
+    if sys.platform == "darwin":
+        session.skip("there is no CUDA for macOS")
+    session.install(".", "pytest>=8.2", "nvidia-cuda-nvrtc>=13,<14")
+    session.run("pytest", "tests/kernels", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Ruff over everything."""
     session.install("ruff>=0.9")
