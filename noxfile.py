@@ -71,7 +71,7 @@ def judged(session: nox.Session) -> None:
 
 @nox.session
 def no_driver(session: nox.Session) -> None:
-    """Both examples where the real CuPy is installed but no GPU can be used: the promise of an explained fall back."""
+    """Where the real CuPy is installed but no GPU can be used: an explained fall back, and CuPy has every name used."""
     if sys.platform == "darwin":
         session.skip("there is no CuPy for macOS")
     cupy = PROJECT["optional-dependencies"]["cuda13"][0].replace("[ctk]", "")  # without the large CUDA libraries
