@@ -14,8 +14,9 @@ from typing import Any
 import fake_gpu
 import numpy
 import pytest
+from elsewhere import device_named, on_gpu
 
-from xpnn import nn
+from xpnn import Device, nn
 from xpnn.training import load, save, split
 
 PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "binary_classification.py"
@@ -220,6 +221,43 @@ def test_without_a_gpu_no_fallback_exits_with_3(run: Any, saved: Path) -> None:
         code, out, err = run(*words, "--device", "cuda", "--no-fallback")
         assert (code, out) == (3, "")
         assert re.fullmatch(r"error: .*\n", err)
+
+
+def on(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program find `device`, whatever it asks for."""
+    monkeypatch.setattr(example, "device_for_command", lambda *words, **options: device)
+
+
+def test_all_the_work_is_done_on_the_device(
+    run: Any, elsewhere: Device, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = run(*QUICK)
+    on(elsewhere, monkeypatch)
+    code, out, err = run(*QUICK, "--save", tmp_path / "model")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[2].startswith(f"device: {elsewhere.name}, ")
+    if not on_gpu(elsewhere):  # NumPy computes there as well; on a GPU the last printed digit may be another
+        assert without_device_and_time(out)[:-1] == without_device_and_time(expected[1])
+    assert run("predict", tmp_path / "model", example.DATA)[0] == 0
+
+
+def test_training_looks_at_the_device_once_an_epoch(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = device_named("strict")
+    on(strict, monkeypatch)
+    kind, looks = type(strict.xp.zeros(())), []
+
+    def counted(name: str, read: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda array, *rest, **options: (looks.append(name), read(array, *rest, **options))[1]
+
+    for name in ("__float__", "__int__", "__bool__", "__index__", "__complex__", "__dlpack__", "to_device"):
+        monkeypatch.setattr(kind, name, counted(name, getattr(kind, name)))
+
+    def looks_with(batch_size: int) -> int:
+        looks.clear()
+        assert run(*QUICK, "--batch-size", batch_size)[0] == 0
+        return len(looks)
+
+    assert 0 < looks_with(1000) == looks_with(100)
 
 
 def test_nothing_is_imported_that_the_work_does_not_need() -> None:
