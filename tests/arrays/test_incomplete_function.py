@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+from elsewhere import rounding
 
 from xpnn.arrays import incomplete_function
 from xpnn.arrays.devices import device_of
@@ -74,7 +75,9 @@ def test_other_libraries_and_float32(elsewhere, function):
     a, x = numpy.asarray([0.5, 3.0]), numpy.asarray([0.4, 7.0])
     found = function(elsewhere.asarray(a), elsewhere.asarray(x))
     assert device_of(found) == elsewhere
-    numpy.testing.assert_allclose(elsewhere.to_host(found), function(a, x), rtol=1e-14)
+    # on a GPU exp and log round otherwise, and the series adds up some tens of terms
+    rtol = rounding(elsewhere, units=200) or 1e-14
+    numpy.testing.assert_allclose(elsewhere.to_host(found), function(a, x), rtol=rtol)
     small = function(numpy.float32(a), numpy.float32(x))
     assert small.dtype == numpy.float32
     numpy.testing.assert_allclose(small, function(a, x), rtol=1e-5)

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 from elsewhere import on_gpu, rounding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xpnn
@@ -113,6 +113,7 @@ def test_sums_keep_their_dtype(place, dtype):
     assert to_host(found).tolist() == [2, 1]
 
 
+@settings(deadline=None)  # a kernel of CuPy's is compiled when it is first used
 @given(st.data())
 def test_all_libraries_add_alike(elsewhere, data):
     rows, columns = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
