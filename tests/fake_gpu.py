@@ -36,6 +36,7 @@ FAILURES: dict[str, tuple[int | None, dict[str, Any] | None, str]] = {
     "no cuBLAS": (13000, {"kernel": "ImportError"}, "missing-libraries"),
     "no NVRTC": (13000, {"kernel": "DynamicLibNotFoundError"}, "missing-libraries"),
     "kernel fails": (13000, {"kernel": "RuntimeError"}, "kernel-failed"),
+    "forked": (13000, {"kernel": "forked"}, "kernel-failed"),
     "out of memory": (13000, {"kernel": "CUDARuntimeError"}, "kernel-failed"),
     "wrong result": (13000, {"wrong": True}, "kernel-failed"),
 }

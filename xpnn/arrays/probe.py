@@ -32,6 +32,7 @@ _ABSENT = frozenset({"not-installed", "no-driver", "no-visible-device"})
 _INSUFFICIENT_DRIVER = 35  # the driver is too old, or absent: the driver's version, then 0, tells the two apart
 _STUB_LIBRARY = 34  # the toolkit's stand-in for linking was found in place of a driver
 _NO_DEVICE = 100
+_NOT_INITIALIZED = 3  # what a forked child of a process that uses CUDA meets (seen on a GPU)
 
 
 class DeviceUnavailable(RuntimeError):
@@ -277,7 +278,16 @@ def _failed(cupy: Any, error: Exception) -> DeviceUnavailable:
     if missing:
         wheels = _install(int(cupy.cuda.runtime.runtimeGetVersion()))
         return DeviceUnavailable(
-            "missing-libraries", f"CuPy does not find CUDA's libraries ({_in_one_line(error)})", f"run: {wheels}"
+            "missing-libraries",
+            f"CuPy does not find CUDA's libraries ({_in_one_line(error, line=0)})",  # a listing of folders follows
+            f"run: {wheels}",
+        )
+    if getattr(error, "status", None) == _NOT_INITIALIZED:
+        return DeviceUnavailable(
+            "kernel-failed",
+            f"CUDA cannot start in this process ({_in_one_line(error)})",
+            "if it was forked from one that uses the GPU, start it by 'spawn' or 'forkserver' instead (multiprocessing."
+            "get_context, joblib's loky); else look at the driver with nvidia-smi",
         )
     return DeviceUnavailable(
         "kernel-failed",
@@ -292,10 +302,10 @@ def _install(version: int) -> str:
     return f'pip install "cupy-cuda{major}x[ctk]"'
 
 
-def _in_one_line(error: Exception) -> str:
-    """Class and last line of an error."""
+def _in_one_line(error: Exception, line: int = -1) -> str:
+    """Class and last line of an error, or another line."""
     lines = _lines(error)
-    return f"{type(error).__name__}: {lines[-1][:200]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {lines[line][:200]}" if lines else type(error).__name__
 
 
 def _lines(message: object) -> list[str]:

@@ -35,9 +35,10 @@ class DynamicLibNotFoundError(RuntimeError):
 
 _KERNEL_ERRORS = {
     "ImportError": ImportError("no libcublas"),
-    "DynamicLibNotFoundError": DynamicLibNotFoundError("no libnvrtc"),
+    "DynamicLibNotFoundError": DynamicLibNotFoundError("no libnvrtc\n  Listing of folders:\n    stubs"),
     "RuntimeError": RuntimeError("compiling:\n  failed at last\n======="),
     "CUDARuntimeError": CUDARuntimeError(2),
+    "forked": CUDARuntimeError(3),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.arrays.native import scatter_add
 from xpnn.autodiff.broadcasting import axis_of
-from xpnn.autodiff.rules.shaping import reshape
+from xpnn.autodiff.rules.shaping import broadcast_to, reshape
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.autodiff.tensor import Tensor
 from xpnn.autodiff.writing import PLAIN_PARTS, as_view, has_integer_arrays, plain_key, written
@@ -151,5 +151,9 @@ def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:
     xp = namespace_of(plain(x))
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
+    if isinstance(repeats, int):  # the gradient is then a sum, and not put together place by place
+        before, after = x.shape[: axis % x.ndim + 1], x.shape[axis % x.ndim + 1 :]
+        wide = broadcast_to(reshape(x, (*before, 1, *after)), (*before, repeats, *after))
+        return reshape(wide, (*before[:-1], before[-1] * repeats, *after))
     places = xp.repeat(xp.arange(x.shape[axis], device=array_device(plain(x))), plain(repeats))
     return take(x, places, axis=axis)
