@@ -16,6 +16,10 @@ from benchmarks.networks import NETWORKS
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what was asked for, print tables, and return the exit code."""
+    if arguments[:1] == ["gpu"]:  # has options of its own
+        from benchmarks.gpu import command
+
+        return command.main(arguments[1:])
     options = _options(arguments)
     result: dict[str, Any] = {"machine": machine.describe()}
     print(machine.in_one_line(result["machine"]))
@@ -64,7 +68,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast xpnn is, beside others.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="How fast xpnn is, beside others.",
+        epilog="What a GPU can give: python -m benchmarks gpu --help",
+    )
     whats = ["steps", "operations", "imports"]
     parser.add_argument("what", nargs="?", choices=whats, help="one of them; all if left out")
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS))
