@@ -5,6 +5,7 @@ from rows import (  # noqa: F401
     fourier,
     layers,
     linear_algebra,
+    normalization,
     ordering,
     products,
     reductions,

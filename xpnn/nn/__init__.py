@@ -17,6 +17,16 @@ from xpnn.nn.activations import (
     softmax,
     tanh,
 )
+from xpnn.nn.batch_normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    batch_norm,
+    instance_norm,
+)
 from xpnn.nn.declarations import Buffer, Parameter
 from xpnn.nn.dense import Linear, linear
 from xpnn.nn.dropout import Dropout, dropout
@@ -31,38 +41,64 @@ from xpnn.nn.losses import (
     squared_error,
 )
 from xpnn.nn.module import Module
+from xpnn.nn.normalization import (
+    GroupNorm,
+    LayerNorm,
+    RMSNorm,
+    WeightNorm,
+    group_norm,
+    layer_norm,
+    rms_norm,
+    weight_norm,
+)
 from xpnn.nn.sequential import Sequential
 
 __all__ = [
-    "GELU",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "BinaryCrossEntropy",
     "BinaryCrossEntropyWithLogits",
     "Buffer",
     "CrossEntropy",
     "Dropout",
+    "GELU",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "Module",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "Sequential",
     "Sigmoid",
     "Softmax",
     "SquaredError",
     "Tanh",
+    "WeightNorm",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "dropout",
     "gelu",
+    "group_norm",
     "initializers",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
     "relu",
+    "rms_norm",
     "sigmoid",
     "softmax",
     "squared_error",
     "tanh",
+    "weight_norm",
 ]
