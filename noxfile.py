@@ -69,6 +69,17 @@ def judged(session: nox.Session) -> None:
     session.run("pytest", "tests/autodiff", "tests/nn", "tests/optim", "tests/training", *session.posargs)
 
 
+@nox.session(python=PYTHONS[0], venv_backend="virtualenv", default=False)
+def parity(session: nox.Session) -> None:
+    """PyTorch's own cases for modules and optimizers, counted in docs/parity.md: `nox -s parity -- Conv` shows some."""
+    session.install("-e", ".", "numpy", "expecttest", "hypothesis")
+    try:
+        session.install("torch==2.13.0+cpu")
+    except nox.command.CommandFailed:
+        session.skip("pip finds no CPU build of PyTorch 2.13.0")
+    session.run("python", "-m", "parity", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
 @nox.session
 def no_driver(session: nox.Session) -> None:
     """Where the real CuPy is installed but no GPU can be used: an explained fall back, and CuPy has every name used."""

@@ -1,0 +1,129 @@
+"""What PyTorch's names are here: one table for modules, one for optimizers, the arguments of both, and how inputs go in.
+
+An argument that a case does not give is not given to ours either, so that the defaults are compared too. A name that is
+not in a table, or whose value ours does not have, leaves the case out, with the reason in words.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+
+
+class LeftOut(Exception):
+    """A case that is not run; the message says why."""
+
+
+ARGUMENTS = {  # of all modules; None: where it lives, which ours say elsewhere or always have
+    "dim": "axis",
+    "eps": "epsilon",
+    "num_features": "features",
+    "num_groups": "groups",
+    "num_channels": "channels",
+    "normalized_shape": "shape",
+    "elementwise_affine": "affine",
+    "track_running_stats": "track",
+    "device": None,
+    "dtype": None,
+    "inplace": None,
+}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """Our module in the place of one of PyTorch's, and what is special about it.
+
+    `arguments` adds to `ARGUMENTS`; `options(options, inputs)` and `inputs(inputs, options)` may change our options and
+    the inputs of `forward`, after their names were changed; `state` renames PyTorch's parameters and buffers.
+    """
+
+    name: str
+    arguments: dict[str, str | None] = field(default_factory=dict)
+    options: Callable[[dict[str, Any], list[Any]], dict[str, Any]] = lambda options, inputs: options
+    inputs: Callable[[list[Any], dict[str, Any]], list[Any]] = lambda inputs, options: inputs
+    state: dict[str, str] = field(default_factory=dict)
+
+
+def leave_out(options, name, reason, fits=lambda value: value is None):
+    """Leave the case out if it gives an argument that ours do not have, unless its value means nothing."""
+    if name in options and not fits(options.pop(name)):
+        raise LeftOut(reason)
+    return options
+
+
+def classes_second(options, inputs):
+    """PyTorch's classes are the second axis, ours the last unless told."""
+    return options if inputs and inputs[0].ndim < 2 else {**options, "axis": 1}
+
+
+def item_weight(options, inputs):
+    """PyTorch's `weight` of BCE multiplies the losses, also in the mean; it may have any shape that stretches."""
+    return leave_out(options, "weight", "a weight that multiplies the losses, of a shape that stretches: multiply them")
+
+
+def label_like(inputs, options):
+    """Targets of another dtype than the outputs', which ours refuse."""
+    return [inputs[0], *(x.astype(inputs[0].dtype) if x.dtype.kind != "f" else x for x in inputs[1:])]
+
+
+def padded_with(mode):
+    """One of our Pad1d, Pad2d, Pad3d with a mode."""
+    return lambda options, inputs: {**options, "mode": mode}
+
+
+WEIGHT = {"weight": "class_weight"}
+MODULES = {
+    **{name: Twin(name) for name in (
+        "Linear Bilinear Embedding Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d "
+        "AvgPool1d AvgPool2d AvgPool3d MaxPool1d MaxPool2d MaxPool3d AdaptiveAvgPool1d AdaptiveAvgPool2d "
+        "AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d "
+        "BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm GroupNorm RMSNorm "
+        "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax Mish PReLU ReLU "
+        "ReLU6 SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold"
+    ).split()},
+    **{f"{torch}Pad{n}d": Twin(f"Pad{n}d", options=padded_with(mode)) for n in (1, 2, 3) for torch, mode in (
+        ("Reflection", "reflect"), ("Replication", "replicate"), ("Circular", "circular"), ("Zero", "constant"),
+        ("Constant", "constant"),
+    )},
+    "L1Loss": Twin("AbsoluteError"),
+    "MSELoss": Twin("SquaredError"),
+    "HuberLoss": Twin("Huber"),
+    "SmoothL1Loss": Twin("SmoothAbsoluteError"),
+    "BCELoss": Twin("BinaryCrossEntropy", options=item_weight),
+    "BCEWithLogitsLoss": Twin("BinaryCrossEntropyWithLogits", {"pos_weight": "positive_weight"}, options=item_weight),
+    "CrossEntropyLoss": Twin("CrossEntropy", WEIGHT, classes_second, state=WEIGHT),
+    "NLLLoss": Twin("NegativeLogLikelihood", WEIGHT, classes_second, state=WEIGHT),
+}  # fmt: skip
+DIFFERENT: dict[str, str] = {  # cases in which we differ on purpose, by the beginning of their name, and why
+}
+
+
+def bound(function, args, kwargs):
+    """The arguments of a call by name, without those left to their defaults."""
+    found = inspect.signature(function).bind(*args, **kwargs).arguments
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found.update(found.pop(name, {}))
+    return found
+
+
+def converted(value):
+    """PyTorch's arrays as NumPy's, PyTorch's numbers of shape () as Python's."""
+    return numpy.array(value.detach()) if hasattr(value, "detach") else value
+
+
+def our_options(twin, kind, given, inputs=()):
+    """Our constructor's options for PyTorch's; LeftOut if ours has no such option."""
+    renamed = {}
+    for name, value in given.items():
+        ours = {**ARGUMENTS, **twin.arguments}.get(name, name)
+        if ours is not None:
+            renamed[ours] = converted(value)
+    renamed = twin.options(renamed, list(inputs))
+    known = inspect.signature(kind.__init__).parameters
+    for name in renamed:
+        if name not in known:
+            raise LeftOut(f"{twin.name} has no option {name}")
+    return {**renamed, "dtype": "float64"} if "dtype" in known else renamed
