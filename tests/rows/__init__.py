@@ -1,6 +1,7 @@
 """The rows of the common table, a file for each floor or kind of operation; importing one fills the table."""
 
 from rows import (  # noqa: F401
+    activations,
     elementwise,
     fourier,
     layers,

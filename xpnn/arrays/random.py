@@ -34,7 +34,7 @@ from xpnn.arrays._philox import words_in_standard_functions, words_on_cuda, word
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 from xpnn.arrays.recording import recordable
 
-__all__ = ["bits", "fresh_seed", "keep_mask", "normal", "permutation", "require_seed", "uniform"]
+__all__ = ["bits", "fractions", "fresh_seed", "keep_mask", "normal", "permutation", "require_seed", "uniform"]
 
 Shape: TypeAlias = int | Sequence[int]
 
@@ -115,6 +115,23 @@ def keep_mask(shape: Shape, probability: float, *, seed: int, stream: str, step:
     size = math.prod(lengths)
     words = bits(-(-size // 4), seed=seed, stream=stream, step=step, like=like)
     return xp.reshape(_quarters(xp, words)[:size] < threshold, lengths)
+
+
+@recordable
+def fractions(count: int, *, seed: int, stream: str, step: Any = 0, like: Array) -> Array:
+    """`count` numbers spread evenly from 0 to less than 1, in the dtype and on the device of `like`: those of `uniform`.
+
+    Each takes a word of `bits`, whose upper 53 bits it uses, or 24 in float32.
+
+    Examples
+    --------
+    >>> fractions(3, seed=0, stream="doc", like=numpy.empty(0))
+    array([0.75757798, 0.51347987, 0.71719054])
+    """
+    xp = namespace_of(like)
+    used = 53 if xp.finfo(like.dtype).bits == 64 else 24
+    words = bits(count, seed=seed, stream=stream, step=step, like=like)
+    return xp.astype(words >> (64 - used), like.dtype) * 2.0**-used
 
 
 def _quarters(xp: Namespace, words: Array) -> Array:

@@ -23,6 +23,8 @@ __all__ = [
     "ReLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Tanh",
     "gelu",
     "leaky_relu",
@@ -30,6 +32,7 @@ __all__ = [
     "relu",
     "sigmoid",
     "softmax",
+    "softmin",
     "tanh",
 ]
 
@@ -139,6 +142,18 @@ def gelu(x: Array, *, approximate: Literal["none", "tanh"] = "none") -> Array:
     return _gelu_tanh(x) if approximate == "tanh" else _gelu_exact(x)
 
 
+def softmin(x: Array, *, axis: int = -1) -> Array:
+    """softmax(-x) along `axis`: the smallest scores get the largest probabilities.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> softmin(numpy.asarray([1e4, 0.0, 0.0]))
+    array([0. , 0.5, 0.5])
+    """
+    return softmax(-x, axis=axis)
+
+
 class Sigmoid(Module):
     """The layer of `sigmoid`. For training with `binary_cross_entropy_with_logits` leave it out: that takes logits."""
 
@@ -239,3 +254,38 @@ class LogSoftmax(Module):
 
     def describe(self) -> str:
         return f"axis={self.axis}"
+
+
+class Softmin(Module):
+    """The layer of `softmin` along `axis`."""
+
+    def __init__(self, *, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        return softmin(x, axis=self.axis)
+
+    def describe(self) -> str:
+        return f"axis={self.axis}"
+
+
+class Softmax2d(Module):
+    """The softmax over the channels at each place, of images (N, C, H, W) or (C, H, W).
+
+    Raises
+    ------
+    ValueError
+        If the input has another number of axes.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> Softmax2d()(numpy.zeros((2, 1, 1))).tolist()
+    [[[0.5]], [[0.5]]]
+    """
+
+    def forward(self, x: Array) -> Array:
+        namespace_of(x)
+        if x.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d expected x of shape (N, C, H, W) or (C, H, W), got shape {x.shape}")
+        return softmax(x, axis=-3)
