@@ -299,6 +299,20 @@ def test_the_same_array_twice():
         assert numpy.array_equal(pair[0], other[0])
 
 
+def test_one_array_given_twice_is_not_two_that_overlap():
+    def step(a, b):
+        a += 1
+        return a * b
+
+    fast, data, other = xpnn.compile(step), numpy.arange(4.0), numpy.arange(4.0)
+    for _ in range(4):
+        assert numpy.array_equal(fast(data[:3], data[1:]), step(other[:3], other[1:]))
+        x, y = normal(3), normal(3)
+        x[...] = y
+        assert numpy.array_equal(fast(x, x), step(y, y))
+        assert numpy.array_equal(data, other)
+
+
 def test_views_of_one_array_as_arguments():
     def step(a, b):
         a *= 2

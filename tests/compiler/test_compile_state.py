@@ -35,6 +35,23 @@ def test_state_in_dictionaries_may_be_replaced_by_the_step():
         assert all(state[name] is arrays[name] for name in ("w", "v"))
 
 
+def test_the_array_that_a_step_replaces_is_given_with_its_old_numbers():
+    state = {"w": numpy.zeros(3)}
+
+    def step(x):
+        old = state["w"]
+        state["w"] = old + x
+        return old, old[1:], state["w"] * 1
+
+    fast, found = xpnn.compile(step, state=state), []
+    for n in range(6):
+        found.append(fast(numpy.ones(3)))
+        for number, (old, part, new) in enumerate(found):
+            assert numpy.array_equal(old, [number] * 3), n
+            assert numpy.array_equal(part, [number] * 2)
+            assert numpy.array_equal(new, [number + 1] * 3)
+
+
 def test_a_step_that_replaces_state_by_another_shape_is_refused():
     state = {"w": numpy.zeros(3)}
 

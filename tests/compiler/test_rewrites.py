@@ -225,6 +225,32 @@ def test_calls_whose_results_are_written_into_stay_two():
     assert (a == 2 * b).all()
 
 
+@pytest.mark.parametrize("power", [0.5, -1, 2])
+def test_powers_by_operator_and_by_function_are_shared_only_if_they_are_the_same(power):
+    def step(x):
+        total = xpnn.namespace_of(x).sum(x)
+        return total**power, xpnn.namespace_of(x).pow(total, power)
+
+    fast = xpnn.compile(step, exact=True)
+    for n in range(100):
+        x = numpy.random.default_rng(n).random((3,))
+        assert numpy.asarray(fast(x)).tobytes() == numpy.asarray(step(x)).tobytes()
+
+
+@pytest.mark.parametrize("make", ["ones_like", "zeros_like", "pow"])
+def test_constants_have_the_recorded_order_of_axes(make):
+    state = {"w": numpy.ones((40, 6))}
+
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        turned = xp.matrix_transpose(x)
+        y = turned**0 if make == "pow" else getattr(xp, make)(turned)
+        return xp.reshape(xp.matrix_transpose(y), (-1,)) * 2 + state["w"][0, 0]  # a view of the transposed one
+
+    _, result = planned(step, X, state=state)
+    assert (result == step(X)).all()
+
+
 def test_random_numbers_are_not_shared():
     layer = nn.Dropout(0.5)
     plan, _ = planned(lambda x: layer(x) - layer(x), X, state=layer)
@@ -262,6 +288,40 @@ def test_a_copy_stays_if_the_old_numbers_are_read_before_it():
     changes = [fast(n * X) for n in range(5)]
     for n in range(1, 5):
         numpy.testing.assert_allclose(changes[n], 2 * X, rtol=1e-12)
+
+
+@pytest.mark.parametrize("key", [..., (slice(1, None),)], ids=["whole", "part"])
+def test_a_result_is_copied_into_an_argument(key):
+    def step(x, y):
+        x[key][...] = y @ y if key is ... else (y @ y)[1:, :] * 2
+        return y + 0
+
+    fast = xpnn.compile(step, exact=True)
+    for n in range(5):
+        x, other, y = numpy.zeros((6, 6)), numpy.zeros((6, 6)), RNG.normal(size=(6, 6)) + n
+        fast(x, y), step(other, y)
+        assert x.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("layout", [numpy.asfortranarray, lambda x: numpy.repeat(x, 2, axis=1)[:, ::2]])
+def test_a_result_goes_to_a_place_in_another_layout_with_the_same_bits(layout):
+    sides = []
+    for compiled in (False, True):
+        state = {"g": layout(numpy.zeros((50, 4), dtype="float32")), "s": layout(numpy.zeros((300, 4)))}
+
+        def step(x, y, state=state):
+            xp = xpnn.namespace_of(x)
+            state["g"][...] = x @ y
+            state["s"][...] = xp.sin(xp.astype(y, xp.float64))
+            return x + 0
+
+        sides.append((state, xpnn.compile(step, state=state, exact=True) if compiled else step))
+    generator = numpy.random.default_rng(0)
+    for _ in range(5):
+        x, y = generator.normal(size=(50, 300)).astype("f4"), generator.normal(size=(300, 4)).astype("f4")
+        for _, step in sides:
+            step(x, y)
+        assert all(numpy.array_equal(sides[0][0][name], sides[1][0][name]) for name in "gs")
 
 
 def test_a_copy_stays_if_the_result_is_read_elsewhere():
@@ -325,6 +385,26 @@ def test_float32_and_larger_arrays_do_not_become_numbers():
         plan, result = planned(step, x)
         assert not any(call.way for call in plan.program.calls)
         assert numpy.asarray(result).tobytes() == numpy.asarray(step(x)).tobytes()
+
+
+@pytest.mark.parametrize("number", [numpy.float32(0.1), numpy.float64(0.1), numpy.int64(3), numpy.bool_(True)])
+def test_scalars_of_numpy_beside_numbers(number):
+    step = lambda x: xpnn.namespace_of(x).max(x + 0) * number + 1  # noqa: E731
+    _, result = planned(step, X)
+    assert numpy.asarray(result).tobytes() == numpy.asarray(step(X)).tobytes()
+
+
+def test_a_view_of_a_number_shows_it():
+    state = {"s": numpy.asarray(0.0)}
+
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        state["s"] += 1.0
+        y = xp.astype(state["s"], xp.float64)
+        return xp.astype(y, xp.float64, copy=False)
+
+    fast = xpnn.compile(step, state=state)
+    assert [float(fast(X)) for _ in range(5)] == [1, 2, 3, 4, 5]
 
 
 # reuse_arguments

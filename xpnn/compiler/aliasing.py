@@ -52,14 +52,17 @@ class Memory:
         return len(ids) == len(owners) and self.owners.isdisjoint(ids)
 
 
-def shared(arrays: Sequence[Array], memories: Sequence[Memory]) -> tuple[tuple[int, int], ...]:
-    """The pairs of arrays that may share memory, by position; arrays of the state count from -1 downwards."""
+def shared(arrays: Sequence[Array], memories: Sequence[Memory]) -> tuple[tuple[int, int, bool], ...]:
+    """The pairs of arrays that may share memory, by position, and whether they are one object.
+
+    Arrays of the state count from -1 downwards. One array given twice is one value of a plan, two that overlap are not.
+    """
     owners = [owner(x) for x in arrays]
     if all(x is not None for x in owners) and all(memory.is_apart(owners) for memory in memories):
         return ()
     of_state = [array for memory in memories for array in memory.arrays]
-    pairs = [(n, m) for n, x in enumerate(arrays) for m in range(n) if _overlap(x, arrays[m])]
-    pairs += [(n, -1 - m) for n, x in enumerate(arrays) for m, y in enumerate(of_state) if _overlap(x, y)]
+    pairs = [(n, m, x is arrays[m]) for n, x in enumerate(arrays) for m in range(n) if _overlap(x, arrays[m])]
+    pairs += [(n, -1 - m, x is y) for n, x in enumerate(arrays) for m, y in enumerate(of_state) if _overlap(x, y)]
     return tuple(pairs)
 
 

@@ -10,7 +10,6 @@ whatever they are views of.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy
@@ -53,7 +52,7 @@ class Buffers:
         if value.storage != number:
             self._view(call, number)
         elif self._is_constant(call, value.storage):
-            self.arrays[number] = self._once(call)
+            self.arrays[number] = self._constant(call, number)
             self.made.add(number)
             self.constants.add(number)
         else:
@@ -64,6 +63,15 @@ class Buffers:
         reads = set(self.program.reads(call))
         pure = call.makes or (bool(reads) and reads <= self.constants)
         return pure and not call.several and storage not in self._written
+
+    def _constant(self, call: Any, number: int) -> Any:
+        """What a call makes, in the recorded order of axes: `ones` for `ones_like` of a transposed array, say."""
+        array, like = numpy.asarray(self._once(call)), self.recorded[number]
+        if array.strides == like.strides or array.size <= 1 or call.name == "broadcast_to":
+            return array
+        again = numpy.empty_like(like, order="K", subok=False)
+        again[...] = array
+        return again
 
     def _view(self, call: Any, number: int) -> None:
         base = call.args[0].number
@@ -78,12 +86,20 @@ class Buffers:
             self.constants.add(number)
 
     def _once(self, call: Any) -> Any:
-        arguments = replaced((call.args, call.kwargs), lambda x: self.arrays[x.number] if type(x) is Ref else x)
-        return call.function(*arguments[0], **arguments[1])
+        args, kwargs = replaced((call.args, call.kwargs), self._as_recorded)
+        return call.function(*args, **kwargs)
+
+    def _as_recorded(self, x: Any) -> Any:
+        """The array behind a `Ref`; where the step had a scalar of NumPy's, such a one, whose powers differ."""
+        if type(x) is not Ref:
+            return x
+        array = self.arrays[x.number]
+        return array[()] if isinstance(self.recorded[x.number], numpy.generic) else array
 
     def _buffer(self, number: int) -> Any:
         like = self.recorded[number]
-        size = prod(like.shape) * like.dtype.itemsize
+        strides = _strides(like)
+        size = _reach(like.shape, strides, like.dtype.itemsize)
         units = max(1, -(-size // ALIGNMENT))
         free = self._free.get(units)
         if free:
@@ -92,7 +108,7 @@ class Buffers:
             block = _aligned(units * ALIGNMENT)
             self.bytes += units * ALIGNMENT
         self._blocks[number] = (units, block)
-        return numpy.ndarray(like.shape, like.dtype, buffer=block, strides=_strides(like))
+        return numpy.ndarray(like.shape, like.dtype, buffer=block, strides=strides)
 
     def _over(self, argument: int, number: int) -> Any:
         """The memory of an argument that dies here, if the result has its order of axes."""
@@ -109,9 +125,21 @@ class Buffers:
 
 
 def _strides(like: Any) -> tuple[int, ...]:
-    """The distances in memory of an array without gaps whose axes lie in the order of those of `like`."""
-    strides: tuple[int, ...] = numpy.empty_like(like, order="K", subok=False).strides
+    """The distances in memory that an array in the place of `like` has.
+
+    Those of a view with gaps (`xp.broadcast_arrays` gives such, and shares no memory here) are kept: in what order
+    NumPy adds depends on them. Of others the order of the axes is.
+    """
+    strides: tuple[int, ...] = like.strides
+    if all(step >= 0 for step in strides) and 0 not in like.shape:
+        return strides
+    strides = numpy.empty_like(like, order="K", subok=False).strides
     return strides
+
+
+def _reach(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> int:
+    """How many bytes lie between the first and the end of the last element."""
+    return sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) + itemsize if 0 not in shape else 0
 
 
 def _aligned(size: int) -> Any:

@@ -39,7 +39,8 @@ class Blocks:
 
         lines: list[str] = []
         run: list[Call] = []
-        for call in [*calls, None]:
+        made = self.w.buffers.made  # constants, which need no line
+        for call in [*(call for call in calls if not made & set(call.results)), None]:
             if call is not None and self._fits([*run, call]):
                 run.append(call)
                 continue
@@ -68,7 +69,7 @@ class Blocks:
             return False
         shape = arrays[self._made(calls[0])].shape
         written = {self._made(call) for call in calls}
-        if any(arrays[n].shape != shape or not arrays[n].flags.c_contiguous for n in written):
+        if any(arrays[n].shape != shape or not self._sliced(arrays[n], shape) for n in written):
             return False
         last = self._numbers(calls[-1])
         if not all(self._sliced(arrays[n], shape) or self._stretched(arrays[n], shape) for n in last):

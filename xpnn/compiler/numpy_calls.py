@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy
 
+from xpnn.compiler.names import ROUNDED
 from xpnn.compiler.program import Call, Ref, Value
 
 __all__ = ["SCOPE", "UFUNCS", "lines_of"]
@@ -42,7 +43,7 @@ _OUT_OF = {
 SCOPE: dict[str, Any] = {
     "copyto": numpy.copyto, "dot": numpy.dot, "matmul": numpy.matmul,
     "concatenate": numpy.concatenate, "stack": numpy.stack, "power": numpy.power, "add_at": numpy.add.at,
-    "root": math.sqrt, **{f.__name__: f for f in UFUNCS.values()},
+    "power_of": operator.pow, "root": math.sqrt, **{f.__name__: f for f in UFUNCS.values()},
 }  # fmt: skip
 _SMALL = 1 << 16  # elements: beyond, the second array costs memory and time, and blocks have one of their own
 
@@ -65,9 +66,26 @@ def lines_of(w: Writer, call: Call) -> list[str]:
 def _result(w: Writer, call: Call, number: int) -> list[str]:
     if number not in w.buffers.arrays:
         return [f"a{number} = {_view_of_argument(w, call)}"]
+    if call.whole and not _same_layout(w, call):
+        return _copied(w, call, w.array(number))
     way = WAYS.get(call.name) or (_elementwise if call.name in UFUNCS else None)
     lines = way(w, call, w.array(number)) if way else []
     return lines or _copied(w, call, w.array(number))
+
+
+def _same_layout(w: Writer, call: Call) -> bool:
+    """Whether the target lies in memory as the result did when it was recorded: in what order a library adds, and by
+    which kernel it multiplies, may depend on it. What is exact at each place does not.
+    """
+    if call.name in ROUNDED:
+        return True
+    mine, recorded = w.known(Ref(call.target)), w.recorded[call.instead]
+    return _distances(mine) == _distances(recorded)
+
+
+def _distances(x: Any) -> list[int]:
+    """From one element to the next along each axis that has a next."""
+    return [step for n, step in zip(x.shape, x.strides, strict=True) if n > 1]
 
 
 def _number_of(call: Call) -> int:
@@ -119,10 +137,11 @@ def _write(w: Writer, call: Call) -> list[str]:
             return [f"{target}[...] = {w.term(value)}"]
         return [f"{target}[{w.term(key)}] = {w.term(value)}"]
     own, other = call.args
-    function = _ufunc(call.name, other)
+    function = _ufunc(w, call)
     if function is None:
+        w.allocating.add(call.name)
         return [f"{target}[...] = {w.name(_OUT_OF[call.name])}({target}, {w.term(other)})"]
-    args = (own,) if call.name == "pow" and function in _FAST_POWERS.values() else (own, other)
+    args = (own,) if function in _FAST_POWERS.values() and call.name == "pow" else (own, other)
     terms, before = _operands(w, call, w.program.values[call.target], args)
     array = w.known(Ref(call.target))
     if array is None or array.ndim:
@@ -134,11 +153,19 @@ def _write(w: Writer, call: Call) -> list[str]:
 # Elementwise
 
 
-def _ufunc(name: str, other: Any) -> Any:
-    if name == "pow":
-        number = other if type(other) in (int, float) else None
-        return _FAST_POWERS.get(number, numpy.power) if number is not None else numpy.power
-    return UFUNCS.get(name)
+def _ufunc(w: Writer, call: Call) -> Any:
+    return _power(w, call) if call.name == "pow" else UFUNCS.get(call.name)
+
+
+def _power(w: Writer, call: Call) -> Any:
+    """`x**2` of an array is its `square`, for NumPy too; of integers only with an integer exponent: they overflow."""
+    base, exponent = call.args
+    if type(base) is not Ref or type(exponent) not in (int, float) or call.function is numpy.power:
+        return numpy.power
+    kind = numpy.dtype(w.program.values[base.number].dtype).kind
+    whole = type(exponent) is int
+    fast = kind == "f" or (kind == "c" and whole == (exponent != 0.5)) or (kind in "iu" and whole and exponent == 2)
+    return _FAST_POWERS.get(exponent, numpy.power) if fast else numpy.power
 
 
 def _ufunc_line(function: Any, terms: list[str], out: str) -> str:
@@ -150,10 +177,18 @@ def _ufunc_line(function: Any, terms: list[str], out: str) -> str:
 def _elementwise(w: Writer, call: Call, out: str) -> list[str]:
     if call.kwargs:
         return []
-    function = _ufunc(call.name, call.args[-1])
+    if call.function is operator.pow and _is_scalar_power(w, call):
+        base, exponent = (f"{w.term(x)}[()]" if type(x) is Ref else w.term(x) for x in call.args)
+        return [f"{out}[...] = power_of({base}, {exponent})"]
+    function = _ufunc(w, call)
     args = call.args[:1] if call.name == "pow" and function in _FAST_POWERS.values() else call.args
     terms, before = _operands(w, call, w.program.values[_number_of(call)], args)
     return [*before, _ufunc_line(function, terms, out)]
+
+
+def _is_scalar_power(w: Writer, call: Call) -> bool:
+    """Whether the step raised a scalar of NumPy's to a power: C's `pow` for 2 and 0.5, too, which may differ."""
+    return all(type(x) is not Ref or isinstance(w.recorded[x.number], numpy.generic) for x in call.args)
 
 
 def _operands(w: Writer, call: Call, out: Value, args: Any) -> tuple[list[str], list[str]]:
@@ -273,6 +308,8 @@ def _cast(w: Writer, call: Call, out: str) -> list[str]:
 def _where(w: Writer, call: Call, out: str) -> list[str]:
     if len(call.args) != 3 or type(call.args[0]) is not Ref:
         return []
+    if numpy.dtype(w.program.values[call.args[0].number].dtype).kind != "b":
+        return []  # `where` takes numbers for conditions, `copyto` does not
     condition, a, b = map(w.term, call.args)
     return [f"{out}[...] = {b}", f"copyto({out}, {a}, where={condition})"]
 
@@ -303,7 +340,7 @@ def _taken(w: Writer, call: Call, out: str) -> list[str]:
     if x is None or type(index) is not Ref or x.ndim != 2 or not x.flags.c_contiguous or axis not in (-1, 1):
         return []
     labels = w.program.values[index.number]
-    checked = w.classes.get(labels.storage, x.shape[1] + 1) <= x.shape[1]
+    checked = w.classes.get(_source(w, index.number), x.shape[1] + 1) <= x.shape[1]
     checked &= labels.storage not in w.program.written()
     if labels.shape != (x.shape[0], 1) or not checked or not numpy.can_cast(labels.dtype, numpy.intp):
         return []
@@ -311,6 +348,14 @@ def _taken(w: Writer, call: Call, out: str) -> list[str]:
     places = w.name(numpy.empty(labels.shape, dtype=numpy.intp))
     elements = w.name(x.reshape(-1))
     return [f"add({w.name(starts)}, {w.term(index)}, {places})", f"{elements}.take({places}, None, {out}, 'clip')"]
+
+
+def _source(w: Writer, number: int) -> int:
+    """The value whose elements, all of them, a value shows."""
+    made = {call.results[0]: call for call in w.program.calls if call.name in ("expand_dims", "reshape", "squeeze")}
+    while number in made and w.program.storage(number) != number:
+        number = made[number].args[0].number
+    return number
 
 
 def _scattered(w: Writer, call: Call, out: str) -> list[str]:
@@ -325,7 +370,7 @@ def _scattered(w: Writer, call: Call, out: str) -> list[str]:
 def _labels(w: Writer, call: Call) -> list[str]:
     t, classes = call.args
     if type(t) is Ref:
-        w.classes[w.program.storage(t.number)] = classes
+        w.classes[_source(w, t.number)] = classes
     return _one_pass(w, call, t, "iu", classes - 1)  # a negative number is a large one without its sign
 
 
@@ -341,7 +386,7 @@ def _one_pass(w: Writer, call: Call, t: Any, kinds: str, most: int) -> list[str]
         return _unchecked(w, call)
     value = w.program.values[t.number]
     dtype = numpy.dtype(value.dtype)
-    if dtype.kind not in kinds or most >= 1 << 8 * dtype.itemsize:
+    if dtype.kind not in kinds or not dtype.isnative or most >= 1 << 8 * dtype.itemsize:
         return _unchecked(w, call)
     bits = numpy.dtype(f"u{dtype.itemsize}")
     found = bytearray(prod(value.shape))

@@ -48,7 +48,7 @@ class NumpyExecutor:
         self.starts: list[int] = []  # for each call, how many lines come before its own
         self.scope: dict[str, Any] = dict(SCOPE)  # what the names in the function stand for
         self.allocating: set[str] = set()  # functions that make an array at each replay
-        self.classes: dict[int, int] = {}  # by storage: labels that were seen to lie from 0 to below this
+        self.classes: dict[int, int] = {}  # by value: labels that were seen to lie from 0 to below this
         self.numbers = Numbers(self)
         self.blocks = Blocks(self)
         self._named: dict[Any, str] = {}
@@ -131,6 +131,7 @@ class NumpyExecutor:
             return self.array(x.number)
         if type(x) in (int, float) and numpy.dtype(dtype).kind in "iufc":
             try:
+                dtype = numpy.result_type(dtype, x)  # an integer array beside 0.5 is compared as floating-point numbers
                 return self._of((x, type(x), repr(x), numpy.dtype(dtype).str), numpy.asarray(x, dtype=dtype))
             except OverflowError:  # a comparison with what no such integer can be
                 pass

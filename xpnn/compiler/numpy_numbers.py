@@ -20,7 +20,9 @@ class Numbers:
         made = writer.buffers.made
         self.calls = [c for c in program.calls if c.way == "number" and not made & set(c.results)]
         self._values = {call.results[0] for call in self.calls}
-        readers = [c for c in program.calls if c not in self.calls and not (c.name == "astype" and not c.way)]
+        casts = [c for c in program.calls if c.name == "astype" and not c.way and not made & set(c.results)]  # no views
+        numbers = {id(call) for call in [*self.calls, *casts]}  # calls that take numbers as they are
+        readers = [call for call in program.calls if id(call) not in numbers]
         self._as_arrays = {ref.number for call in readers for ref in each_ref((call.args, call.kwargs))}
         self._as_arrays |= {ref.number for ref in program.outputs if type(ref) is Ref}
 

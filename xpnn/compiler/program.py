@@ -51,6 +51,7 @@ class Call:
     several: bool = False  # whether it gives a tuple of results, even if of one
     target: int = -1  # the value that it writes into
     whole: bool = False  # whether the target takes the result as it is, and is not an argument itself
+    instead: int = -1  # the value that was copied into the target before the result was put there right away
     makes: bool = False  # whether it only makes an array, from numbers
     over: int = -1  # the argument, read for the last time, in whose memory the result may lie
     block: int = -1  # which run of elementwise calls on large arrays it belongs to

@@ -13,10 +13,10 @@ from xpnn.arrays.tree import Tree
 from xpnn.compiler.arguments import Arguments, Results
 from xpnn.compiler.comparison import difference
 from xpnn.compiler.leaks import holder
+from xpnn.compiler.program import Ref
 from xpnn.compiler.recorder import Recorder, digest
 from xpnn.compiler.refusals import CannotRecord
 from xpnn.compiler.state import State
-from xpnn.compiler.traced import lowered
 
 __all__ = ["Recording", "recorded"]
 
@@ -112,7 +112,7 @@ def recorded(step: Callable[..., Any], states: list[State], given: Arguments) ->
         recording.undo()
         raise
     recording.held = given.held
-    recording.results, leaves = results, [lowered(leaf) for leaf in results.leaves]
-    results.leaves = []
+    recording.results, results.leaves = results, []
+    leaves = [recorder.kept[leaf.number] if type(leaf) is Ref else leaf for leaf in recorder.program.outputs]
     recording.result = results.build(leaves)
     return recording

@@ -19,6 +19,7 @@ from typing import Any
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.aliasing import Memory
+from xpnn.compiler.program import Ref
 from xpnn.compiler.recorder import Recorder
 from xpnn.compiler.refusals import CannotRecord
 from xpnn.compiler.traced import Traced, lowered
@@ -211,11 +212,22 @@ def _write_rebound(recorder: Recorder, places: list[Any], traced: dict[int, Trac
             )
         if rebound.setdefault(id(array), (name, new))[1] is not new:
             raise CannotRecord(f"the step replaced {name}, which several parts of the state share, by two arrays")
+    _copy_given(recorder, {traced[number].number for number in rebound})
     values = [new for _, new in rebound.values()]
     if len(values) > 1:  # one may be what another was
         values = [recorder.call(recorder.xp.asarray, (new,), {"copy": True}, "asarray") for new in values]
     for number, new in zip(rebound, values, strict=True):
         recorder.write(traced[number], ..., new)
+
+
+def _copy_given(recorder: Recorder, written: set[int]) -> None:
+    """Where the step gives an array that it has replaced in its state: give a copy, since it is to be written into."""
+    values, outputs = recorder.program.values, recorder.program.outputs
+    storages = {values[number].storage for number in written}
+    for n, ref in enumerate(outputs):
+        if type(ref) is Ref and values[ref.number].storage in storages:
+            given = recorder.given(recorder.kept[ref.number], "result")
+            outputs[n] = recorder.ref(recorder.call(recorder.xp.asarray, (given,), {"copy": True}, "asarray"))
 
 
 def _put(container: Any, key: Any, array: Array) -> None:

@@ -32,14 +32,15 @@ def as_numbers(program: Program) -> None:
         result = call.results[0]
         value = program.values[result]
         own = value.storage == result and result not in written
-        if own and _is_number(value, ("float64",)) and all(_may_be_number(x, program) for x in call.args):
+        args = call.args[:1] if call.name == "astype" else call.args
+        if own and _is_number(value, ("float64",)) and all(_may_be_number(x, program) for x in args):
             call.way = "number"
 
 
 def _may_be_number(x: object, program: Program) -> bool:
     if type(x) is Ref:
         return _is_number(program.values[x.number], ("float64", "int64", "int32"))
-    return type(x) in (int, float) or not isinstance(x, int | float | complex)  # the dtype of astype
+    return type(x) in (int, float)  # not a scalar of NumPy's, which has a dtype of its own
 
 
 def _is_number(value: object, names: tuple[str, ...]) -> bool:

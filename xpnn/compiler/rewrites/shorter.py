@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from xpnn.arrays.namespaces import array_device, dtype_name
-from xpnn.compiler.names import PURE
+from xpnn.compiler.names import PURE, ROUNDED
 from xpnn.compiler.program import Call, Program, Ref, replaced
 
 __all__ = ["drop_dead", "fold_constants", "share_equal", "write_straight"]
@@ -79,7 +79,8 @@ def _same_if(call: Call, program: Program, writes: Counter[int], written: set[in
         return None
     versions = tuple((n, writes[program.storage(n)]) for n in program.reads(call))
     options = sorted((name, repr(option)) for name, option in call.kwargs.items())
-    return call.name, repr(call.args), repr(options), versions, dtype_name(program.values[result].dtype)
+    how = 0 if call.name in ROUNDED else id(call.function)  # `x**0.5` and `xp.pow(x, 0.5)` may differ in the last bit
+    return call.name, how, repr(call.args), repr(options), versions, dtype_name(program.values[result].dtype)
 
 
 def _merge(program: Program, gone: int, kept: int, instead: dict[int, int]) -> None:
@@ -125,6 +126,7 @@ def write_straight(program: Program) -> None:
     shares = Counter(program.storage(n) for call in program.calls for n in call.results)
     made = {call.results[0]: position for position, call in enumerate(program.calls) if len(call.results) == 1}
     written = program.written()
+    passed = {value.storage for value in program.values if value.kind == "argument"}  # not there when plans are made
     gone = set()
     for position, call in enumerate(program.calls):
         source = _whole_copy(call, program)
@@ -132,13 +134,15 @@ def write_straight(program: Program) -> None:
             continue
         producer = program.calls[made[source]]
         between = program.calls[made[source] + 1 : position]
-        if producer.makes or any(_touches(other, call.target, program) for other in (producer, *between)):
+        if program.storage(call.target) in passed or producer.makes:
+            continue
+        if any(_touches(other, call.target, program) for other in (producer, *between)):
             continue
         if made.get(call.target, -1) > made[source]:
             continue  # the place to write to is known only later
         producer.results = ()
         producer.target = call.target
-        producer.whole = True
+        producer.whole, producer.instead = True, source
         gone.add(position)
     program.calls[:] = [call for position, call in enumerate(program.calls) if position not in gone]
 
