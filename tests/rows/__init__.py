@@ -12,4 +12,5 @@ from rows import (  # noqa: F401
     reductions,
     shaping,
     special,
+    windows,
 )

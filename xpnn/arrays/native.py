@@ -18,6 +18,7 @@ from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 from xpnn.arrays.recording import recordable
 
 __all__ = [
+    "block_elements",
     "cumulative_error_function",
     "from_number",
     "is_immutable",
@@ -126,6 +127,20 @@ def sum_over(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Array:
 
 
 _add = numpy.add.reduce
+
+
+def block_elements(x: Array) -> int:
+    """How many numbers a part of a computation on `x` may hold that is done part by part.
+
+    On a CPU 2^18, 1 MiB of float32, which stays in a core's cache: a convolution of 64 images in parts of eight times
+    that takes 1.2 times as long. On a GPU each call is a launch, so there are few and large ones, of 256 MiB.
+
+    Examples
+    --------
+    >>> block_elements(numpy.zeros(3))
+    262144
+    """
+    return 1 << (26 if _is_library(namespace_of(x), "cupy") else 18)
 
 
 def share_memory(a: Array, b: Array) -> bool:
