@@ -119,7 +119,7 @@ def keep_mask(shape: Shape, probability: float, *, seed: int, stream: str, step:
 
 @recordable
 def fractions(count: int, *, seed: int, stream: str, step: Any = 0, like: Array) -> Array:
-    """`count` numbers spread evenly from 0 to less than 1, in the dtype and on the device of `like`: those of `uniform`.
+    """`count` numbers spread evenly from 0 to less than 1, in the dtype and place of `like`: those of `uniform`.
 
     Each takes a word of `bits`, whose upper 53 bits it uses, or 24 in float32.
 

@@ -48,6 +48,7 @@ from xpnn.nn.batch_normalization import (
     batch_norm,
     instance_norm,
 )
+from xpnn.nn.bilinear import Bilinear, bilinear
 from xpnn.nn.convolution import (
     Conv1d,
     Conv2d,
@@ -59,6 +60,7 @@ from xpnn.nn.convolution import (
 from xpnn.nn.declarations import Buffer, Parameter
 from xpnn.nn.dense import Linear, linear
 from xpnn.nn.dropout import Dropout, dropout
+from xpnn.nn.embedding import Embedding, embedding
 from xpnn.nn.gated_activations import GEGLU, GLU, ReGLU, SwiGLU, geglu, glu, reglu, swiglu
 from xpnn.nn.leaky_activations import PReLU, RReLU, prelu, rrelu
 from xpnn.nn.losses import (
@@ -119,6 +121,7 @@ from xpnn.nn.pooling import (
     max_pool3d,
 )
 from xpnn.nn.sequential import Sequential
+from xpnn.nn.shaping import Flatten, Identity, Unflatten, flatten, unflatten
 from xpnn.nn.smooth_activations import (
     CELU,
     ELU,
@@ -161,12 +164,6 @@ from xpnn.nn.upsampling import (
 )
 
 __all__ = [
-    "CELU",
-    "ELU",
-    "GEGLU",
-    "GELU",
-    "GLU",
-    "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -179,9 +176,11 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Bilinear",
     "BinaryCrossEntropy",
     "BinaryCrossEntropyWithLogits",
     "Buffer",
+    "CELU",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -189,7 +188,13 @@ __all__ = [
     "ConvTranspose2d",
     "CrossEntropy",
     "Dropout",
+    "ELU",
+    "Embedding",
+    "Flatten",
     "Fold",
+    "GEGLU",
+    "GELU",
+    "GLU",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -197,6 +202,7 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "Identity",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
@@ -222,6 +228,7 @@ __all__ = [
     "ReGLU",
     "ReLU",
     "ReLU6",
+    "SELU",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -236,6 +243,7 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Unflatten",
     "Unfold",
     "Upsample",
     "WeightNorm",
@@ -249,6 +257,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -260,6 +269,8 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "elu",
+    "embedding",
+    "flatten",
     "fold",
     "geglu",
     "gelu",
@@ -304,6 +315,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "unflatten",
     "unfold",
     "upsample",
     "weight_norm",
