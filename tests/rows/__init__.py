@@ -3,6 +3,7 @@
 from rows import (  # noqa: F401
     activations,
     dense,
+    dropout,
     elementwise,
     fourier,
     layers,

@@ -59,7 +59,18 @@ from xpnn.nn.convolution import (
 )
 from xpnn.nn.declarations import Buffer, Parameter
 from xpnn.nn.dense import Linear, linear
-from xpnn.nn.dropout import Dropout, dropout
+from xpnn.nn.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    DropPath,
+    alpha_dropout,
+    channel_dropout,
+    drop_path,
+    dropout,
+)
 from xpnn.nn.embedding import Embedding, embedding
 from xpnn.nn.gated_activations import GEGLU, GLU, ReGLU, SwiGLU, geglu, glu, reglu, swiglu
 from xpnn.nn.leaky_activations import PReLU, RReLU, prelu, rrelu
@@ -170,6 +181,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -187,7 +199,11 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "CrossEntropy",
+    "DropPath",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "ELU",
     "Embedding",
     "Flatten",
@@ -253,6 +269,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -261,12 +278,14 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "channel_dropout",
     "conv1d",
     "conv2d",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
     "cross_entropy",
+    "drop_path",
     "dropout",
     "elu",
     "embedding",
