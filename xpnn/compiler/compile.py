@@ -10,11 +10,10 @@ them. Other shapes, another mode of the model, or other arrays in the state are 
 from __future__ import annotations
 
 import copy
-import sys
 import threading
-import warnings
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from typing import Any, Self
 
@@ -23,7 +22,7 @@ from xpnn.compiler.aliasing import shared
 from xpnn.compiler.arguments import Arguments
 from xpnn.compiler.plans import Plan
 from xpnn.compiler.recording import Recording, recorded
-from xpnn.compiler.refusals import CannotRecord, CompileWarning
+from xpnn.compiler.refusals import CannotRecord, CompileWarning, warn
 from xpnn.compiler.state import Key, State
 from xpnn.compiler.traced import active
 
@@ -31,6 +30,7 @@ __all__ = ["CannotRecord", "CompileWarning", "CompiledStep", "compile"]
 
 PLANS = 16  # kept for one step; the one used longest ago makes room
 WINDOW = 100  # calls: more new kinds of calls than there are plans within so many are reported
+PATIENCE = 60.0  # seconds to wait for another thread that records, before a call runs plainly
 OBJECTS = 16  # models and optimizers given as arguments that are remembered
 
 
@@ -70,7 +70,8 @@ def compile(
     CompiledStep
         Called like the step. Results are new arrays, which later steps leave alone; where the step gives an argument,
         an array of its state or a view of one, it is that array, or such a view, as in the plain step. Results that
-        share memory with one another come back as copies, each of its own.
+        share memory with one another come back as copies, each of its own. `fast_step.each(calls)` makes several steps
+        in one call.
 
     Raises
     ------
@@ -110,6 +111,19 @@ class _Last:
         self.token, self.kinds, self.plan = token, kinds, plan
 
 
+class _Recorded:
+    """What a call gave while it was recorded."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
+_recording = threading.RLock()
+"""Held while arrays of some state are replaced by recording ones: another step may be one of the same model."""
+
+
 class CompiledStep:
     """What `compile` gives: called like the step."""
 
@@ -129,20 +143,22 @@ class CompiledStep:
         update_wrapper(self, step, [name for name in WRAPPER_ASSIGNMENTS if hasattr(step, name)], updated=())
         self.step, self.exact, self.fallback, self.rewriting = step, exact, fallback, rewriting
         self.state = State(state, step)
-        self._forget()
+        self._warned = self._warned_of_thrashing = False
+        self._lock = threading.Lock()
+        self._owner = 0
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Forget all plans, so that the next calls are recorded."""
         self._plans: OrderedDict[Any, Plan | None] = OrderedDict()  # None: runs plainly
         self._first: OrderedDict[Any, Recording] = OrderedDict()  # recorded once so far
         self._objects: OrderedDict[int, State] = OrderedDict()  # arguments that are state
         self._last: _Last | None = None
-        self._gave_up = self._warned = self._warned_of_thrashing = False
-        self._changing = 0  # recordings in a row that changed what the key depends on
+        self._gave_up = False
+        self._changing: OrderedDict[Any, int] = OrderedDict()  # by kind of arguments: recordings that changed the key
         self._calls = 0
         self._news: deque[tuple[int, str]] = deque(maxlen=PLANS + 1)
         self._newest: tuple[Any, Any] | None = None
-        self._lock = threading.Lock()
-        self._owner = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._gave_up or active.recorder is not None:  # inside another recording: a part of that step
@@ -151,13 +167,60 @@ class CompiledStep:
             self._wait()
         self._owner = _thread()
         try:
-            self._calls += 1
-            last = self._last
-            if last is not None and not kwargs and self.state.key() is last.token:
-                owners = _like(args, last.kinds)
-                if owners is not None and last.token.memory(self.state).is_apart(owners):
-                    return last.plan.replay(args)
-            return self._other(args, kwargs)
+            return self._one(args, kwargs)
+        finally:
+            self._owner = 0
+            self._lock.release()
+
+    def _one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self._calls += 1
+        last = self._last
+        if last is not None and not kwargs and self.state.key() is last.token:
+            owners = _like(args, last.kinds)
+            if owners is not None and last.token.memory(self.state).is_apart(owners):
+                return last.plan.replay(args)
+        return self._other(args, kwargs)
+
+    def each(self, calls: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """The results for each of `calls`, tuples of arguments, one after the other.
+
+        As `[step(*args) for args in calls]`, and faster for small steps: what a plan depends on beside its arguments
+        (modes, options, which arrays the state holds) is looked at once, so nothing else may change it in between.
+
+        Examples
+        --------
+        >>> import numpy, xpnn
+        >>> state = {"total": numpy.zeros(2)}
+        >>> def add(x):
+        ...     state["total"] += x
+        ...     return 1 * state["total"]
+        >>> xpnn.compile(add, state=state).each([(numpy.full(2, n),) for n in (1.0, 2.0, 3.0)])
+        [array([1., 1.]), array([3., 3.]), array([6., 6.])]
+        """
+        if self._gave_up or active.recorder is not None:
+            return [self.step(*args) for args in calls]
+        found = []
+        with self._running():
+            ready: _Last | None = None  # what the state was seen to be like
+            for args in calls:
+                owners = None if ready is None else _like(args, ready.kinds)
+                if ready is not None and owners is not None and ready.token.memory(self.state).is_apart(owners):
+                    self._calls += 1
+                    found.append(ready.plan.replay(args))
+                    continue
+                found.append(self.step(*args) if self._gave_up else self._one(args, {}))
+                last = self._last
+                ready = last if last is not None and last.token is self.state.key() else None
+        return found
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """One thread at a time."""
+        if not self._lock.acquire(blocking=False):
+            self._wait()
+        self._owner = _thread()
+        try:
+            yield
         finally:
             self._owner = 0
             self._lock.release()
@@ -173,6 +236,18 @@ class CompiledStep:
         given = Arguments(args, kwargs)
         if any(getattr(type(x), "stands_on_another", False) for x in given.arrays):
             return self.step(*args, **kwargs)  # inside a differentiation, which has to see the step
+        if not _recording.acquire(timeout=PATIENCE):
+            return self.step(*args, **kwargs)
+        try:
+            plan = self._planned(given)
+            if type(plan) is not Plan and plan is not None:
+                return plan.result
+        finally:
+            _recording.release()
+        return plan.replay(given.arrays) if plan is not None else self.step(*args, **kwargs)
+
+    def _planned(self, given: Arguments) -> Plan | _Recorded | None:
+        """The plan for a call; None: it runs plainly; or what it gave while it was recorded."""
         states = [self.state, *map(self._state_of, given.objects)]
         key = self._key(states, given)
         if key not in self._plans:
@@ -180,14 +255,12 @@ class CompiledStep:
                 state.places()  # an optimizer whose parameters were replaced binds them, as in the step
             key = self._key(states, given)
         if key not in self._plans:
-            return self._record(key, states, given)
+            return _Recorded(self._record(key, states, given))
         self._plans.move_to_end(key)
         plan = self._plans[key]
-        if plan is None:
-            return self.step(*args, **kwargs)
-        if plan.kinds is not None and not key[2]:
+        if plan is not None and plan.kinds is not None and not key[2]:
             self._last = _Last(key[0][0], plan.kinds, plan)
-        return plan.replay(given.arrays)
+        return plan
 
     def _state_of(self, held: Any) -> State:
         if id(held) not in self._objects:
@@ -223,7 +296,7 @@ class CompiledStep:
                 recording.require_same(before, marks)
                 del self._first[key]
                 self._keep(key, Plan(recording, given, self._rewriting()))
-        except CannotRecord as problem:
+        except Exception as problem:  # CannotRecord, or a plan that cannot be made
             self._first.pop(key, None)
             if not self.fallback:
                 recording.undo()
@@ -239,14 +312,16 @@ class CompiledStep:
         recording.require_no_hidden_writes()
         now = tuple([state.key() for state in states])
         if now == key[0]:
-            self._changing = 0
+            self._changing.pop(key[1], None)
             if key not in self._first:
                 self._first[key] = recording
                 if len(self._first) > PLANS:
                     self._first.popitem(last=False)
             return
-        self._changing += 1
-        if self._changing > 1:  # once it may be a first use: something made when it was needed
+        self._changing[key[1]] = self._changing.pop(key[1], 0) + 1
+        if len(self._changing) > PLANS:
+            self._changing.popitem(last=False)
+        if self._changing[key[1]] > 1:  # once it may be a first use: something made when it was needed
             what = next(s.changes(a, b) for s, a, b in zip(states, key[0], now, strict=True) if a != b)
             raise _Hidden(
                 f"the step changed what Python keeps between steps ({what}), which a replay would not: keep numbers "
@@ -267,11 +342,19 @@ class CompiledStep:
 
     def _give_up(self, key: Any, problem: Exception) -> None:
         """Run plainly from now on: for calls like this one, or, if the step keeps changing, for all."""
-        self._gave_up |= isinstance(problem, _Hidden)
         self._keep(key, None)
+        self._gave_up |= isinstance(problem, _Hidden)
+        self._warn_once(problem)
+
+    def give_up(self, why: str) -> None:
+        """Run plainly from now on, with the one warning if it was not given before."""
+        self._gave_up = True
+        self._warn_once(why)
+
+    def _warn_once(self, why: Any) -> None:
         if not self._warned:
             self._warned = True
-            _warn(f"{_name(self.step)} runs without being compiled: {problem}")
+            warn(f"{_name(self.step)} runs without being compiled: {why}")
 
     def _notice(self, key: Any, states: list[State]) -> None:
         """Report once if most calls are unlike all before."""
@@ -282,7 +365,7 @@ class CompiledStep:
         if len(self._news) > PLANS and self._calls - self._news[0][0] < WINDOW:
             self._warned_of_thrashing = True
             changes = list(dict.fromkeys(what for _, what in self._news if what))
-            _warn(
+            warn(
                 f"{_name(self.step)} was recorded anew {PLANS + 1} times within {WINDOW} calls, which costs more than "
                 f"it gains. What changed: {'; '.join(changes[-4:])}. Pass what changes as an array, or pad to equal "
                 "shapes"
@@ -330,9 +413,9 @@ class CompiledStep:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A function finds the model where it found it before, so its state stays; a method goes with its object."""
+        made = memo[id(self)] = object.__new__(type(self))  # known before its object, which may hold it
         step = copy.deepcopy(self.step, memo)
         tree = self.state.tree if step is self.step else copy.deepcopy(self.state.tree, memo)
-        made = object.__new__(type(self))
         made.__setstate__({**self.__getstate__(), "step": step, "state": tree})
         return made
 
@@ -373,10 +456,3 @@ def _difference(a: Any, b: Any) -> str:
     if type(a) is type(b) is tuple and len(a) == len(b):
         return next((_difference(x, y) for x, y in zip(a, b, strict=True) if x != y), "")
     return f"{a!r:.40} -> {b!r:.40}"
-
-
-def _warn(message: str) -> None:
-    frame, level = sys._getframe(1), 2  # the first line that is not ours is what the user can change
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("xpnn."):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, CompileWarning, stacklevel=level)

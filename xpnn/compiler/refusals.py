@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["CannotRecord", "CompileWarning", "NoAttribute"]
+import sys
+import warnings
+
+__all__ = ["CannotRecord", "CompileWarning", "NoAttribute", "warn"]
 
 
 class CannotRecord(RuntimeError):
@@ -37,3 +40,11 @@ class CompileWarning(UserWarning):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+
+
+def warn(message: str) -> None:
+    """Give a `CompileWarning` at the first line that is not ours: that one the user can change."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("xpnn."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, CompileWarning, stacklevel=level)
