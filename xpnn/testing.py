@@ -30,7 +30,7 @@ from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.autodiff.transforms import grad, value_and_grad, vjp
 from xpnn.nn.dense import Linear
-from xpnn.nn.losses import squared_error
+from xpnn.nn.losses.regression import squared_error
 from xpnn.nn.module import Module
 from xpnn.training.checkpoint import load, save
 

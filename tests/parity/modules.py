@@ -1,14 +1,13 @@
 """PyTorch's own cases for modules: outputs, gradients of inputs and parameters, and buffers afterwards, in float64."""
 
 import warnings
-from inspect import signature
 
 import numpy
 import torch
 from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 
 import xpnn
-from parity.judging import Result, close, judged
+from parity.judging import close, judged
 from parity.names import MODULES, LeftOut, bound, converted, our_options
 from xpnn import nn
 

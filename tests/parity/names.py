@@ -1,4 +1,4 @@
-"""What PyTorch's names are here: one table for modules, one for optimizers, the arguments of both, and how inputs go in.
+"""What PyTorch's names are here: modules, optimizers, the arguments of both, and how inputs go in.
 
 An argument that a case does not give is not given to ours either, so that the defaults are compared too. A name that is
 not in a table, or whose value ours does not have, leaves the case out, with the reason in words.
@@ -63,9 +63,14 @@ def item_weight(options, inputs):
     return leave_out(options, "weight", "a weight that multiplies the losses, of a shape that stretches: multiply them")
 
 
-def label_like(inputs, options):
-    """Targets of another dtype than the outputs', which ours refuse."""
-    return [inputs[0], *(x.astype(inputs[0].dtype) if x.dtype.kind != "f" else x for x in inputs[1:])]
+def batch_mean(options, inputs):
+    """'batchmean' is one of our words, written otherwise."""
+    return {**options, "reduction": "batch_mean"} if options.get("reduction") == "batchmean" else options
+
+
+def alike(inputs, options):
+    """Integer targets in the dtype of the outputs, which ours ask for."""
+    return [inputs[0], *(x.astype(inputs[0].dtype) for x in inputs[1:])]
 
 
 def padded_with(mode):
@@ -89,14 +94,24 @@ MODULES = {
     )},
     "L1Loss": Twin("AbsoluteError"),
     "MSELoss": Twin("SquaredError"),
-    "HuberLoss": Twin("Huber"),
+    "HuberLoss": Twin("HuberError"),
     "SmoothL1Loss": Twin("SmoothAbsoluteError"),
     "BCELoss": Twin("BinaryCrossEntropy", options=item_weight),
-    "BCEWithLogitsLoss": Twin("BinaryCrossEntropyWithLogits", {"pos_weight": "positive_weight"}, options=item_weight),
+    "BCEWithLogitsLoss": Twin("BinaryCrossEntropyWithLogits", {"pos_weight": "positive_weight"}, item_weight),
     "CrossEntropyLoss": Twin("CrossEntropy", WEIGHT, classes_second, state=WEIGHT),
     "NLLLoss": Twin("NegativeLogLikelihood", WEIGHT, classes_second, state=WEIGHT),
+    "KLDivLoss": Twin("KLDivergence", options=batch_mean),
+    "GaussianNLLLoss": Twin("GaussianNegativeLogLikelihood"),
+    "PoissonNLLLoss": Twin("PoissonNegativeLogLikelihood"),
+    "HingeEmbeddingLoss": Twin("HingeEmbedding"),
+    "SoftMarginLoss": Twin("SoftMargin"),
+    "MarginRankingLoss": Twin("MarginRanking", inputs=alike),
+    "CosineEmbeddingLoss": Twin("CosineEmbedding"),
+    "MultiMarginLoss": Twin("MultiMargin", {"p": "power", **WEIGHT}, state=WEIGHT),
+    "MultiLabelSoftMarginLoss": Twin("MultiLabelSoftMargin", WEIGHT, state=WEIGHT, inputs=alike),
 }  # fmt: skip
 DIFFERENT: dict[str, str] = {  # cases in which we differ on purpose, by the beginning of their name, and why
+    "nn.CrossEntropyLoss 20 2d_ignore_index_mean": "all labels are ignored: the mean is 0, PyTorch's NaN",
 }
 
 

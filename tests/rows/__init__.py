@@ -8,6 +8,7 @@ from rows import (  # noqa: F401
     fourier,
     layers,
     linear_algebra,
+    losses,
     normalization,
     ordering,
     products,

@@ -49,14 +49,7 @@ from xpnn.nn.batch_normalization import (
     instance_norm,
 )
 from xpnn.nn.bilinear import Bilinear, bilinear
-from xpnn.nn.convolution import (
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    conv1d,
-    conv2d,
-    conv3d,
-)
+from xpnn.nn.convolution import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
 from xpnn.nn.declarations import Buffer, Parameter
 from xpnn.nn.dense import Linear, linear
 from xpnn.nn.dropout import (
@@ -74,14 +67,48 @@ from xpnn.nn.dropout import (
 from xpnn.nn.embedding import Embedding, embedding
 from xpnn.nn.gated_activations import GEGLU, GLU, ReGLU, SwiGLU, geglu, glu, reglu, swiglu
 from xpnn.nn.leaky_activations import PReLU, RReLU, prelu, rrelu
-from xpnn.nn.losses import (
+from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
-    CrossEntropy,
-    SquaredError,
+    FocalCrossEntropy,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
+    focal_cross_entropy,
+)
+from xpnn.nn.losses.classes import CrossEntropy, NegativeLogLikelihood, cross_entropy, negative_log_likelihood
+from xpnn.nn.losses.distances import CosineEmbedding, TripletMargin, cosine_embedding, triplet_margin
+from xpnn.nn.losses.likelihoods import (
+    GaussianNegativeLogLikelihood,
+    KLDivergence,
+    PoissonNegativeLogLikelihood,
+    gaussian_negative_log_likelihood,
+    kl_divergence,
+    poisson_negative_log_likelihood,
+)
+from xpnn.nn.losses.margins import (
+    Hinge,
+    HingeEmbedding,
+    MarginRanking,
+    MultiLabelSoftMargin,
+    MultiMargin,
+    SoftMargin,
+    hinge,
+    hinge_embedding,
+    margin_ranking,
+    multi_label_soft_margin,
+    multi_margin,
+    soft_margin,
+)
+from xpnn.nn.losses.regression import (
+    AbsoluteError,
+    HuberError,
+    QuantileError,
+    SmoothAbsoluteError,
+    SquaredError,
+    absolute_error,
+    huber_error,
+    quantile_error,
+    smooth_absolute_error,
     squared_error,
 )
 from xpnn.nn.module import Module
@@ -95,12 +122,7 @@ from xpnn.nn.normalization import (
     rms_norm,
     weight_norm,
 )
-from xpnn.nn.padding import (
-    Pad1d,
-    Pad2d,
-    Pad3d,
-    pad,
-)
+from xpnn.nn.padding import Pad1d, Pad2d, Pad3d, pad
 from xpnn.nn.piecewise_activations import (
     Hardshrink,
     Hardsigmoid,
@@ -153,12 +175,7 @@ from xpnn.nn.smooth_activations import (
     softsign,
     tanhshrink,
 )
-from xpnn.nn.transposed_convolution import (
-    ConvTranspose1d,
-    ConvTranspose2d,
-    conv_transpose1d,
-    conv_transpose2d,
-)
+from xpnn.nn.transposed_convolution import ConvTranspose1d, ConvTranspose2d, conv_transpose1d, conv_transpose2d
 from xpnn.nn.unfolding import (
     Fold,
     PixelShuffle,
@@ -175,6 +192,7 @@ from xpnn.nn.upsampling import (
 )
 
 __all__ = [
+    "AbsoluteError",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -198,6 +216,7 @@ __all__ = [
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "CosineEmbedding",
     "CrossEntropy",
     "DropPath",
     "Dropout",
@@ -207,10 +226,12 @@ __all__ = [
     "ELU",
     "Embedding",
     "Flatten",
+    "FocalCrossEntropy",
     "Fold",
     "GEGLU",
     "GELU",
     "GLU",
+    "GaussianNegativeLogLikelihood",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GroupNorm",
@@ -218,20 +239,28 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "Hinge",
+    "HingeEmbedding",
+    "HuberError",
     "Identity",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "KLDivergence",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
+    "MarginRanking",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
     "Mish",
     "Module",
+    "MultiLabelSoftMargin",
+    "MultiMargin",
+    "NegativeLogLikelihood",
     "PReLU",
     "Pad1d",
     "Pad2d",
@@ -239,6 +268,8 @@ __all__ = [
     "Parameter",
     "PixelShuffle",
     "PixelUnshuffle",
+    "PoissonNegativeLogLikelihood",
+    "QuantileError",
     "RMSNorm",
     "RReLU",
     "ReGLU",
@@ -248,6 +279,8 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothAbsoluteError",
+    "SoftMargin",
     "Softmax",
     "Softmax2d",
     "Softmin",
@@ -259,10 +292,12 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "TripletMargin",
     "Unflatten",
     "Unfold",
     "Upsample",
     "WeightNorm",
+    "absolute_error",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
@@ -284,13 +319,16 @@ __all__ = [
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "cosine_embedding",
     "cross_entropy",
     "drop_path",
     "dropout",
     "elu",
     "embedding",
     "flatten",
+    "focal_cross_entropy",
     "fold",
+    "gaussian_negative_log_likelihood",
     "geglu",
     "gelu",
     "global_avg_pool",
@@ -301,21 +339,31 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge",
+    "hinge_embedding",
+    "huber_error",
     "initializers",
     "instance_norm",
+    "kl_divergence",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log_sigmoid",
     "log_softmax",
+    "margin_ranking",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
     "mish",
+    "multi_label_soft_margin",
+    "multi_margin",
+    "negative_log_likelihood",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "poisson_negative_log_likelihood",
     "prelu",
+    "quantile_error",
     "reglu",
     "relu",
     "relu6",
@@ -324,6 +372,8 @@ __all__ = [
     "selu",
     "sigmoid",
     "silu",
+    "smooth_absolute_error",
+    "soft_margin",
     "softmax",
     "softmin",
     "softplus",
@@ -334,6 +384,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "triplet_margin",
     "unflatten",
     "unfold",
     "upsample",

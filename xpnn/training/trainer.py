@@ -25,8 +25,7 @@ from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.random import require_seed
-from xpnn.autodiff.transforms import value_and_grad
-from xpnn.nn.losses import (
+from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
     binary_cross_entropy,
