@@ -2,6 +2,7 @@
 
 from rows import (  # noqa: F401
     activations,
+    containers,
     dense,
     dropout,
     elementwise,

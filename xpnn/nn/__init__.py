@@ -49,6 +49,7 @@ from xpnn.nn.batch_normalization import (
     instance_norm,
 )
 from xpnn.nn.bilinear import Bilinear, bilinear
+from xpnn.nn.containers import ModuleDict, ModuleList, Residual
 from xpnn.nn.convolution import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
 from xpnn.nn.declarations import Buffer, Parameter
 from xpnn.nn.dense import Linear, linear
@@ -258,6 +259,8 @@ __all__ = [
     "MaxPool3d",
     "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "MultiLabelSoftMargin",
     "MultiMargin",
     "NegativeLogLikelihood",
@@ -275,6 +278,7 @@ __all__ = [
     "ReGLU",
     "ReLU",
     "ReLU6",
+    "Residual",
     "SELU",
     "Sequential",
     "SiLU",

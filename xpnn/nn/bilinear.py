@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from xpnn.arrays.devices import device_of
@@ -168,6 +169,9 @@ class Bilinear(Module):
     def forward(self, x1: Array, x2: Array) -> Array:
         _check("Bilinear", x1, x2, self.weight)
         return _bilinear(x1, x2, self.weight, self.bias)
+
+    def multiply_adds(self, output: Array, *inputs: Array) -> int:
+        return int(prod(output.shape)) * self.in_features_1 * (self.in_features_2 + 1)
 
     def describe(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"

@@ -10,6 +10,7 @@ every option. How it is computed, and its derivatives, is in `window_products`.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal, TypeAlias
 
 from xpnn.arrays.devices import device_of
@@ -242,6 +243,9 @@ class ConvolutionLayer(Module):
         self.weight[...] = place.asarray(weight)
         if self.bias is not None:
             self.bias[...] = place.asarray(offset)
+
+    def multiply_adds(self, output: Array, *inputs: Array) -> int:
+        return int(prod(output.shape) * prod(self.weight.shape[1:]))
 
     def describe(self) -> str:
         window = self.window

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from operator import index
 from typing import Any
 
@@ -187,6 +188,9 @@ class Linear(Module):
             wanted, found = dtype_name(self.weight.dtype), dtype_name(x.dtype)
             way = ", or the model with model.to(dtype=...)" if is_floating(x.dtype) else ""
             raise TypeError(f"Linear expected x of dtype {wanted}, as its weight, got {found}: convert x{way}")
+
+    def multiply_adds(self, output: Array, *inputs: Array) -> int:
+        return int(prod(output.shape)) * self.in_features
 
     def describe(self) -> str:
         return f"{self.in_features}, {self.out_features}" + (", bias=False" if self.bias is None else "")

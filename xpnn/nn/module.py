@@ -32,6 +32,7 @@ from xpnn.nn.declarations import (
     refuse_arrays,
     require_floating,
 )
+from xpnn.nn.summary import Summary, summarize
 
 __all__ = ["Module", "Slot"]
 
@@ -319,6 +320,33 @@ class Module:
 
     def recording_swapped(self) -> None:
         """The arrays were replaced for a time; nothing else refers to them."""
+
+    # Showing
+
+    def summary(self, *inputs: Any) -> Summary:
+        """What the model does to these inputs, as a table: layers, output shapes, parameters, multiply-adds.
+
+        A copy of the model, in evaluation, is called with them. `print` shows the result; its `rows`, `parameters` and
+        `multiply_adds` are there to compute with.
+
+        Examples
+        --------
+        >>> import numpy
+        >>> from xpnn import nn
+        >>> nn.Sequential(nn.Linear(3, 2), nn.ReLU()).summary(numpy.zeros((4, 3), dtype="float32"))
+        name  layer         output shape  parameters  multiply-adds
+        ----  ------------  ------------  ----------  -------------
+              Sequential    (4, 2)
+        0     Linear(3, 2)  (4, 2)                 8             24
+        1     ReLU()        (4, 2)
+        <BLANKLINE>
+        8 parameters, 32 bytes with buffers; 24 multiply-adds for this input
+        """
+        return summarize(self, *inputs)
+
+    def multiply_adds(self, output: Any, *inputs: Any) -> int:
+        """How many products `forward` adds up for these inputs, in `summary`: layers of weighted sums define it."""
+        return 0
 
     def __repr__(self) -> str:
         lines = [f"({name}): {part!r}".replace("\n", "\n  ") for name, part in _parts(self)]

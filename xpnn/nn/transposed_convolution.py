@@ -7,6 +7,8 @@ one's output to the shape of its input; its derivative in x is that convolution.
 
 from __future__ import annotations
 
+from math import prod
+
 from xpnn.arrays.namespaces import Array
 from xpnn.nn.building import positive, require_dtype
 from xpnn.nn.convolution import ConvolutionLayer, Counts, check_arrays, window_of
@@ -161,6 +163,9 @@ class _ConvTranspose(ConvolutionLayer):
         items = with_items(who, x, self._axes, self.in_channels)
         y = _spread(who, items, self.weight, self.bias, self.window, self.output_padding, self.groups)
         return without_items(y, x)
+
+    def multiply_adds(self, output: Array, *inputs: Array) -> int:
+        return int(prod(inputs[0].shape) * prod(self.weight.shape[1:]))
 
 
 class ConvTranspose1d(_ConvTranspose):
