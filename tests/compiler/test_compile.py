@@ -313,6 +313,22 @@ def test_one_array_given_twice_is_not_two_that_overlap():
         assert numpy.array_equal(data, other)
 
 
+def test_an_argument_that_is_a_variable_of_the_step():
+    w = numpy.ones(3)
+
+    def step(x):
+        double = xpnn.namespace_of(x).add
+        before = double(w, w)
+        x += 1
+        return before + double(w, w)
+
+    fast = xpnn.compile(step)
+    for n in range(12):
+        given = w if n % 4 == 3 else numpy.ones(3)
+        expected = 4 * w + (2 if given is w else 0)
+        assert numpy.array_equal(fast(given), expected)
+
+
 def test_views_of_one_array_as_arguments():
     def step(a, b):
         a *= 2

@@ -1,7 +1,9 @@
 """State, results and the kinds of steps of a compiled step: as of the plain one."""
 
 import copy
+import sys
 import threading
+import warnings
 from functools import partial
 from typing import NamedTuple
 
@@ -295,6 +297,34 @@ def test_two_threads_with_two_steps():
     for thread in threads:
         thread.join()
     assert results == {name: [50.0 * n for n in range(1, 201)] for name in range(2)}
+
+
+def test_threads_with_steps_of_one_model_do_not_see_one_another_record():
+    model = network()
+    given = [normal(n % 7 + 1, 4) for n in range(7)]
+    expected = [model(x) for x in given]
+    wrong = []
+
+    def work(factor, compiled):
+        step = lambda x: model(x) * factor  # noqa: E731
+        call = xpnn.compile(step, state=model) if compiled else step
+        for n in range(70):
+            if not numpy.allclose(call(given[n % 7]), expected[n % 7] * factor, rtol=1e-5):
+                wrong.append((factor, n))
+
+    threads = [threading.Thread(target=work, args=(float(n), n < 4)) for n in range(1, 6)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with warnings.catch_warnings(record=True):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []
+    assert type(model[0].weight) is numpy.ndarray
 
 
 def test_two_threads_with_one_step_take_turns():

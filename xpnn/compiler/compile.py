@@ -175,7 +175,7 @@ class CompiledStep:
     def _one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._calls += 1
         last = self._last
-        if last is not None and not kwargs and self.state.key() is last.token:
+        if last is not None and not kwargs and self.state.known_key() is last.token:
             owners = _like(args, last.kinds)
             if owners is not None and last.token.memory(self.state).is_apart(owners):
                 return last.plan.replay(args)
@@ -210,7 +210,7 @@ class CompiledStep:
                     continue
                 found.append(self.step(*args) if self._gave_up else self._one(args, {}))
                 last = self._last
-                ready = last if last is not None and last.token is self.state.key() else None
+                ready = last if last is not None and last.token is self.state.known_key() else None
         return found
 
     @contextmanager
@@ -240,7 +240,7 @@ class CompiledStep:
             return self.step(*args, **kwargs)
         try:
             plan = self._planned(given)
-            if type(plan) is not Plan and plan is not None:
+            if isinstance(plan, _Recorded):
                 return plan.result
         finally:
             _recording.release()
@@ -254,11 +254,13 @@ class CompiledStep:
             for state in states:
                 state.places()  # an optimizer whose parameters were replaced binds them, as in the step
             key = self._key(states, given)
+        if key in self._plans and (found := self._plans[key]) is not None and found.is_stale():
+            del self._plans[key]
         if key not in self._plans:
             return _Recorded(self._record(key, states, given))
         self._plans.move_to_end(key)
         plan = self._plans[key]
-        if plan is not None and plan.kinds is not None and not key[2]:
+        if plan is not None and plan.kinds is not None and not key[2] and not plan.sources:
             self._last = _Last(key[0][0], plan.kinds, plan)
         return plan
 
@@ -295,7 +297,9 @@ class CompiledStep:
             if before is not None:
                 recording.require_same(before, marks)
                 del self._first[key]
-                self._keep(key, Plan(recording, given, self._rewriting()))
+                plan = Plan(recording, given, self._rewriting())
+                plan.depend_on(recording.sources(array for token in key[0] for array in token.arrays))
+                self._keep(key, plan)
         except Exception as problem:  # CannotRecord, or a plan that cannot be made
             self._first.pop(key, None)
             if not self.fallback:

@@ -9,6 +9,7 @@ from xpnn.arrays.namespaces import Array
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.arguments import Arguments
 from xpnn.compiler.program import Call, Program, each_ref
+from xpnn.compiler.recorder import digest
 from xpnn.compiler.recording import Recording
 
 __all__ = ["Plan"]
@@ -40,6 +41,7 @@ class Plan:
         self._all = self._positions == list(range(len(given.arrays)))
         checks_first(self.program)
         self.executor: Any = self._executor(recorder, rewriting)
+        self.sources: list[tuple[Array, bytes]] = []
         self.run = self.executor.run
         self._single = self.results.single and self.results.plain
 
@@ -53,6 +55,14 @@ class Plan:
         from xpnn.compiler.plain_executor import PlainExecutor
 
         return PlainExecutor(self.program)
+
+    def depend_on(self, arrays: Sequence[Array]) -> None:
+        """The plan holds as long as the numbers in these arrays are those of now."""
+        self.sources = [(array, digest(array)) for array in arrays]
+
+    def is_stale(self) -> bool:
+        """Whether numbers have changed that the step handed to the library itself."""
+        return any(digest(array) != mark for array, mark in self.sources)
 
     def replay(self, arrays: Sequence[Array]) -> Tree:
         """The step's result for these arguments."""

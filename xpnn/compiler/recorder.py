@@ -67,6 +67,14 @@ class Recorder:
         active.recorder = None
         self.ended = True
 
+    def over(self) -> bool:
+        """Whether arrays of this recording are as plain ones: it has ended, or this is another thread.
+
+        An array that the step kept may come up in a step that runs plainly, and while one thread records, another may
+        use the same model.
+        """
+        return self.ended or active.recorder is not self
+
     # Values
 
     def given(self, array: Array, kind: str, name: str = "") -> Traced:
@@ -123,7 +131,7 @@ class Recorder:
     def call(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], name: str = "") -> Any:
         """Make a call on the plain arrays, note it, and give its results as arrays that record."""
         name = name or function.__name__
-        if self.ended:  # an array that was kept, in a step that now runs plainly
+        if self.over():
             return function(*replaced(tuple(args), lowered), **replaced(dict(kwargs), lowered))
         if name in BY_DATA or _shaped_by_numbers(name, args, kwargs):
             raise CannotRecord(
@@ -165,7 +173,7 @@ class Recorder:
 
     def write(self, target: Traced, key: Any, value: Any) -> None:
         """`target[key] = value`, on the plain array and in the notes."""
-        if self.ended:
+        if self.over():
             operator.setitem(target.plain, replaced(key, lowered), lowered(value))
             return
         self._keep(target)
@@ -178,7 +186,7 @@ class Recorder:
     def write_result(self, target: Traced, name: str, other: Any) -> Traced:
         """`target += other` and its kind: the call's result goes into the target's own memory."""
         in_place = getattr(operator, name)
-        if self.ended:
+        if self.over():
             after: Any = in_place(target.plain, lowered(other))
             return after if after is not target.plain else target
         self._keep(target)

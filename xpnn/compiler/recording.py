@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from xpnn.arrays.namespaces import namespace_of, require_writable
+from xpnn.arrays.namespaces import Array, namespace_of, require_writable
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.arguments import Arguments, Results
@@ -46,6 +46,18 @@ class Recording:
         """What the arrays from outside hold now: between two steps anybody may change them."""
         arrays = {n: self.program.values[n].array for n in self.recorder.outside}
         return {n: digest(array) for n, array in arrays.items()}
+
+    def sources(self, watched: Iterable[Array]) -> list[Array]:
+        """Arrays in variables of the step, if it may have made other arrays of their numbers by the library itself.
+
+        What `numpy.exp(w)` gives is an array from outside that the step met nowhere before.
+        """
+        values = self.program.values
+        known = {id(array): array for array in watched}
+        if all(id(values[number].array) in known for number in self.recorder.outside):
+            return []
+        own = {id(value.array) for value in values if value.kind == "state"}
+        return [array for name, array in known.items() if name not in own]
 
     def require_same(self, first: Recording, marks: dict[int, bytes]) -> None:
         """Raise if the step did something else than in its `first` run."""

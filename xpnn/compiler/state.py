@@ -38,7 +38,7 @@ class Key:
 
     def __init__(self, held: list[tuple[Any, list[Any], list[Any]]]) -> None:
         self.held = held  # containers, names and values; kept, so that identities stay theirs
-        self.parts = tuple([tuple(map(_plainly, values)) for _, _, values in held])
+        self.parts = tuple([(tuple(names), tuple(map(_plainly, values))) for _, names, values in held])
         self._hash = hash(self.parts)
         self._memory: Memory | None = None
 
@@ -49,10 +49,17 @@ class Key:
         return self is other or (type(other) is Key and self.parts == other.parts)
 
     def memory(self, state: State) -> Memory:
-        """Where the state's arrays lie, found once."""
+        """Where the arrays of the state, and those in variables of the step, lie: found once."""
         if self._memory is None:
-            self._memory = Memory(state.arrays())
+            arrays = {id(x): x for x in (*state.arrays(), *self.arrays)}
+            self._memory = Memory(list(arrays.values()))
         return self._memory
+
+    @property
+    def arrays(self) -> list[Array]:
+        """The arrays in containers and variables."""
+        values = [value for _, _, values in self.held for value in values if not isinstance(value, type)]
+        return [value for value in values if hasattr(value, "dtype") and hasattr(value, "shape")]
 
 
 class State:
@@ -60,9 +67,10 @@ class State:
 
     def __init__(self, tree: Tree, step: Any = None) -> None:
         self.tree = tree
-        self._variables = Variables(step)
+        self._variables = Variables(step, tree)
         self._dicts: list[dict[Any, Any]] = []  # what is looked at, by kind
         self._lists: list[Any] = []
+        self._keyed: list[dict[Any, Any]] = []
         self._seen: list[Any] = []  # what was in them, and how much in each
         self._sized: list[Any] = []
         self._sizes: list[int] = []
@@ -77,31 +85,46 @@ class State:
         """Where the arrays are; optimizers whose parameters were replaced bind them first."""
         return [place for part in self.parts for place in part.recordable_places()]
 
-    def key(self) -> Key:
-        """What a plan depends on, found anew only if some container holds other objects than at the last look."""
+    def known_key(self) -> Key | None:
+        """The key, if all containers hold the objects that they held at the last look.
+
+        Else None: who looks anew must know that no other thread is recording, with arrays of its own in the containers.
+        """
         if (
             self._key is not None
             and [*map(len, self._sized)] == self._sizes
             and all(map(is_, self._look(), self._seen))
         ):
             return self._key
-        return self._looked()
+        return None
+
+    def key(self) -> Key:
+        """What a plan depends on, found anew only if some container holds other objects than at the last look."""
+        return self.known_key() or self._looked()
 
     def _look(self) -> Iterator[Any]:
         """All that the containers hold; to compare it takes 25 ns for each object."""
         values = _flat(map(_values, self._dicts))
         variables = self._variables.look()
-        return chain(values, _flat(self._lists), variables) if self._lists or variables else values
+        if not (self._lists or variables or self._keyed):
+            return values
+        return chain(values, _flat(self._lists), _flat(self._keyed), variables)
 
     def _looked(self) -> Key:
+        self._variables.find()
         self.parts = self._found_parts()
         watched = [container for part in self.parts for container in part.recording_watch()]
         watched = list({id(container): container for container in [*watched, *self._variables.watched()]}.values())
         self._dicts = [container for container in watched if isinstance(container, dict)]
         self._lists = [container for container in watched if isinstance(container, list)]
-        self._sized = [*self._dicts, *self._lists]
+        keyed = {id(part.held) for part in self.parts if isinstance(part, _Container)}
+        keyed |= {id(container) for container in self._variables.watched()}  # attributes do not change their names
+        self._keyed = [container for container in self._dicts if id(container) in keyed]
+        lengthy = self._variables.lengthy()
+        self._sized = [*self._dicts, *self._lists, *lengthy]
         self._seen, self._sizes = [*self._look()], [*map(len, self._sized)]
-        self._key = Key([(container, *_content(container)) for container in [*watched, self._variables]])
+        contents = [(container, *_content(container)) for container in [*watched, self._variables]]
+        self._key = Key(contents + [(container, ["length"], [len(container)]) for container in lengthy])
         return self._key
 
     def changes(self, before: Key, after: Key) -> str:

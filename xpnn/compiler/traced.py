@@ -90,7 +90,7 @@ def _namespace_over(xp: Namespace) -> RecordingNamespace:
 
 def _looked_at(what: str, look: Callable[..., Any]) -> Any:
     def refuse(self: Traced, *args: Any, **kwargs: Any) -> Any:
-        if self.recorder.ended:
+        if self.recorder.over():
             return look(self.plain, *args, **kwargs)
         raise CannotRecord(
             f"{what} looks at a number inside an array, which a recorded step cannot do: choose with xp.where, keep "
@@ -105,7 +105,7 @@ def _method(name: str) -> Any:
 
 
 def _to_numpy(self: Traced, *args: Any, **kwargs: Any) -> Any:
-    if self.recorder.ended:
+    if self.recorder.over():
         return to_host(self.plain).__array__(*args, **kwargs)
     raise CannotRecord(
         "an array that is being recorded was converted to NumPy, or written into an array that is not part of the "
@@ -181,7 +181,7 @@ class Traced:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if self.recorder.ended:
+        if self.recorder.over():
             return getattr(self.plain, name)
         raise NoAttribute(
             f"an array that is being recorded has no {name}: use the functions of its namespace, "
@@ -229,7 +229,7 @@ class Traced:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         name = _UFUNCS.get(ufunc.__name__)
-        if self.recorder.ended:
+        if self.recorder.over():
             return getattr(ufunc, method)(*map(lowered, inputs), **replaced(options, lowered))
         if name is not None and method == "__call__" and not options:
             return self.recorder.call(getattr(operator, _OPERATORS[name]), inputs, {}, name)
@@ -239,7 +239,7 @@ class Traced:
         )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if self.recorder.ended:
+        if self.recorder.over():
             return function(*replaced(args, lowered), **replaced(kwargs, lowered))
         raise CannotRecord(
             f"numpy.{function.__name__} was called on an array that is being recorded: use the functions of its own "
