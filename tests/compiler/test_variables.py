@@ -270,3 +270,16 @@ def test_libraries_are_not_looked_through():
     fast = xpnn.compile(lambda x: numpy.float64(2) * x + numpy.pi)
     fast(numpy.ones(2))
     assert len(fast.state._variables.look()) <= 1
+
+
+def test_what_changed_is_named_for_a_layer_with_a_number_of_groups():
+    layer = nn.GroupNorm(2, 4).initialize(seed=0)
+    layer.calls = 0
+
+    def step(x):
+        layer.calls += 1
+        return layer(x)
+
+    fast = xpnn.compile(step, state=layer)
+    with pytest.raises(xpnn.CannotRecord, match=r"GroupNorm calls: 1 -> 2"):
+        [fast(numpy.ones((3, 4), dtype="float32")) for _ in range(2)]

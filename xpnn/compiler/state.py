@@ -23,7 +23,7 @@ from xpnn.compiler.program import Ref
 from xpnn.compiler.recorder import Recorder
 from xpnn.compiler.refusals import CannotRecord
 from xpnn.compiler.traced import Traced, lowered
-from xpnn.compiler.variables import Variables
+from xpnn.compiler.variables import Variables, groups_of
 
 __all__ = ["Key", "State"]
 
@@ -159,7 +159,7 @@ class State:
                 for name, value in vars(module).items():
                     titles.setdefault(id(value), f"{kind}.{path}.{name}" if path else f"{kind}.{name}")
             titles.setdefault(id(vars(part)), kind)
-            for n, group in enumerate(getattr(part, "groups", ())):
+            for n, group in enumerate(groups_of(part)):
                 titles.setdefault(id(vars(group)), f"{kind} group {n}")
                 titles.setdefault(id(group.options), f"{kind} group {n} options")
         return titles

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["Variables"]
+__all__ = ["Variables", "groups_of"]
 
 LONGEST = 200  # entries: longer lists and dictionaries are data, and looking through them would take time
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -85,7 +85,7 @@ class Variables:
     def _code_of(self, part: Any) -> None:
         """The code of a model's or optimizer's classes, and functions that it holds: layers, rules, schedules."""
         modules = [module for _, module in part.named_modules()] if hasattr(part, "named_modules") else [part]
-        options = [value for group in getattr(part, "groups", ()) for value in group.options.values()]
+        options = [value for group in groups_of(part) for value in group.options.values()]
         for value in (*options, *(value for module in modules for value in vars(module).values())):
             if callable(value) and not isinstance(value, type) and not hasattr(value, "recordable_places"):
                 self._visit(value)
@@ -211,6 +211,12 @@ class _Slots(Mapping[str, Any]):
 def _slots(kind: type) -> tuple[str, ...]:
     found = vars(kind).get("__slots__", ())
     return (found,) if isinstance(found, str) else tuple(found)
+
+
+def groups_of(part: Any) -> list[Any]:
+    """The parameter groups of an optimizer; the `groups` of a convolution are a number."""
+    found = getattr(part, "groups", None)
+    return found if isinstance(found, list) else []
 
 
 def _holds_more(value: Any) -> bool:
