@@ -67,6 +67,42 @@ def test_what_was_measured_before_a_failure_is_kept_and_the_failure_shown(module
     assert "test_benchmarks_gpu.py" in shown
 
 
+def test_what_a_process_of_an_experiment_said_last_is_shown(module):
+    findings = module("gpu.findings").Findings()
+    code = "import sys; print('two parts'); sys.exit('no such file')"
+    with findings.attempt("start"):
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    (row,) = findings.rows
+    assert row["error"] == "a process ended with code 1"
+    assert row["where"][-2:] == ["two parts", "no such file"]
+
+
+def test_experiments_run_in_the_order_asked_for(module, monkeypatch, capsys):
+    command, asked = module("gpu.command"), []
+    monkeypatch.setattr(command, "unusable", str)
+    monkeypatch.setattr(command, "card", dict)
+    monkeypatch.setattr(command, "run", lambda experiment, seconds: asked.append(experiment.name) or [])
+    assert command.main(["--only", "torch-compile", "cpu", "start"]) == 0
+    assert asked == ["torch-compile", "cpu", "start"]
+    assert "with failures: none" in capsys.readouterr().out
+
+
+def test_the_start_is_timed_in_parts(module, tmp_path):
+    (tmp_path / "cupy.py").write_text(
+        "from types import SimpleNamespace as Of\nfrom numpy import *\n"
+        "cuda = Of(runtime=Of(getDeviceCount=lambda: 1, free=lambda place: None))\n"
+    )
+    start = module("gpu.start")
+    times = start._milliseconds({"PYTHONPATH": str(tmp_path)})
+    assert len(times) == len(start.PARTS) == len(start.PREDICTED["no kernel compiled yet"])
+    assert min(times) > 0
+
+
+def test_losses_are_compared_by_the_first(module):
+    expected, found = numpy.array([2.0, 1.0, 1e-4]), numpy.array([2.0, 1.0002, 1.02e-4])
+    numpy.testing.assert_allclose(module("gpu.steps").apart(found, expected), [0, 1e-4, 1e-6], atol=1e-9)
+
+
 @pytest.mark.parametrize(("code", "ended"), [("1/0", "code 1"), ("import os; os.abort()", "code -6")])
 def test_an_experiment_that_ends_its_process_is_a_row(module, monkeypatch, tmp_path, code, ended):
     command = module("gpu.command")

@@ -28,6 +28,7 @@ PRODUCTS = {
     "nvmath-cublas": "products in a CUDA graph: cuBLAS by nvmath-python's bindings",
     "nvmath-matmul": "products in a CUDA graph: nvmath-python's Matmul",
     "cutensor": "products in a CUDA graph: cuTENSOR by cupyx.cutensor",
+    "each": "products in a CUDA graph, one by one, by cuBLAS",
     "eager": "products without a graph, and PyTorch's in one",
 }
 

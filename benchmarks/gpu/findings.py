@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ class Findings:
         places = traceback.extract_tb(problem.__traceback__)[-4:]
         lines = [f"{Path(place.filename).name}:{place.lineno} {place.line}" for place in places]
         message = " ".join(f"{type(problem).__name__}: {problem}".split())
+        if isinstance(problem, subprocess.CalledProcessError):  # how it ended and what it said last, not its program
+            message = f"a process ended with code {problem.returncode}"
+            lines += [line for text in (problem.stdout, problem.stderr) for line in str(text or "").splitlines()[-8:]]
         self._add({"name": name, "error": message[:400], "where": lines})
 
     def _add(self, row: dict[str, Any]) -> None:

@@ -9,12 +9,13 @@ from benchmarks.gpu.blas import Blas
 from benchmarks.gpu.clock import replayed_microseconds, span_microseconds
 from benchmarks.gpu.findings import Findings
 from benchmarks.gpu.graphs import Captured
-from benchmarks.gpu.shapes import operands_of
+from benchmarks.gpu.shapes import operands, operands_of, products_of
 from benchmarks.networks import NETWORKS, Network
 
 __all__ = ["Product", "products", "worst_error"]
 
 Product = Callable[[Any, Any, Any], None]  # of a, b and out
+PRECISIONS = ("float32", "TF32")
 REPEATS = 10  # of all products of a network in the graph that is timed
 
 # Predicted microseconds of one product in a replay, for the four networks: a node takes 2.5 at least; most products of
@@ -27,11 +28,14 @@ PREDICTED = {
 
 
 def products(findings: Findings, way: str, *, seconds: float) -> None:
-    """All of one way; 'eager' is what the others are compared with."""
+    """All of one way; 'eager' is what the others are compared with, 'each' times products one by one."""
     import cupy
 
     stream = cupy.cuda.Stream(non_blocking=True)
     with stream:
+        if way == "each":
+            _each(findings, stream)
+            return
         if way == "eager":
             _eager(findings, stream)
             return
@@ -142,6 +146,35 @@ MAKERS: dict[str, Callable[[Any], dict[str, Product]]] = {
     "cublas": _cublas, "cublaslt": _cublaslt, "nvmath-cublas": _nvmath_cublas, "nvmath-matmul": _nvmath_matmul,
     "cutensor": _cutensor,
 }  # fmt: skip
+
+
+def _each(findings: Findings, stream: Any) -> None:
+    """Every product apart, and those with 10 rows or columns with 16 instead: what the float32 time goes to.
+
+    Predicted: the last layer's three take 21 µs, what the sums above leave for them, since their rows of 40 bytes begin
+    at no multiple of 16; with 16 columns 5; the others 5, or their arithmetic at 40 TFLOP/s.
+    """
+    blas = Blas(stream)
+    for network in NETWORKS.values():
+        for kind, m, k, n in products_of(network):
+            padded = {m, k, n} & {10} and tuple(16 if size == 10 else size for size in (m, k, n))
+            for sizes in ((m, k, n), padded) if padded else ((m, k, n),):
+                name = f"{network.name}, {kind} {'x'.join(map(str, sizes))}"
+                predicted = 21 if 10 in sizes else max(5, 2 * m * k * n / 40e6)
+                with findings.attempt(name):
+                    times = {compute: _microseconds_of(blas, kind, sizes, compute, stream) for compute in PRECISIONS}
+                    findings.measured(f"{name}, float32", times["float32"], "µs", predicted=predicted)
+                    findings.measured(f"{name}, TF32", times["TF32"], "µs", predicted=4)
+
+
+def _microseconds_of(blas: Blas, kind: str, sizes: tuple[int, ...], compute: str, stream: Any) -> list[float]:
+    import cupy
+
+    def empty(shape: tuple[int, ...]) -> Any:
+        return cupy.empty(shape, dtype="float32")
+
+    a, b, out = operands(kind, *sizes, lambda shape: cupy.random.standard_normal(shape, dtype="float32"), empty)
+    return replayed_microseconds(lambda: blas.product(a, b, out, compute), stream, times=20, rounds=5)
 
 
 def _eager(findings: Findings, stream: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.networks import Network
 
-__all__ = ["operands_of", "products_of"]
+__all__ = ["operands", "operands_of", "products_of"]
 
 
 def products_of(network: Network) -> list[tuple[str, int, int, int]]:
@@ -24,9 +24,11 @@ def products_of(network: Network) -> list[tuple[str, int, int, int]]:
 
 def operands_of(network: Network, random: Any, empty: Any) -> list[tuple[Any, Any, Any]]:
     """(a, b, out) for each product, from `random(shape)` and `empty(shape)`."""
-    found = []
-    for kind, m, k, n in products_of(network):
-        a = random((k, m)).T if kind == "TN" else random((m, k))
-        b = random((n, k)).T if kind == "NT" else random((k, n))
-        found.append((a, b, empty((m, n))))
-    return found
+    return [operands(*product, random, empty) for product in products_of(network)]
+
+
+def operands(kind: str, m: int, k: int, n: int, random: Any, empty: Any) -> tuple[Any, Any, Any]:
+    """(a, b, out) for one product."""
+    a = random((k, m)).T if kind == "TN" else random((m, k))
+    b = random((n, k)).T if kind == "NT" else random((k, n))
+    return a, b, empty((m, n))
