@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from math import isfinite
-from typing import Any
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
@@ -33,8 +32,8 @@ from xpnn.nn.losses.binary import (
 )
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
-from xpnn.optim.clipping import clip_by_global_norm
-from xpnn.training.data import batch_indices, prepared, prepared_weight, require_whole
+from xpnn.training.data import batch_indices, gathered, prepared, prepared_weight, require_whole
+from xpnn.training.repeated import Steps
 
 __all__ = ["History", "Trainer"]
 
@@ -93,6 +92,11 @@ class Trainer:
         taken.
     max_norm
         If given, gradients are scaled to this norm at most (`clip_by_global_norm`).
+    compile
+        Whether steps and predictions that come often are compiled (`xpnn.compile`), which gives the same bits in less
+        time: steps after 100 of one shape, or at once where as many lie ahead, predictions after 400. The Python of
+        the loss and the layers then no longer runs at each step. What cannot be recorded (a loss that looks at numbers,
+        or counts its calls) runs as it is, with one `CompileWarning` that says why; `compile=False` turns all this off.
 
     Attributes
     ----------
@@ -123,8 +127,10 @@ class Trainer:
     seed: int = 0
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     max_norm: float | None = None
+    compile: bool = True
     history: History = field(default_factory=History, init=False)
     epoch: int = field(default=0, init=False)
+    _made: Steps | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, Module):
@@ -206,9 +212,11 @@ class Trainer:
             self._numbers(*held_out)  # what cannot be reported is found before anything is trained
         _log.info("training on %s", self.place.describe())
         self.model.eval()
+        self._steps().training.doubt()
         with _progress(epochs, progress) as bar:
-            for _ in range(epochs):
-                row = self._epoch(data, batch_size, shuffle)
+            for done in range(epochs):
+                left = epochs - done
+                row = self._epoch(data, batch_size, shuffle, left, 1 if callbacks else left)
                 self.history.rows.append(row)
                 if held_out is not None:
                     row |= {f"val_{name}": number for name, number in self._numbers(*held_out).items()}
@@ -216,6 +224,8 @@ class Trainer:
                 wishes = [callback(self, row) for callback in callbacks]  # all are called, whatever the first says
                 if any(wishes):
                     break
+                if callbacks:  # they may have changed anything
+                    self._steps().training.doubt()
         return self.history
 
     def evaluate(self, x: Array, t: Array, *, sample_weight: Array | None = None) -> dict[str, float]:
@@ -235,12 +245,14 @@ class Trainer:
 
     # One epoch
 
-    def _epoch(self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool) -> dict[str, float]:
+    def _epoch(
+        self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool, *epochs: int
+    ) -> dict[str, float]:
         before = self.model.state_dict(), self.optimizer.state_dict()
         start = time.perf_counter()
         try:
             self.model.train()
-            loss = self._mean_loss_while_training(data, batch_size, shuffle)
+            loss = self._mean_loss_while_training(data, batch_size, shuffle, *epochs)
             self._require_finite(loss)
         except BaseException as error:  # an interruption too
             self.model.load_state_dict(before[0])
@@ -257,21 +269,25 @@ class Trainer:
         return {"epoch": self.epoch, "loss": loss, "seconds": time.perf_counter() - start}
 
     def _mean_loss_while_training(
-        self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool
+        self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool, left: int, undisturbed: int
     ) -> float:
-        """Update the model by each batch once; the mean of the losses, read from the device at the end."""
-        x, t, w = data
-        step = value_and_grad(self._loss)
-        total = weight = None
-        for rows in batch_indices(x.shape[0], batch_size, seed=self.seed, epoch=self.epoch, shuffle=shuffle):
-            batch = self._batch(rows, x, t, w)
-            value, gradients = step(self.model, *batch)
-            if self.max_norm is not None:
-                gradients, _ = clip_by_global_norm(gradients, self.max_norm, nonfinite="propagate")
-            self.optimizer.step(gradients)
-            share = len(rows) if w is None else namespace_of(w).sum(batch[2])
-            total = value * share if total is None else total + value * share
-            weight = share if weight is None else weight + share
+        """Update the model by each batch once; the mean of the losses, read from the device at the end.
+
+        With this one, epochs are `left`, `undisturbed` of them before the next callback: so often will batches of one
+        size come.
+        """
+        arrays = [array for array in data if array is not None]
+        step, count = self._steps().training, arrays[0].shape[0]
+        indices = batch_indices(count, batch_size, seed=self.seed, epoch=self.epoch, shuffle=shuffle)
+        full, total, weight = count // batch_size, None, None
+        for batches in gathered(arrays, indices, self.place):
+            rows = batches[0][0].shape[0]
+            times = full if rows == batch_size else 1
+            values = step.each(batches, ahead=left * times, undisturbed=undisturbed * times)
+            for value, batch in zip(values, batches, strict=True):
+                share = rows if len(batch) == 2 else namespace_of(batch[2]).sum(batch[2])
+                total = value * share if total is None else total + value * share
+                weight = share if weight is None else weight + share
         return float(total) / float(weight)  # type: ignore[arg-type]  # the one look at the device
 
     def _require_finite(self, loss: float) -> None:
@@ -286,14 +302,12 @@ class Trainer:
             "rate, standardised inputs, or max_norm"
         )
 
-    def _batch(self, rows: Any, x: Array, t: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
-        xp = self.place.xp
-        index = self.place.asarray(rows)
-        weight = None if w is None else xp.take(w, index, axis=0)
-        return xp.take(x, index, axis=0), xp.take(t, index, axis=0), weight
-
-    def _loss(self, model: Module, x: Array, t: Array, w: Array | None) -> Array:
-        return self.loss(model(x), t) if w is None else self.loss(model(x), t, sample_weight=w)
+    def _steps(self) -> Steps:
+        """The steps of this model, loss and optimizer: made anew when one of these is another."""
+        parts = self.model, self.loss, self.optimizer, self.max_norm, self.compile
+        if self._made is None or not self._made.are_of(*parts):
+            self._made = Steps(*parts)
+        return self._made
 
     # Evaluation
 
@@ -307,7 +321,8 @@ class Trainer:
     def _outputs(self, x: Array, batch_size: int) -> Array:
         with _evaluating(self.model):
             starts = range(0, max(1, count := x.shape[0]), batch_size)
-            parts = [self.model(x[n : min(n + batch_size, count), ...]) for n in starts]
+            batches, full = [x[n : min(n + batch_size, count), ...] for n in starts], count // batch_size
+            parts = self._steps().predicted(batches[:full], batches[full:])
         return parts[0] if len(parts) == 1 else self.place.xp.concat(parts, axis=0)
 
     # The door

@@ -1,0 +1,245 @@
+"""Steps that are compiled once that pays.
+
+To record a step and to make a plan of it takes as long as many plain steps. A fit of a few batches is over before that
+is won back, a last smaller batch comes once an epoch, and whoever predicts asks for any number of rows. So each kind of
+call (shapes and dtypes) runs plainly until enough of them were met, or are sure to come. The numbers are the same to
+the last bit either way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from operator import is_
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from xpnn.arrays.namespaces import Array
+from xpnn.arrays.tree import Tree
+from xpnn.autodiff.transforms import value_and_grad
+from xpnn.compiler.checking import checked, planned
+from xpnn.compiler.compile import CompiledStep
+from xpnn.nn.module import Module
+from xpnn.optim.base import Optimizer
+from xpnn.optim.clipping import clip_by_global_norm
+
+__all__ = ["Repeated", "Steps"]
+
+# Calls after which compiling has paid for itself. Measured on one core for dense networks from 30-32-16-1 to
+# 784-1024-1024-10: 94 to 9 training steps, 600 to 125 predictions, where there is less Python to leave out.
+TRAINING_PAYS = 100
+PREDICTION_PAYS = 400
+MANY = 10  # predictions in a row, one of which is made both ways
+KINDS = 16  # that are remembered and compiled, as many as a compiled step keeps plans
+
+
+class Repeated:
+    """`step` on arrays, compiled for the kinds of calls that come often enough.
+
+    Parameters
+    ----------
+    step
+        A function of arrays.
+    state
+        What it reads and writes beside them (see `xpnn.compile`).
+    pays
+        How many calls of one kind make up for a plan; None: it is never compiled.
+    turns
+        Shared by the steps of one model.
+    """
+
+    def __init__(self, step: Callable[..., Array], state: Tree, *, pays: int | None, turns: Turns) -> None:
+        self.step, self.state, self.pays, self._turns = step, state, pays, turns
+        self._changes = self._surprises = 0
+        self._fast = CompiledStep(step, state, exact=True, fallback=True)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._fast.forget()
+        self._met: OrderedDict[Any, int] = OrderedDict()  # how many calls of each kind
+        self._compiled: dict[Any, int] = {}  # how many of these were compiled: two to record, then replays
+        self._trusted: set[Any] = set()  # kinds that were checked
+        self._measured: dict[Any, list[tuple[float, float]]] = {}  # seconds: what a replay gains and a check costs
+
+    def doubt(self) -> None:
+        """Other people's code has run: check the next call of each kind."""
+        self._trusted.clear()
+
+    def each(
+        self, calls: Sequence[tuple[Array, ...]], *, ahead: int = 0, undisturbed: int | None = None
+    ) -> list[Array]:
+        """What the step gives for each of `calls`, which are of one kind.
+
+        With these, `ahead` of that kind are likely, `undisturbed` of them (all if None) before the next doubt.
+        """
+        kind = tuple([(x.shape, x.dtype) for x in calls[0]])
+        if self.pays is None or not self._count(kind, len(calls), ahead) or not self._turns.take():
+            with self._turns.shared():
+                return [self.step(*arrays) for arrays in calls]
+        try:
+            if kind in self._trusted:
+                return self._fast.each(calls)
+            return self._each_checked(kind, calls, ahead if undisturbed is None else undisturbed)
+        finally:
+            self._turns.leave()
+
+    def _count(self, kind: Any, calls: int, ahead: int) -> bool:
+        """Whether enough calls like these were met or lie ahead; a kind that once paid does so from then on.
+
+        Where plans had to be thrown away, twice as many have to be met each time, whatever lies ahead.
+        """
+        assert self.pays is not None
+        met = self._met.pop(kind, 0) + calls
+        pays = max(met, met - calls + ahead if not self._changes else 0) >= self.pays << self._changes
+        self._met[kind] = met
+        if len(self._met) > KINDS:
+            self._met.popitem(last=False)
+        return pays or kind in self._compiled
+
+    def _each_checked(self, kind: Any, calls: Sequence[tuple[Array, ...]], undisturbed: int) -> list[Array]:
+        """As `each`, with a look at whether the plan, if there was one, is still there and does the same."""
+        made = self._compiled.get(kind, 0)
+        found = []
+        if made >= 2:
+            if not self._check_pays(kind, max(undisturbed, len(calls))):
+                return [self.step(*arrays) for arrays in calls]
+            if not planned(self._fast, *calls[0]):
+                self._changed()
+                return [self.step(*arrays) for arrays in calls]
+            start = perf_counter()
+            check = checked(self._fast, *calls[0])
+            took = perf_counter() - start - check.plain
+            self._measured[kind] = [*self._measured.get(kind, [])[-4:], (check.plain - check.replay, took)]
+            if not check.same:
+                self._surprised()
+                return [check.result, *(self.step(*arrays) for arrays in calls[1:])]
+            found = [check.result]
+        found += self._fast.each(calls[len(found) :])
+        self._compiled[kind] = made + len(calls)
+        if made + len(calls) >= 2:
+            self._trusted.add(kind)
+        return found
+
+    def _check_pays(self, kind: Any, calls: int) -> bool:
+        """Whether so many replays gain more than a check costs: of large networks, ten may not. By the median of the
+        last five checks, since any may have been interrupted.
+        """
+        measured = self._measured.get(kind, [])
+        if len(measured) < 3:
+            return True
+        gain, cost = map(median, zip(*measured, strict=True))
+        return bool(calls * gain > cost)
+
+    def _changed(self) -> None:
+        self._changes += 1
+        self._forget()
+
+    def _surprised(self) -> None:
+        """Forget what was recorded; the second time, compile no more."""
+        self._changed()
+        self._surprises += 1
+        if self._surprises > 1:
+            self.pays = None
+            self._fast.give_up(
+                "what it does has changed twice between epochs or calls, by something that the attributes of model, "
+                "loss and optimizer do not show. Keep numbers that change there, or pass Trainer(..., compile=False)"
+            )
+
+
+class Turns:
+    """Several threads may use one model: its compiled steps run alone, since recording puts other arrays in the places
+    of the model's for a time; plain ones side by side.
+    """
+
+    def __init__(self) -> None:
+        self._change = threading.Condition()
+        self._alone = 0  # the thread that has the model to itself
+        self._shared = 0  # how many have it together
+
+    def take(self) -> bool:
+        """Have the model alone, if nobody has it."""
+        with self._change:
+            if self._alone or self._shared:
+                return False
+            self._alone = threading.get_ident()
+            return True
+
+    def leave(self) -> None:
+        with self._change:
+            self._alone = 0
+            self._change.notify_all()
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Have the model together with others, once nobody else has it alone."""
+        own = threading.get_ident()
+        with self._change:
+            self._change.wait_for(lambda: self._alone in (0, own))  # one's own: a step that asks for a prediction
+            self._shared += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._shared -= 1
+
+
+class Steps:
+    """The two steps of a trainer, made of `parts`."""
+
+    def __init__(
+        self, model: Module, loss: Callable[..., Array], optimizer: Optimizer, max_norm: float | None, compiled: bool
+    ) -> None:
+        self.parts = model, loss, optimizer, max_norm, compiled
+        self._model, self._turns = model, Turns()
+        step = _training_step(model, loss, optimizer, max_norm)
+        pays = (TRAINING_PAYS, PREDICTION_PAYS) if compiled else (None, None)
+        self.training = Repeated(step, (model, optimizer), pays=pays[0], turns=self._turns)
+        self._prediction = Repeated(_prediction(model), model, pays=pays[1], turns=self._turns)
+
+    def are_of(self, *parts: Any) -> bool:
+        """Whether these are the parts."""
+        return all(map(is_, parts, self.parts))
+
+    def predicted(self, batches: list[Array], rest: list[Array]) -> list[Array]:
+        """The model's outputs for batches of equal size, and for what is left.
+
+        A user's layers run as Python at each call of `predict` at least once, since anything may have changed.
+        """
+        self._prediction.doubt()
+        many = [(x,) for x in batches] if len(batches) >= MANY else []
+        found = self._prediction.each(many, ahead=len(many)) if many else []
+        with self._turns.shared():
+            return found + [self._model(x) for x in (rest if many else batches + rest)]
+
+
+def _training_step(
+    model: Module, loss: Callable[..., Array], optimizer: Optimizer, max_norm: float | None
+) -> Callable[..., Array]:
+    """`training_step(x, t)`, or `training_step(x, t, w)` with weights: updates the model, gives the loss before."""
+
+    def weighted_loss(model: Module, x: Array, t: Array, *w: Array) -> Array:
+        return loss(model(x), t, sample_weight=w[0]) if w else loss(model(x), t)
+
+    loss_and_gradients = value_and_grad(weighted_loss)
+
+    def training_step(x: Array, t: Array, *w: Array) -> Array:
+        value, gradients = loss_and_gradients(model, x, t, *w)
+        if max_norm is not None:
+            gradients, _ = clip_by_global_norm(gradients, max_norm, nonfinite="propagate")
+        optimizer.step(gradients)
+        return value
+
+    return training_step
+
+
+def _prediction(model: Module) -> Callable[[Array], Array]:
+    """`prediction(x)` that gives the model's outputs."""
+
+    def prediction(x: Array) -> Array:
+        y: Array = model(x)
+        return y
+
+    return prediction
