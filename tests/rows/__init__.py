@@ -16,5 +16,6 @@ from rows import (  # noqa: F401
     reductions,
     shaping,
     special,
+    tabular,
     windows,
 )

@@ -66,6 +66,7 @@ from xpnn.nn.dropout import (
     dropout,
 )
 from xpnn.nn.embedding import Embedding, embedding
+from xpnn.nn.feature_encodings import linear_per_feature, periodic_encoding, piecewise_linear_encoding, quantile_edges
 from xpnn.nn.gated_activations import GEGLU, GLU, ReGLU, SwiGLU, geglu, glu, reglu, swiglu
 from xpnn.nn.leaky_activations import PReLU, RReLU, prelu, rrelu
 from xpnn.nn.losses.binary import (
@@ -176,6 +177,13 @@ from xpnn.nn.smooth_activations import (
     softsign,
     tanhshrink,
 )
+from xpnn.nn.tabular import (
+    CategoricalEmbedding,
+    LinearEmbedding,
+    LinearPerFeature,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+)
 from xpnn.nn.transposed_convolution import ConvTranspose1d, ConvTranspose2d, conv_transpose1d, conv_transpose2d
 from xpnn.nn.unfolding import (
     Fold,
@@ -212,6 +220,7 @@ __all__ = [
     "BinaryCrossEntropyWithLogits",
     "Buffer",
     "CELU",
+    "CategoricalEmbedding",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -251,6 +260,8 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LinearEmbedding",
+    "LinearPerFeature",
     "LogSigmoid",
     "LogSoftmax",
     "MarginRanking",
@@ -269,6 +280,8 @@ __all__ = [
     "Pad2d",
     "Pad3d",
     "Parameter",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNegativeLogLikelihood",
@@ -352,6 +365,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "linear_per_feature",
     "log_sigmoid",
     "log_softmax",
     "margin_ranking",
@@ -363,10 +377,13 @@ __all__ = [
     "multi_margin",
     "negative_log_likelihood",
     "pad",
+    "periodic_encoding",
+    "piecewise_linear_encoding",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_negative_log_likelihood",
     "prelu",
+    "quantile_edges",
     "quantile_error",
     "reglu",
     "relu",

@@ -18,7 +18,7 @@ from xpnn.nn.building import positive
 from xpnn.nn.declarations import Parameter
 from xpnn.nn.module import Module
 
-__all__ = ["Embedding", "embedding"]
+__all__ = ["Embedding", "embedding", "rows_of"]
 
 Rule = Any  # (value, backward)
 
@@ -82,12 +82,12 @@ def _embedding(who: str, indices: Array, w: Array, padding: int | None) -> Array
         require_labels(indices, w.shape[0])
     except ValueError as error:
         raise ValueError(f"{who}, of {w.shape[0]} rows: {error}") from None
-    return _rows(w, indices=indices, padding=padding)
+    return rows_of(w, indices=indices, padding=padding)
 
 
 @differentiable
-def _rows(w: Array, *, indices: Array, padding: int | None) -> Rule:
-    """The rows of `w` at `indices`."""
+def rows_of(w: Array, *, indices: Array, padding: int | None) -> Rule:
+    """The rows of `w` at `indices`, which are in range; those at `padding` get no gradient."""
     xp = namespace_of(w)
     flat = namespace_of(indices).reshape(indices, (-1,))
     shape = (*indices.shape, w.shape[1])
@@ -108,7 +108,7 @@ def _added(x: Array, *, indices: Array, padding: int | None, categories: int) ->
         keep = namespace_of(indices).astype(indices != padding, plain(x).dtype)[..., None]
 
     def dx(dy: Array) -> Array:
-        rows = _rows(dy, indices=indices, padding=None)
+        rows = rows_of(dy, indices=indices, padding=None)
         return rows if keep is None else rows * keep
 
     if type(x) is Tensor:  # of an outer level: it records the adding itself
