@@ -14,10 +14,10 @@ __all__ = ["PlainExecutor"]
 
 
 class PlainExecutor:
-    """A program as a function of the step's arrays."""
+    """A program as a function of the step's arrays; `reason` says why it is not replayed faster, if it might be."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, reason: str = "") -> None:
+        self.program, self.reason = program, reason
         self._position = 0
         self._fixed = {n: value.array for n, value in enumerate(program.values) if value.array is not None}
         self._arguments = [n for n, value in enumerate(program.values) if value.kind == "argument"]
@@ -36,6 +36,9 @@ class PlainExecutor:
             for number in self._ends.get(position, ()):
                 del arrays[number]  # memory as in the step
         return [found(output) for output in self.program.outputs]
+
+    def __str__(self) -> str:
+        return f"replayed call by call{f', not as one CUDA graph: {self.reason}' if self.reason else ''}"
 
     def reached(self, problem: BaseException) -> int:
         """The position of the call in which `problem` was raised."""

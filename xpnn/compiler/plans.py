@@ -40,18 +40,24 @@ class Plan:
         self._positions = [first[number] for number in arguments]
         self._all = self._positions == list(range(len(given.arrays)))
         checks_first(self.program)
-        self.executor: Any = self._executor(recorder, rewriting)
+        examples = [given.arrays[position] for position in self._positions]
+        self.executor: Any = self._executor(recorder, rewriting, examples)
         self.sources: list[tuple[Array, bytes]] = []
         self.run = self.executor.run
         self._single = self.results.single and self.results.plain
 
-    def _executor(self, recorder: Any, rewriting: Any) -> Any:
-        if getattr(recorder.xp, "__name__", "").endswith("compat.numpy"):
+    def _executor(self, recorder: Any, rewriting: Any, examples: list[Array]) -> Any:
+        library = getattr(recorder.xp, "__name__", "")
+        if library.endswith("compat.numpy"):
             from xpnn.compiler.numpy_executor import NumpyExecutor
 
             for rewrite in rewriting:
                 rewrite(self.program)
             return NumpyExecutor(self.program, recorder.kept)
+        if library.endswith("compat.cupy"):
+            from xpnn.compiler.cupy_executor import cupy_executor
+
+            return cupy_executor(self.program, examples, rewriting)
         from xpnn.compiler.plain_executor import PlainExecutor
 
         return PlainExecutor(self.program)
@@ -96,7 +102,8 @@ class Plan:
     def __str__(self) -> str:
         from xpnn.compiler.printing import printed
 
-        return printed(self.program)
+        how = f"\n{self.executor}" if getattr(self.executor, "reason", None) is not None else ""
+        return printed(self.program) + how
 
     __repr__ = __str__
 

@@ -12,12 +12,12 @@ the same value afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, dtype_name
 
-__all__ = ["Call", "Program", "Ref", "Value", "each_ref", "replaced"]
+__all__ = ["Call", "Program", "Ref", "Value", "copied", "each_ref", "replaced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Program:
     calls: list[Call] = field(default_factory=list)
     outputs: list[Any] = field(default_factory=list)  # Refs, or what the step gave that is no array
     xp: Any = None  # the library's namespace
+    places: dict[int, str] = field(default_factory=dict)  # where results lie, once that is known, for people
 
     def reads(self, call: Call) -> Iterator[int]:
         """The values that `call` reads; a write by key reads what it leaves as it was."""
@@ -100,6 +101,13 @@ class Program:
             [(v.kind, v.shape, dtype_name(v.dtype), v.storage, v.name) for v in self.values],
             [(c.name, c.results, c.several, c.target, c.makes) for c in self.calls],
         ]
+
+
+def copied(program: Program) -> Program:
+    """A program that rewrites may change."""
+    values = [replace(value) for value in program.values]
+    calls = [replace(call) for call in program.calls]
+    return Program(values, calls, list(program.outputs), program.xp)
 
 
 def each_ref(tree: Any) -> Iterator[Ref]:

@@ -7,6 +7,7 @@ order of the list counts, and every rewrite can be left out: `xpnn.compile(step,
 """
 
 from xpnn.compiler.rewrites.faster import as_numbers, in_blocks, reuse_arguments, rows_by_columns, sums_as_products
+from xpnn.compiler.rewrites.kernels import in_kernels
 from xpnn.compiler.rewrites.order import ALL, LOOSE
 from xpnn.compiler.rewrites.shorter import drop_dead, fold_constants, share_equal, write_straight
 
@@ -17,6 +18,7 @@ __all__ = [
     "drop_dead",
     "fold_constants",
     "in_blocks",
+    "in_kernels",
     "reuse_arguments",
     "rows_by_columns",
     "share_equal",
