@@ -4,6 +4,7 @@ import numpy
 
 import xpnn
 from xpnn import nn, optim
+from xpnn.compiler import rewrites
 
 RNG = numpy.random.default_rng(0)
 
@@ -26,6 +27,18 @@ def training_step(model, optimizer):
         return value
 
     return step
+
+
+def planned(step, *given, state=(), rewriting=(*rewrites.LOOSE, *rewrites.ALL), calls=4):
+    """The plan's calls after some replays."""
+    fast = xpnn.compile(step, state=state, rewriting=rewriting)
+    for _ in range(calls):
+        result = fast(*given)
+    return fast.plan(), result
+
+
+def names(plan):
+    return [call.name for call in plan.program.calls]
 
 
 class Twins:

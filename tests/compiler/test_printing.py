@@ -45,6 +45,27 @@ def test_places_are_shown_where_they_are_known():
     assert "buffer 7" in printed(program, {3: "buffer 7"})
 
 
+def test_a_plan_says_in_which_buffer_each_result_lies():
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        y = xp.exp(x) * xp.ones_like(x)
+        return xp.sum(xp.reshape(xp.sin(y) @ y, (-1,)))
+
+    fast = xpnn.compile(step, state=[numpy.zeros(1)])
+    for _ in range(3):
+        fast(numpy.ones((4, 4)))
+    line = [" ".join(line.split()).partition(" test_printing")[0] for line in str(fast.plan()).splitlines()[3:]]
+    assert line == [
+        "%2 exp(%1) (4, 4) float64 buffer 0 128 bytes",
+        "%3 ones((4, 4), dtype=float64, device='cpu') (4, 4) float64 made once 128 bytes",
+        "%4 multiply(%2, %3) (4, 4) float64 buffer 0 128 bytes",
+        "%5 sin(%4) (4, 4) float64 buffer 1 128 bytes",
+        "%6 matmul(%5, %4) (4, 4) float64 buffer 2 128 bytes 64 multiply-adds",
+        "%7 reshape(%6, (-1,)) (16,) float64 a view of %6",
+        "%8 sum(%7) () float64 buffer 3 8 bytes",
+    ]
+
+
 def test_work_is_that_of_stacks_too():
     program = recorded(lambda x, w: x @ w, numpy.ones((5, 2, 3)), numpy.ones((3, 4)))
     assert multiply_adds(program.calls[0], program) == 5 * 2 * 3 * 4

@@ -40,6 +40,18 @@ class Buffers:
             for storage in ends.get(position, ()):
                 self._release(storage)
 
+    def places(self) -> dict[int, str]:
+        """What to call where each result lies; those of one name lie in one piece of memory, one after the other."""
+        found: dict[int, str] = {}
+        numbers: dict[int, int] = {}
+        for number, value in enumerate(self.program.values):
+            if number in self.constants:
+                found[number] = "made once"
+            elif value.kind == "result" and value.storage == number and number in self.arrays:
+                start = self.arrays[number].ctypes.data
+                found[number] = f"buffer {numbers.setdefault(start, len(numbers))}"
+        return found
+
     def _ends(self) -> dict[int, list[int]]:
         """For each call, the storages that nothing touches after it."""
         ends: dict[int, list[int]] = {}

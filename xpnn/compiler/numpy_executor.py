@@ -55,6 +55,7 @@ class NumpyExecutor:
         for block, calls in groupby(program.calls, lambda call: call.block):
             self._add(list(calls), block)
         self.run = self._compiled()
+        program.places = self.buffers.places()
 
     def _add(self, calls: list[Call], block: int) -> None:
         if block >= 0:

@@ -19,8 +19,8 @@ __all__ = ["multiply_adds", "printed"]
 
 
 def printed(program: Program, places: dict[int, str] | None = None) -> str:
-    """The calls of `program`, one a line; `places` says where each storage lies."""
-    places = {} if places is None else places
+    """The calls of `program`, one a line; `places` says where each storage lies, if not as the program has it."""
+    places = program.places if places is None else places
     rows = [_row(call, program, places) for call in program.calls]
     made = [call for call in program.calls if _result(call) is not None]
     work = sum(multiply_adds(call, program) for call in made)
