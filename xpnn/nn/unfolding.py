@@ -16,7 +16,7 @@ from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.nn.building import positive
 from xpnn.nn.convolution import check_fits, window_of
 from xpnn.nn.module import Module
-from xpnn.nn.windows import Lengths, Window, add_columns, columns, counts, described, with_items
+from xpnn.nn.windows import Columns, Lengths, Window, add_columns, counts, described, with_items
 
 __all__ = [
     "Fold",
@@ -153,19 +153,19 @@ def _fold(y: Array, *, window: Window, lengths: Lengths) -> Rule:
 
 @recordable
 def _columns(x: Array, *, window: Window) -> Array:
-    outputs = window.outputs(x.shape[2:])
-    found = columns(x, window, slice(0, x.shape[0]), [(0, n) for n in outputs])
-    shape = (x.shape[0], x.shape[1] * prod(window.kernel), prod(outputs))
-    return namespace_of(found).reshape(found, shape)
+    xp, outputs, n = namespace_of(x), window.outputs(x.shape[2:]), x.shape[0]
+    found = Columns(x, window)(slice(0, n), tuple((0, count) for count in outputs))
+    rows = xp.reshape(found, (x.shape[1] * prod(window.kernel), n, prod(outputs)))
+    return xp.asarray(xp.permute_dims(rows, (1, 0, 2)), copy=True)
 
 
 @recordable
 def _images(y: Array, *, window: Window, lengths: Lengths) -> Array:
-    xp, outputs = namespace_of(y), window.outputs(lengths)
+    xp, outputs, n = namespace_of(y), window.outputs(lengths), y.shape[0]
     channels = y.shape[1] // prod(window.kernel)
-    total = xp.zeros((y.shape[0], channels, *lengths), dtype=y.dtype, device=array_device(y))
-    rows = xp.reshape(y, (y.shape[0], channels, *window.kernel, *outputs))
-    add_columns(total, rows, window, slice(0, y.shape[0]), [(0, n) for n in outputs])
+    total = xp.zeros((n, channels, *lengths), dtype=y.dtype, device=array_device(y))
+    rows = xp.reshape(xp.permute_dims(y, (1, 0, 2)), (channels, *window.kernel, n, *outputs))
+    add_columns(total, rows, window, slice(0, n), tuple((0, count) for count in outputs))
     return total
 
 

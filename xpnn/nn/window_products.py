@@ -19,7 +19,7 @@ from xpnn.arrays.native import sum_over
 from xpnn.arrays.recording import recordable
 from xpnn.autodiff.broadcasting import conjugate
 from xpnn.autodiff.tape import as_one, differentiable
-from xpnn.nn.windows import Lengths, Window, add_columns, blocks, columns, size_of
+from xpnn.nn.windows import Columns, Lengths, Ranges, Window, add_columns, blocks, size_of
 
 __all__ = ["convolution", "correlation", "spreading"]
 
@@ -79,14 +79,13 @@ def _convolution(x: Array, w: Array, b: Array | None, *, window: Window, groups:
     xp = namespace_of(x, w)
     outputs = window.outputs(x.shape[2:])
     y = xp.empty((x.shape[0], w.shape[0], *outputs), dtype=x.dtype, device=array_device(x))
-    matrix = _matrix(w, groups)
+    matrix, columns = _matrix(w, groups), Columns(x, window)
     offset = None if b is None else xp.reshape(b, (groups, -1, 1))
     for items, ranges in blocks(x, x.shape[0], outputs, matrix.shape[2] * groups):
-        product = xp.matmul(matrix, _grouped(columns(x, window, items, ranges), groups, size_of(ranges)))
+        part = xp.matmul(matrix, _grouped(columns(items, ranges), groups, items, ranges))
         if offset is not None:
-            product += offset
-        key = _place(items, ranges)
-        y[key] = xp.reshape(product, (-1, w.shape[0], *(b - a for a, b in ranges)))
+            part += offset
+        y[_place(items, ranges)] = _exchanged(part, (w.shape[0], *_sizes(items, ranges)))
     return y
 
 
@@ -97,9 +96,9 @@ def _spreading(y: Array, w: Array, b: Array | None, *, lengths: Lengths, window:
     total = xp.zeros((y.shape[0], channels, *lengths), dtype=y.dtype, device=array_device(y))
     matrix = xp.matrix_transpose(_matrix(w, groups))
     for items, ranges in blocks(y, y.shape[0], y.shape[2:], matrix.shape[1] * groups):
-        rows = xp.matmul(matrix, _grouped(y[_place(items, ranges)], groups, size_of(ranges)))
-        shape = (items.stop - items.start, channels, *window.kernel, *(b - a for a, b in ranges))
-        add_columns(total, xp.reshape(rows, shape), window, items, ranges)
+        part = y[_place(items, ranges)]
+        rows = xp.matmul(matrix, _grouped(_exchanged(part, part.shape), groups, items, ranges))
+        add_columns(total, xp.reshape(rows, (channels, *window.kernel, *_sizes(items, ranges))), window, items, ranges)
     if b is not None:
         total += xp.reshape(b, (-1, *(1 for _ in lengths)))
     return total
@@ -108,13 +107,12 @@ def _spreading(y: Array, w: Array, b: Array | None, *, lengths: Lengths, window:
 @recordable
 def _correlation(x: Array, y: Array, *, window: Window, groups: int) -> Array:
     xp = namespace_of(x, y)
-    channels, outputs = x.shape[1] // groups, y.shape[1]
-    shape = (outputs, channels, *window.kernel)
-    total = _matrix(xp.zeros(shape, dtype=x.dtype, device=array_device(x)), groups)
+    shape = (y.shape[1], x.shape[1] // groups, *window.kernel)
+    total, columns = _matrix(xp.zeros(shape, dtype=x.dtype, device=array_device(x)), groups), Columns(x, window)
     for items, ranges in blocks(x, x.shape[0], y.shape[2:], total.shape[2] * groups):
-        columns_ = _grouped(columns(x, window, items, ranges), groups, size_of(ranges))
-        products = xp.matmul(_grouped(y[_place(items, ranges)], groups, size_of(ranges)), xp.matrix_transpose(columns_))
-        total += sum_over(products, axis=0)
+        part = y[_place(items, ranges)]
+        left = _grouped(_exchanged(part, part.shape), groups, items, ranges)
+        total += xp.matmul(left, xp.matrix_transpose(_grouped(columns(items, ranges), groups, items, ranges)))
     return xp.reshape(total, shape)
 
 
@@ -123,10 +121,20 @@ def _matrix(w: Array, groups: int) -> Array:
     return namespace_of(w).reshape(w, (groups, w.shape[0] // groups, -1))
 
 
-def _grouped(x: Array, groups: int, windows: int) -> Array:
-    """`x`, shape (items, rows, ..., *windows), as one matrix for each item and group."""
-    return namespace_of(x).reshape(x, (x.shape[0], groups, -1, windows))
+def _grouped(x: Array, groups: int, items: slice, ranges: Ranges) -> Array:
+    """`x`, shape (rows, ..., items, *windows), as one matrix for each group."""
+    return namespace_of(x).reshape(x, (groups, -1, (items.stop - items.start) * size_of(ranges)))
 
 
-def _place(items: slice, ranges: Any) -> Any:
+def _exchanged(x: Array, shape: Lengths) -> Array:
+    """`x` in this shape, with its first two axes exchanged: items and channels."""
+    xp = namespace_of(x)
+    return xp.permute_dims(xp.reshape(x, shape), (1, 0, *range(2, len(shape))))
+
+
+def _sizes(items: slice, ranges: Ranges) -> Lengths:
+    return (items.stop - items.start, *(b - a for a, b in ranges))
+
+
+def _place(items: slice, ranges: Ranges) -> tuple[slice, ...]:
     return (items, slice(None), *(slice(*r) for r in ranges))
