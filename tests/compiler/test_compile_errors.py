@@ -164,6 +164,56 @@ def test_a_step_without_arrays_is_refused():
         xpnn.compile(lambda: 3)()
 
 
+def unplannable(program):
+    raise AssertionError("a rewrite with a mistake")
+
+
+def test_a_plan_that_cannot_be_made_leaves_the_state_as_before():
+    state = {"n": numpy.zeros(())}
+
+    def step(x):
+        state["n"] += 1.0
+        x += 1
+        return state["n"] * x
+
+    fast, x = xpnn.compile(step, state=state, rewriting=[unplannable]), numpy.ones(2)
+    assert fast(x)[0] == 2
+    for _ in range(2):  # recorded, and recorded again: in turn
+        with pytest.raises(AssertionError, match="a rewrite with a mistake"):
+            fast(x)
+        assert (state["n"], x[0]) == (1, 2)
+        state["n"] -= 1.0
+        x -= 1
+        assert fast(x)[0] == 2
+
+
+def test_a_plan_that_cannot_be_made_falls_back_once():
+    state = {"n": numpy.zeros(())}
+
+    def step(x):
+        state["n"] += 1.0
+        return state["n"] * x
+
+    fast = xpnn.compile(step, state=state, rewriting=[unplannable], fallback=True)
+    with pytest.warns(xpnn.CompileWarning, match="runs without being compiled: a rewrite with a mistake") as seen:
+        assert [float(fast(numpy.ones(()))) for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert len(seen) == 1
+
+
+def test_something_made_at_the_first_use_of_each_shape_is_no_hidden_state():
+    made = {}
+
+    def step(x):
+        if x.shape not in made:
+            made[x.shape] = len(x) + 1.0
+        return x * made[x.shape]
+
+    fast = xpnn.compile(step)
+    for _ in range(4):
+        for size in (2, 3, 4):
+            assert fast(numpy.ones(size))[0] == size + 1
+
+
 # Copies and memory
 
 
@@ -193,6 +243,34 @@ def test_a_copied_method_goes_with_its_object():
         other(x, t)
     assert all(numpy.array_equal(before[name], array) for name, array in experiment.model.state_dict().items())
     assert int(other.step.__self__.optimizer.steps) == 7
+
+
+def test_a_copied_step_of_an_object_is_the_copy_that_the_object_holds():
+    experiment = Experiment()
+    experiment.fast = xpnn.compile(experiment.step, state=(experiment.model, experiment.optimizer))
+    other = copy.deepcopy(experiment.fast)
+    assert other is other.step.__self__.fast
+    again = copy.deepcopy(experiment)
+    assert again.fast.step.__self__ is again
+
+
+@pytest.mark.parametrize("calls", range(1, 5))
+def test_arguments_and_results_live_no_longer_than_their_user_wants(calls):
+    import weakref
+
+    state = {"w": numpy.zeros((10, 10))}
+
+    def step(x):
+        state["w"] += x
+        return x * 2, state["w"] + x
+
+    fast = xpnn.compile(step, state=state)
+    for _ in range(calls):
+        x = normal(10, 10, dtype="float64")
+        result = fast(x)
+    held = [weakref.ref(array) for array in (x, *result)]
+    del x, result
+    assert [array() for array in held] == [None] * 3  # without the collector
 
 
 def test_memory_is_steady_over_ten_thousand_replays():
