@@ -12,7 +12,7 @@ from xpnn import nn, optim
 from xpnn.arrays.native import to_host
 from xpnn.arrays.random import permutation
 from xpnn.training import Trainer, batch_indices, split
-from xpnn.training.data import prepared, prepared_weight, require_whole
+from xpnn.training.data import TOGETHER, gathered, prepared, prepared_weight, require_whole
 
 CPU = xpnn.device("cpu")
 
@@ -90,6 +90,27 @@ def test_bad_batches_are_refused_before_the_first(options, message):
 def test_numpys_integers_are_integers():
     assert len(list(batch_indices(numpy.int64(5), numpy.int32(2)))) == 3
     require_whole("epochs", numpy.uint8(3), 1)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize(("count", "batch_size"), [(1, 1), (7, 3), (6, 3), (2, 5), (40, 1)])
+def test_gathered_batches_are_the_rows_of_each(place, count, batch_size):
+    x, t = numpy.arange(count * 6.0).reshape(count, 2, 3), numpy.arange(count)
+    indices = list(batch_indices(count, batch_size, seed=3))
+    lists = list(gathered([place.asarray(x), place.asarray(t)], iter(indices), place))
+    assert all(len({batch[1].shape for batch in batches}) == 1 for batches in lists)
+    batches = [batch for some in lists for batch in some]
+    for (rows_of_x, rows_of_t), rows in zip(batches, indices, strict=True):
+        numpy.testing.assert_array_equal(to_host(rows_of_x), x[rows])
+        numpy.testing.assert_array_equal(to_host(rows_of_t), t[rows])
+
+
+@pytest.mark.parametrize(("columns", "lengths"), [(1, [8, 1]), (TOGETHER // 8, [2, 2, 2, 2, 1]), (TOGETHER, [1] * 9)])
+def test_batches_are_gathered_together_up_to_a_bound(columns, lengths):
+    x = numpy.broadcast_to(numpy.float32(1), (33, columns))
+    found = [[len(batch[0]) for batch in some] for some in gathered([x], batch_indices(33, 4), CPU)]
+    assert [len(some) for some in found] == lengths
+    assert [rows for some in found for rows in some] == [4] * 8 + [1]
 
 
 # Splits

@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from xpnn.training.repeated import KINDS, Repeated, Turns
+from xpnn.training.repeated import KINDS, Repeated
 
 
 def repeated(pays=3):
@@ -18,7 +18,7 @@ def repeated(pays=3):
         runs.append(x.shape)
         return step(x)
 
-    made = Repeated(step, state, pays=pays, turns=Turns())
+    made = Repeated(step, state, pays=pays)
     made.step = noted
     return made, runs
 
@@ -77,15 +77,3 @@ def test_few_calls_are_made_plainly_where_a_check_costs_more_than_replays_gain(g
     made.doubt()
     call(made, 2, undisturbed=calls)
     assert len(runs) == (0 if pays else 1)
-
-
-def test_turns_are_taken_alone_or_together():
-    turns = Turns()
-    assert turns.take()
-    assert not turns.take()
-    with turns.shared():  # of the thread that has it alone
-        pass
-    turns.leave()
-    with turns.shared(), turns.shared():
-        assert not turns.take()
-    assert turns.take()

@@ -216,7 +216,10 @@ def reset_optimizer(trainer, row):
     [set_rate, freeze_in_turn, load_halves, replace_weight, set_dropout, set_loss, set_bound, reset_optimizer],
 )
 def test_what_a_callback_changes_counts_from_the_next_epoch_on(change):
-    both(callbacks=[change])
+    changed, _ = both(callbacks=[change])
+    unchanged, _ = both()
+    assert changed.history["loss"][0] == unchanged.history["loss"][0]
+    assert state(changed) != state(unchanged)
 
 
 @pytest.mark.usefixtures("at_once")

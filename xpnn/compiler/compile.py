@@ -146,10 +146,14 @@ class CompiledStep:
         self._warned = self._warned_of_thrashing = False
         self._lock = threading.Lock()
         self._owner = 0
-        self.forget()
+        self._start()
 
     def forget(self) -> None:
         """Forget all plans, so that the next calls are recorded."""
+        with self._running():
+            self._start()
+
+    def _start(self) -> None:
         self._plans: OrderedDict[Any, Plan | None] = OrderedDict()  # None: runs plainly
         self._first: OrderedDict[Any, Recording] = OrderedDict()  # recorded once so far
         self._objects: OrderedDict[int, State] = OrderedDict()  # arguments that are state

@@ -8,10 +8,8 @@ the last bit either way.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from operator import is_
 from statistics import median
 from time import perf_counter
@@ -47,12 +45,10 @@ class Repeated:
         What it reads and writes beside them (see `xpnn.compile`).
     pays
         How many calls of one kind make up for a plan; None: it is never compiled.
-    turns
-        Shared by the steps of one model.
     """
 
-    def __init__(self, step: Callable[..., Array], state: Tree, *, pays: int | None, turns: Turns) -> None:
-        self.step, self.state, self.pays, self._turns = step, state, pays, turns
+    def __init__(self, step: Callable[..., Array], state: Tree, *, pays: int | None) -> None:
+        self.step, self.state, self.pays = step, state, pays
         self._changes = self._surprises = 0
         self._fast = CompiledStep(step, state, exact=True, fallback=True)
         self._forget()
@@ -76,15 +72,11 @@ class Repeated:
         With these, `ahead` of that kind are likely, `undisturbed` of them (all if None) before the next doubt.
         """
         kind = tuple([(x.shape, x.dtype) for x in calls[0]])
-        if self.pays is None or not self._count(kind, len(calls), ahead) or not self._turns.take():
-            with self._turns.shared():
-                return [self.step(*arrays) for arrays in calls]
-        try:
-            if kind in self._trusted:
-                return self._fast.each(calls)
-            return self._each_checked(kind, calls, ahead if undisturbed is None else undisturbed)
-        finally:
-            self._turns.leave()
+        if self.pays is None or not self._count(kind, len(calls), ahead):
+            return [self.step(*arrays) for arrays in calls]
+        if kind in self._trusted:
+            return self._fast.each(calls)
+        return self._each_checked(kind, calls, ahead if undisturbed is None else undisturbed)
 
     def _count(self, kind: Any, calls: int, ahead: int) -> bool:
         """Whether enough calls like these were met or lie ahead; a kind that once paid does so from then on.
@@ -149,43 +141,6 @@ class Repeated:
             )
 
 
-class Turns:
-    """Several threads may use one model: its compiled steps run alone, since recording puts other arrays in the places
-    of the model's for a time; plain ones side by side.
-    """
-
-    def __init__(self) -> None:
-        self._change = threading.Condition()
-        self._alone = 0  # the thread that has the model to itself
-        self._shared = 0  # how many have it together
-
-    def take(self) -> bool:
-        """Have the model alone, if nobody has it."""
-        with self._change:
-            if self._alone or self._shared:
-                return False
-            self._alone = threading.get_ident()
-            return True
-
-    def leave(self) -> None:
-        with self._change:
-            self._alone = 0
-            self._change.notify_all()
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        """Have the model together with others, once nobody else has it alone."""
-        own = threading.get_ident()
-        with self._change:
-            self._change.wait_for(lambda: self._alone in (0, own))  # one's own: a step that asks for a prediction
-            self._shared += 1
-        try:
-            yield
-        finally:
-            with self._change:
-                self._shared -= 1
-
-
 class Steps:
     """The two steps of a trainer, made of `parts`."""
 
@@ -193,11 +148,11 @@ class Steps:
         self, model: Module, loss: Callable[..., Array], optimizer: Optimizer, max_norm: float | None, compiled: bool
     ) -> None:
         self.parts = model, loss, optimizer, max_norm, compiled
-        self._model, self._turns = model, Turns()
+        self._model = model
         step = _training_step(model, loss, optimizer, max_norm)
         pays = (TRAINING_PAYS, PREDICTION_PAYS) if compiled else (None, None)
-        self.training = Repeated(step, (model, optimizer), pays=pays[0], turns=self._turns)
-        self._prediction = Repeated(_prediction(model), model, pays=pays[1], turns=self._turns)
+        self.training = Repeated(step, (model, optimizer), pays=pays[0])
+        self._prediction = Repeated(_prediction(model), model, pays=pays[1])
 
     def are_of(self, *parts: Any) -> bool:
         """Whether these are the parts."""
@@ -211,8 +166,7 @@ class Steps:
         self._prediction.doubt()
         many = [(x,) for x in batches] if len(batches) >= MANY else []
         found = self._prediction.each(many, ahead=len(many)) if many else []
-        with self._turns.shared():
-            return found + [self._model(x) for x in (rest if many else batches + rest)]
+        return found + [self._model(x) for x in (rest if many else batches + rest)]
 
 
 def _training_step(
