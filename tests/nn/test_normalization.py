@@ -43,6 +43,9 @@ LAYERS = {  # ours, PyTorch's name and arguments, the shape of the input
     ),
     "GroupNorm": (nn.GroupNorm(2, 6, dtype="float64"), "GroupNorm", (2, 6), {}, (3, 6, 2, 2)),
     "GroupNorm of rows": (nn.GroupNorm(2, 6, affine=False), "GroupNorm", (2, 6), {"affine": False}, (3, 6)),
+    "GroupNorm without offset": (
+        nn.GroupNorm(3, 6, bias=False, dtype="float64"), "GroupNorm", (3, 6), {"bias": False}, (3, 6, 4),
+    ),
     "RMSNorm": (nn.RMSNorm(5, dtype="float64"), "RMSNorm", (5,), {}, (4, 5)),
     "RMSNorm of two axes": (
         nn.RMSNorm((3, 5), epsilon=0.1, affine=False), "RMSNorm", ((3, 5),), {"eps": 0.1, "elementwise_affine": False},
@@ -79,8 +82,6 @@ def test_training_and_evaluation_are_pytorchs(torch, name):
             close(slot.value, parameter.grad.numpy())
             parameter.grad = None
         for slot in layer.slots("buffer"):
-            if judge.startswith("Instance") and slot.name == "num_batches_tracked":
-                continue  # which PyTorch declares there and leaves at 0
             close(slot.value, getattr(theirs, slot.name).numpy())
     assert {slot.name for slot in layer.slots()} == set(theirs.state_dict())
 
@@ -155,6 +156,12 @@ def test_momentum_of_none_is_the_mean_of_all_batches_in_instance_norm_too():
     numpy.testing.assert_allclose(layer.running_var, [5.0], rtol=1e-15)  # of variances 2 and 8
 
 
+def test_no_items_leave_the_statistics_alone():
+    layer = nn.BatchNorm1d(3)
+    assert layer(ONES((0, 3), "f4")).shape == (0, 3)
+    assert (layer.running_mean.tolist(), layer.running_var.tolist()) == ([0, 0, 0], [1, 1, 1])
+
+
 def test_initialize_starts_again():
     layer = nn.BatchNorm1d(3)
     before = layer.state_dict()
@@ -175,7 +182,8 @@ def test_constant_input_gives_the_offset_and_no_gradient():
 ONES = numpy.ones
 WRONG = {
     "one number of a feature in training": (lambda: nn.BatchNorm1d(3)(ONES((1, 3), "f4")), "at least two numbers"),
-    "no items in training": (lambda: nn.BatchNorm1d(3)(ONES((0, 3), "f4")), "at least two numbers"),
+    "epsilon": (lambda: nn.BatchNorm1d(3, epsilon=0.0), "positive epsilon, got 0.0"),
+    "epsilon of a function": (lambda: nn.instance_norm(ONES((2, 3, 4)), epsilon=-1.0), "positive epsilon, got -1.0"),
     "features": (lambda: nn.BatchNorm1d(3)(ONES((4, 2), "f4")), r"3 \(features\), got shape \(4, 2\)"),
     "axes": (lambda: nn.BatchNorm2d(3)(ONES((4, 3), "f4")), r"4 axes, got shape \(4, 3\)"),
     "axes of two kinds": (lambda: nn.InstanceNorm1d(3)(ONES(3, "f4")), r"2 or 3 axes, got shape \(3,\)"),

@@ -81,13 +81,22 @@ def padded_with(mode):
 WEIGHT = {"weight": "class_weight"}
 MODULES = {
     **{name: Twin(name) for name in (
-        "Linear Bilinear Embedding Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d "
+        "Linear Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d "
         "AvgPool1d AvgPool2d AvgPool3d MaxPool1d MaxPool2d MaxPool3d AdaptiveAvgPool1d AdaptiveAvgPool2d "
         "AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d "
         "BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d LayerNorm GroupNorm RMSNorm "
-        "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid LogSoftmax Mish PReLU ReLU "
-        "ReLU6 SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus Softshrink Softsign Tanh Tanhshrink Threshold"
+        "CELU ELU GELU GLU Hardsigmoid Hardswish LogSigmoid LogSoftmax Mish ReLU "
+        "ReLU6 SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus Softsign Tanh Tanhshrink Threshold"
     ).split()},
+    "Bilinear": Twin("Bilinear", {"in1_features": "in_features_1", "in2_features": "in_features_2"}),
+    "Embedding": Twin(
+        "Embedding", {"num_embeddings": "categories", "embedding_dim": "features", "padding_idx": "padding_index"}
+    ),
+    "Hardtanh": Twin("Hardtanh", {"min_val": "low", "max_val": "high"}),
+    "Hardshrink": Twin("Hardshrink", {"lambd": "threshold"}),
+    "Softshrink": Twin("Softshrink", {"lambd": "threshold"}),
+    "LeakyReLU": Twin("LeakyReLU", {"negative_slope": "slope"}),
+    "PReLU": Twin("PReLU", {"num_parameters": "channels", "init": "initial"}),
     **{f"{torch}Pad{n}d": Twin(f"Pad{n}d", options=padded_with(mode)) for n in (1, 2, 3) for torch, mode in (
         ("Reflection", "reflect"), ("Replication", "replicate"), ("Circular", "circular"), ("Zero", "constant"),
         ("Constant", "constant"),

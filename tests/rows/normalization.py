@@ -24,7 +24,7 @@ def with_affine(layer):
 
 
 row("batch_norm", nn.batch_norm, normal(5, 3), normal(3), normal(3), empty=False)
-row("BatchNorm1d", of_layer, with_affine(nn.BatchNorm1d(3)), normal(5, 3), empty=False)
+row("BatchNorm1d", of_layer, with_affine(nn.BatchNorm1d(3)), normal(5, 3))
 row("BatchNorm1d, evaluation", of_layer, moved(with_affine(nn.BatchNorm1d(3))), normal(5, 3))
 row(
     "BatchNorm1d without parameters",

@@ -62,8 +62,8 @@ def batch_norm(
     Raises
     ------
     ValueError
-        If `x` has less than two axes, or less than two numbers in a channel to take statistics of, or the others do
-        not have one number for each channel; if `mean` is given without `variance`.
+        If `x` has less than two axes, or one number only in a channel to take statistics of, or the others do not have
+        one number for each channel; if `mean` is given without `variance`, or `epsilon` is not positive.
     TypeError
         If `x` is not floating-point, or they have several dtypes.
 
@@ -86,6 +86,7 @@ def _batch_norm(
     watch: Watch | None,
 ) -> Array:
     require_floating_input(who, x)
+    _check_epsilon(who, epsilon)
     if x.ndim < 2:
         raise ValueError(f"{who} expected x of shape (N, C, ...), got shape {x.shape}")
     flat = x.ndim > 2
@@ -94,7 +95,7 @@ def _batch_norm(
     xp = namespace_of(x)
     view = xp.reshape(x, (x.shape[0], x.shape[1], prod(x.shape[2:]))) if x.ndim > 3 else x
     if all(array is None for array in statistics):
-        if x.shape[0] * prod(x.shape[2:]) < 2:
+        if x.shape[0] * prod(x.shape[2:]) == 1:
             raise ValueError(f"{who} expected at least two numbers in each channel in training, got shape {x.shape}")
         y = per_channel(view, w, b, axes=(0, 2) if flat else (0,), epsilon=epsilon, watch=watch)
     else:
@@ -106,6 +107,11 @@ def _batch_norm(
         )
         y = with_fixed(view, w, b, mean=mean, variance=variance, epsilon=epsilon)
     return xp.reshape(y, x.shape) if x.ndim > 3 else y
+
+
+def _check_epsilon(who: str, epsilon: float) -> None:
+    if not epsilon > 0:  # the variance may be 0
+        raise ValueError(f"{who} expected a positive epsilon, got {epsilon}")
 
 
 def instance_norm(x: Array, w: Array | None = None, b: Array | None = None, *, epsilon: float = 1e-5) -> Array:
@@ -150,7 +156,8 @@ def _instance_norm(
     require_floating_input(who, x)
     if x.ndim < 3:
         raise ValueError(f"{who} expected x of shape (N, C, L, ...), got shape {x.shape}")
-    if prod(x.shape[2:]) < 2:
+    _check_epsilon(who, epsilon)
+    if prod(x.shape[2:]) == 1:
         raise ValueError(f"{who} expected at least two places in each channel, got shape {x.shape}")
     w, b = (_of_channels(who, name, x, array, (1, -1, 1)) for name, array in zip("wb", affine, strict=True))
     xp = namespace_of(x)
@@ -162,20 +169,22 @@ class _ChannelNorm(_Affine):
     """What batch norm and instance norm share: the channels' parameters and running statistics."""
 
     _ndims: ClassVar[tuple[int, ...]]  # of the inputs
+    _counts: ClassVar[bool] = True  # its training batches
 
     running_mean: Array  # or None
     running_var: Array
     num_batches_tracked: Array
 
     def _set_up(
-        self, features: int, epsilon: float, momentum: float | None, affine: bool, track: bool, dtype: str
+        self, features: int, epsilon: float, momentum: float | None, affine: bool, bias: bool, track: bool, dtype: str
     ) -> None:
         who = type(self).__name__
+        _check_epsilon(who, epsilon)
         self.features = positive(who, "features", features)
         if momentum is not None and not 0 <= momentum <= 1:
             raise ValueError(f"{who} expected momentum from 0 to 1, or None, got {momentum}")
         self.epsilon, self.momentum, self.track = epsilon, momentum, track
-        self._declare((self.features,), affine, affine, dtype)
+        self._declare((self.features,), affine, affine and bias, dtype)
         zeros, ones = (filled(who, (self.features,), value, dtype) for value in (0.0, 1.0))
         self.running_mean = Buffer(zeros) if track else None
         self.running_var = Buffer(ones) if track else None
@@ -195,8 +204,11 @@ class _ChannelNorm(_Affine):
 
         def move(mean: Array, variance: Array) -> None:
             xp = namespace_of(mean)
-            self.num_batches_tracked[...] = self.num_batches_tracked + 1
             rate = self.momentum
+            if self._counts or rate is None:
+                self.num_batches_tracked[...] = self.num_batches_tracked + 1
+            if count == 0:
+                return
             if rate is None:  # the mean of all batches so far
                 rate = 1 / xp.astype(self.num_batches_tracked, mean.dtype)
             for running, new in ((self.running_mean, mean), (self.running_var, variance * (count / (count - 1)))):
@@ -219,6 +231,7 @@ class _ChannelNorm(_Affine):
             epsilon=(self.epsilon, 1e-5),
             momentum=(self.momentum, 0.1),
             affine=(self.weight is not None, usual),
+            bias=(self.bias is not None, self.weight is not None),
             track=(self.track, usual),
         )
 
@@ -233,10 +246,11 @@ class _BatchNorm(_ChannelNorm):
         epsilon: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
+        bias: bool = True,
         track: bool = True,
         dtype: str = "float32",
     ) -> None:
-        self._set_up(features, epsilon, momentum, affine, track, dtype)
+        self._set_up(features, epsilon, momentum, affine, bias, track, dtype)
 
     def forward(self, x: Array) -> Array:
         self._check(x)
@@ -265,7 +279,9 @@ class BatchNorm1d(_BatchNorm):
     momentum
         How far the running statistics move to each batch's; None: they are the mean of all batches so far.
     affine
-        Whether to have `weight` and `bias`.
+        Whether to have `weight`, and `bias`.
+    bias
+        Whether to have `bias` beside `weight`.
     track
         Whether to keep running statistics; without them, evaluation uses the batch's own too.
     dtype
@@ -284,7 +300,7 @@ class BatchNorm1d(_BatchNorm):
     Raises
     ------
     ValueError
-        If the input has another number of axes or features, or, in training, less than two numbers of each feature.
+        If the input has another number of axes or features, or, in training, one number only of each feature.
     TypeError
         If the input has another dtype than the layer.
 
@@ -328,6 +344,8 @@ class BatchNorm3d(_BatchNorm):
 class _InstanceNorm(_ChannelNorm):
     """`instance_norm`, maybe with running statistics; see the layers for 1, 2 and 3 dimensions."""
 
+    _counts = False  # as in PyTorch
+
     def __init__(
         self,
         features: int,
@@ -335,10 +353,11 @@ class _InstanceNorm(_ChannelNorm):
         epsilon: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = False,
+        bias: bool = True,
         track: bool = False,
         dtype: str = "float32",
     ) -> None:
-        self._set_up(features, epsilon, momentum, affine, track, dtype)
+        self._set_up(features, epsilon, momentum, affine, bias, track, dtype)
 
     def forward(self, x: Array) -> Array:
         self._check(x)
@@ -367,7 +386,9 @@ class InstanceNorm1d(_InstanceNorm):
     momentum
         How far running statistics move to each batch's; None: they are the mean of all batches so far.
     affine
-        Whether to have `weight` and `bias`.
+        Whether to have `weight`, and `bias`.
+    bias
+        Whether to have `bias` beside `weight`.
     track
         Whether to keep running statistics, the means over the items of each batch, and use them in evaluation.
     dtype
@@ -376,13 +397,13 @@ class InstanceNorm1d(_InstanceNorm):
     Attributes
     ----------
     weight, bias, running_mean, running_var, num_batches_tracked
-        As those of `BatchNorm1d`; or None. PyTorch's instance norm never counts its batches, so that there a momentum
-        of None keeps the first statistics for ever; here it does what it says.
+        As those of `BatchNorm1d`; or None. As in PyTorch, batches are not counted; but where `momentum` is None, they
+        are, since it would have no effect else, as it has none there.
 
     Raises
     ------
     ValueError
-        If the input has another number of axes or channels, or less than two places.
+        If the input has another number of axes or channels, or one place only.
     TypeError
         If the input has another dtype than the layer.
 

@@ -371,7 +371,9 @@ class GroupNorm(_Affine):
     epsilon
         What is added to the variance.
     affine
-        Whether to have `weight` and `bias`.
+        Whether to have `weight`, and `bias`.
+    bias
+        Whether to have `bias` beside `weight`.
     dtype
         'float32' or 'float64'.
 
@@ -395,14 +397,21 @@ class GroupNorm(_Affine):
     """
 
     def __init__(
-        self, groups: int, channels: int, *, epsilon: float = 1e-5, affine: bool = True, dtype: str = "float32"
+        self,
+        groups: int,
+        channels: int,
+        *,
+        epsilon: float = 1e-5,
+        affine: bool = True,
+        bias: bool = True,
+        dtype: str = "float32",
     ) -> None:
         self.groups = positive("GroupNorm", "groups", groups)
         self.channels = positive("GroupNorm", "channels", channels)
         if self.channels % self.groups:
             raise ValueError(f"GroupNorm expected channels to be a multiple of groups ({groups}), got {channels}")
         self.epsilon = epsilon
-        self._declare((self.channels,), affine, affine, dtype)
+        self._declare((self.channels,), affine, affine and bias, dtype)
 
     def forward(self, x: Array) -> Array:
         require_dtype("GroupNorm", x, self.weight)
