@@ -116,13 +116,13 @@ class GraphExecutor:
             expected += [library.copy(array) for array, _ in saved]
             _restore(saved)
             with library.private():
-                self._inputs = [library.like(x) for x in arguments]
-                for place, x in zip(self._inputs, arguments, strict=True):
+                self._inputs = inputs = [library.like(x) for x in arguments]
+                for place, x in zip(inputs, arguments, strict=True):
                     library.put(place, x)
                 steps = Steps(program, library, fuse=fuse)
                 for _ in range(2):  # compiles kernels and makes handles
-                    steps.run(self._inputs)
-                self._graph = library.capture(lambda: steps.run(self._inputs))
+                    steps.run(inputs)
+                self._graph = library.capture(lambda: steps.run(inputs))
             _restore(saved)
             self._kept = steps.fixed, steps.kernels
             self.parts = len(steps.steps), len(steps.kernels)

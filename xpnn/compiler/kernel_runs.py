@@ -77,9 +77,9 @@ def _settle(run: Run, after: list[Call | Run], program: Program) -> None:
         for call in step.calls if isinstance(step, Run) else [step]:
             later |= {program.storage(number) for number in program.touches(call)}
     made: set[int] = set()
-    first_read: list[int] = []
+    first_read: dict[int, None] = {}
     for call in run.calls:
-        first_read += [number for number in program.reads(call) if number not in made and number not in first_read]
+        first_read.update({number: None for number in program.reads(call) if number not in made})
         made.add(result(call))
     run.outputs = [number for number in sorted(made) if _is_wanted(number, later, program)]
     run.inputs = [number for number in first_read if number not in run.outputs]

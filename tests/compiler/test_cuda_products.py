@@ -1,0 +1,227 @@
+"""Products by cuBLAS as CuPy would ask for them; here NumPy answers, which is told to count by columns."""
+
+import ctypes
+import sys
+from types import ModuleType, SimpleNamespace
+
+import numpy
+import pytest
+
+from xpnn.compiler.cuda_products import Blas, CublasError, operand, workspace_bytes
+
+KINDS = {0: "float32", 1: "float64", 4: "complex64", 5: "complex128"}
+LETTERS = {"S": 0, "D": 1, "C": 4, "Z": 5}
+
+
+class Located(numpy.ndarray):
+    """An array of NumPy's that tells where it lies as CuPy's do."""
+
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self.ctypes.data)
+
+
+def located(x):
+    return numpy.asarray(x).view(Located)
+
+
+def by_columns(address, kind, rows, columns, leading):
+    """The matrix that cuBLAS sees at an address."""
+    dtype = numpy.dtype(KINDS[kind])
+    if rows == 0 or columns == 0:
+        return numpy.empty((rows, columns), dtype)
+    size = (leading * (columns - 1) + rows) * dtype.itemsize
+    flat = numpy.frombuffer((ctypes.c_char * size).from_address(address), dtype)
+    strides = (dtype.itemsize, dtype.itemsize * leading)
+    return numpy.lib.stride_tricks.as_strided(flat, (rows, columns), strides)
+
+
+def number(pointer, kind):
+    """The factor at an address, which is that of one number, real or complex."""
+    found = pointer if hasattr(pointer, "_length_") else pointer._obj
+    return complex(*found) if kind >= 4 else found.value
+
+
+class Cublas:
+    def __init__(self):
+        self.asked = []
+
+    def _product(self, ops, sizes, kind, a, ld_a, b, ld_b, c, ld_c):
+        m, n, k = sizes
+        left = by_columns(a, kind, k, m, ld_a).T if ops[0] else by_columns(a, kind, m, k, ld_a)
+        right = by_columns(b, kind, n, k, ld_b).T if ops[1] else by_columns(b, kind, k, n, ld_b)
+        by_columns(c, kind, m, n, ld_c)[...] = left @ right
+
+    def cublasGemmEx(
+        self, handle, op_a, op_b, m, n, k, one, a, kind, ld_a, b, kind_b, ld_b, zero, c, kind_c, ld_c, compute,
+        algorithm,
+    ):  # fmt: skip
+        assert kind == kind_b == kind_c
+        assert (number(one, kind), number(zero, kind)) == (1, 0)
+        self.asked.append((op_a, op_b, ld_a.value, ld_b.value, compute.value, algorithm.value))
+        sizes = m.value, n.value, k.value
+        self._product((op_a, op_b), sizes, kind, a.value, ld_a.value, b.value, ld_b.value, c.value, ld_c.value)
+        return 0
+
+    def cublasGemmStridedBatchedEx(
+        self, handle, op_a, op_b, m, n, k, one, a, kind, ld_a, by_a, b, kind_b, ld_b, by_b, zero, c, kind_c, ld_c, by_c,
+        count, compute, algorithm,
+    ):  # fmt: skip
+        assert (number(one, kind), number(zero, kind), algorithm.value) == (1, 0, -1)
+        self.asked.append("strided")
+        size = numpy.dtype(KINDS[kind]).itemsize
+        for place in range(count.value):
+            x, y, z = (p.value + place * size * by.value for p, by in ((a, by_a), (b, by_b), (c, by_c)))
+            sizes = m.value, n.value, k.value
+            self._product((op_a, op_b), sizes, kind, x, ld_a.value, y, ld_b.value, z, ld_c.value)
+        return 0
+
+    def __getattr__(self, name):
+        kind = LETTERS[name.removeprefix("cublas")[0]]
+        assert name.endswith("gemmBatched")
+
+        def batched(handle, op_a, op_b, m, n, k, one, a, ld_a, b, ld_b, zero, c, ld_c, count):
+            assert (number(one, kind), number(zero, kind)) == (1, 0)
+            self.asked.append("by addresses")
+            places = [by_address(x, count.value) for x in (a, b, c)]
+            for x, y, z in zip(*places, strict=True):
+                sizes = m.value, n.value, k.value
+                self._product((op_a, op_b), sizes, kind, x, ld_a.value, y, ld_b.value, z, ld_c.value)
+            return 0
+
+        return batched
+
+
+def by_address(pointer, count):
+    return list((ctypes.c_uint64 * count).from_address(pointer.value))
+
+
+@pytest.fixture
+def blas(monkeypatch):
+    chosen = ModuleType("cupy._core._routines_linalg")
+    chosen.compute = 1
+    chosen.get_compute_type = lambda dtype: chosen.compute
+    for name in ("cupy", "cupy._core"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, chosen.__name__, chosen)
+    made = object.__new__(Blas)
+    made._library, made._handle, made._capability, made.chosen = Cublas(), None, 90, chosen
+
+    class Namespace:
+        def __getattr__(self, name):
+            found = getattr(numpy, name)
+            own = name in ("empty", "full", "arange", "broadcast_to", "ascontiguousarray")
+            return (lambda *args, **options: located(found(*args, **options))) if own else found
+
+    made._xp = Namespace()
+    return made
+
+
+RNG = numpy.random.default_rng(0)
+
+
+def array(*shape, dtype="float64"):
+    real = RNG.standard_normal(shape)
+    return located((real + 1j * RNG.standard_normal(shape) if "c" in dtype else real).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", KINDS.values())
+def test_products_are_those_of_the_arrays(blas, dtype):
+    def of(*shape):
+        return array(*shape, dtype=dtype)
+
+    pairs = [
+        (of(5, 7), of(7, 3)), (of(7, 5).T, of(3, 7).T), (of(5, 7), of(3, 7).T), (of(5, 7), of(7, 1)),
+        (of(1, 7), of(7, 3)), (of(5, 7), of(7)), (of(7), of(7, 3)), (of(9, 7)[::2], of(7, 9)[:, ::3]), (of(4, 5, 7), of(4, 7, 3)),
+        (of(4, 5, 7), of(7, 3)), (of(2, 1, 5, 7), of(3, 7, 2)), (of(7), of(4, 7, 3)), (of(4, 5, 7), of(7)),
+        (of(4, 7, 5).swapaxes(1, 2), of(4, 7, 3)),
+    ]  # fmt: skip
+    for a, b in pairs:
+        expected = numpy.matmul(numpy.asarray(a), numpy.asarray(b))
+        tolerance = 1e-12 if dtype in ("float64", "complex128") else 1e-4  # sums of 7 in another order
+        for out in (None, located(numpy.full(expected.shape, 77, dtype)), located(numpy.full(expected.shape, 77.0))):
+            before = len(blas._library.asked)
+            found = blas.product(a, b, out)
+            assert len(blas._library.asked) == before + 1
+            assert found.dtype == dtype
+            assert found.shape == expected.shape
+            numpy.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+            if out is not None and out.dtype == dtype:
+                assert found is out
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (array(1, 7), array(7, 1)), (array(7), array(7)), (array(0, 7), array(7, 3)), (array(5, 0), array(0, 3)),
+        (located(numpy.ones((2, 3), int)), located(numpy.ones((3, 2), int))), (array(2, 3, 4), array(2, 4, 0)),
+    ],
+)  # fmt: skip
+def test_what_cupy_computes_itself_is_left_to_it(blas, a, b):
+    numpy.testing.assert_allclose(blas.product(a, b), numpy.matmul(numpy.asarray(a), numpy.asarray(b)))
+    assert not blas._library.asked
+
+
+def test_mixed_dtypes_are_promoted(blas):
+    a, b = array(5, 7, dtype="float32"), array(7, 3)
+    found = blas.product(a, b)
+    assert found.dtype == "float64"
+    numpy.testing.assert_allclose(found, numpy.asarray(a) @ numpy.asarray(b))
+
+
+def test_the_result_is_not_put_where_an_argument_lies(blas):
+    a = array(4, 4)
+    expected = numpy.asarray(a) @ numpy.asarray(a)
+    found = blas.product(a, a, a)
+    assert found is not a
+    numpy.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "float32", "float64"), [(0, 68, 70), (1, 68, 70), (2, 69, 71), (7, 77, 70)]
+)  # fmt: skip
+def test_the_compute_type_is_the_one_that_cupy_is_set_to(blas, chosen, float32, float64):
+    blas.chosen.compute = chosen
+    for dtype in ("float32", "float64"):
+        blas.product(array(5, 7, dtype=dtype), array(7, 3, dtype=dtype))
+    assert [asked[4] for asked in blas._library.asked] == [float32, float64]
+
+
+@pytest.mark.parametrize(("capability", "algorithm"), [(75, -1), (80, 99), (90, 99)])
+def test_the_algorithm_is_cupys(blas, capability, algorithm):
+    blas._capability = capability
+    blas.product(array(5, 7), array(7, 3))
+    assert blas._library.asked[0][5] == algorithm
+
+
+# (first matrix, as the product takes it, is b; the second a): what CuPy 14.2 decides for each layout
+@pytest.mark.parametrize(
+    ("a", "b", "asked"),
+    [
+        (array(5, 7), array(7, 3), (0, 0, 3, 7)),
+        (array(7, 5).T, array(7, 3), (0, 1, 3, 5)),
+        (array(5, 7), array(3, 7).T, (1, 0, 7, 7)),
+        (array(5, 7), array(7, 1), (1, 0, 7, 7)),  # stored by rows and by columns: by columns
+        (array(1, 7), array(7, 3), (0, 0, 3, 7)),
+        (array(9, 7)[::2], array(7, 3), (0, 1, 3, 5)),  # with gaps: copied
+    ],
+)
+def test_transposes_and_leading_dimensions_are_cupys(blas, a, b, asked):
+    blas.product(a, b)
+    assert blas._library.asked[0][:4] == asked
+
+
+def test_an_operand_says_how_it_is_stored():
+    assert operand(array(2, 3).T, 0)[1:] == (0, 3)
+    assert operand(array(2, 3), 0)[1:] == (1, 3)
+    assert operand(array(2, 3), 1)[1:] == (0, 3)
+
+
+def test_a_failure_names_the_call(blas):
+    blas._library = SimpleNamespace(cublasGemmEx=lambda *arguments: 13)
+    with pytest.raises(CublasError, match="cublasGemmEx gave status 13"):
+        blas.product(array(5, 7), array(7, 3))
+
+
+def test_the_workspace_is_what_cublas_takes_for_itself():
+    assert [workspace_bytes(c) >> 20 for c in (75, 80, 89, 90, 100, 120)] == [4, 4, 4, 32, 32, 12]

@@ -1,0 +1,499 @@
+"""A compiled step as one CUDA graph. Without a GPU NumPy stands in for CuPy, kernels are compiled as C++, and work is
+done once more instead of being captured: all but the capture and cuBLAS is as on a GPU, where the last part runs.
+"""
+
+import gc
+import threading
+import weakref
+
+import numpy
+import pytest
+from compiler_twins import Twins, network, normal, training_step
+from graph_stand_in import COMPILER, Again, OnNumpy
+
+import xpnn
+from xpnn import nn, optim
+from xpnn.arrays.native import to_host
+from xpnn.compiler import cupy_executor as executors
+from xpnn.compiler.kernel_runs import in_runs
+from xpnn.compiler.plans import Plan
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
+
+
+@pytest.fixture
+def libraries(monkeypatch, tmp_path):
+    """Plans on NumPy are made as on CuPy; the libraries that were made for them, one for each try."""
+    made = []
+
+    class Own(OnNumpy):
+        def __init__(self):
+            super().__init__(tmp_path)
+            made.append(self)
+
+    def executor(plan, recorder, rewriting, examples):
+        return executors.cupy_executor(plan.program, examples, rewriting, lambda device: made_by[0]())
+
+    made_by = [Own]
+    made.append(made_by)  # the first entry: what makes them, for tests to change
+    monkeypatch.setattr(Plan, "_executor", executor)
+    return made
+
+
+def replayed(step, *given, state=(), exact=True, calls=4):
+    fast = xpnn.compile(step, state=state, exact=exact)
+    for _ in range(calls - 1):
+        fast(*given)
+    return fast, fast(*given)
+
+
+X = normal(6, 4)
+
+
+# The same numbers
+
+
+@pytest.mark.parametrize("rate", [0.01, optim.cosine_decay(0.1, steps=9)])
+def test_training_is_the_same_to_the_last_bit(libraries, rate):
+    twins = Twins(make=lambda: network(dropout=0.3), optimizer=lambda model: optim.Adam(model, learning_rate=rate))
+    twins.run(8)
+    assert twins.compiled.plan().executor.reason == ""
+    assert libraries[1].captured == 1
+    assert int(twins.fast_optimizer.steps) == 8  # what was tried when the plan was made is undone
+
+
+@needs_compiler
+def test_adam_on_all_parameters_is_one_kernel(libraries):
+    model, other = network(), network()
+    step = training_step(model, optim.Adam(model, learning_rate=0.01))
+    optimizer = optim.Adam(other, learning_rate=0.01)
+    fast = xpnn.compile(training_step(other, optimizer), state=(other, optimizer))
+    for _ in range(8):
+        x, t = normal(6, 4), normal(6, 2)
+        numpy.testing.assert_allclose(fast(x, t), step(x, t), rtol=1e-5)  # exp of C++ and of NumPy differ
+    found = fast.plan().executor
+    assert found.reason == ""
+    program = executors.copied(fast.plan().program)
+    for rewrite in fast._rewriting():
+        rewrite(program)
+    runs = [
+        run for run in in_runs([call for call in program.calls if not call.makes], program) if hasattr(run, "shape")
+    ]
+    assert max(len(run.calls) for run in runs) >= 13
+    assert f"replayed as one CUDA graph of {found.parts[0]} steps, {len(runs)} of them generated" in str(fast.plan())
+
+
+def test_other_shapes_and_modes_are_other_plans(libraries):
+    twins = Twins(make=lambda: network(dropout=0.3))
+    twins.run(4)
+    twins.run(4, rows=3)
+    twins.both(lambda model, _: model.eval())
+    twins.run(4)
+    twins.run(2, rows=3)
+    assert twins.plans == 4
+    assert len(libraries) == 1 + 4
+
+
+def test_a_loaded_state_is_what_goes_on(libraries):
+    twins = Twins()
+    twins.run(4)
+    saved = {name: array.copy() for name, array in twins.plain.state_dict().items()}
+    twins.run(2)
+    twins.both(lambda model, _: model.load_state_dict(saved))
+    twins.run(3)
+    assert twins.plans == 1
+
+
+# What a step gives
+
+
+def test_results_are_new_arrays(libraries):
+    fast, kept = replayed(lambda x: 2 * x, X)
+    assert fast.plan().executor.reason == ""
+    fast(X + 1)
+    numpy.testing.assert_array_equal(kept, 2 * X)
+
+
+def test_arguments_and_state_come_back_as_themselves_and_views_as_views(libraries):
+    state = {"sum": numpy.zeros((2, 3))}
+
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        state["sum"][...] += 1
+        return x, xp.reshape(x, (-1,))[2:], state["sum"], state["sum"][0, :], xp.sum(x), 5
+
+    fast, _ = replayed(step, X, state=state)
+    assert fast.plan().executor.reason == ""
+    mine = X + 1
+    same, view, whole, row, total, number = fast(mine)
+    assert same is mine
+    assert whole is state["sum"]
+    assert number == 5
+    assert numpy.shares_memory(view, mine)
+    numpy.testing.assert_array_equal(view, mine.reshape(-1)[2:])
+    assert numpy.shares_memory(row, whole)
+    assert (row == 5).all()
+    assert total == mine.sum()
+
+
+# What cannot be captured
+
+
+def refusing(problem):
+    class Refusing(OnNumpy):
+        def capture(self, work):
+            work()
+            raise problem
+
+    return Refusing
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            NotImplementedError("calling cuSOLVER is unsupported"),
+            "NotImplementedError: calling cuSOLVER is unsupported",
+        ),
+        (MemoryError("Out of memory\nmore"), "MemoryError: Out of memory"),
+    ],
+)
+@pytest.mark.parametrize("exact", [True, pytest.param(False, marks=needs_compiler)])
+def test_where_a_capture_fails_the_calls_run_one_by_one(libraries, tmp_path, problem, said, exact):
+    libraries[0][0] = lambda: refusing(problem)(tmp_path)
+    twins = Twins()
+    twins.compiled.exact = exact
+    twins.run(6)
+    assert twins.compiled.plan().executor.reason == said
+    assert str(twins.compiled.plan()).endswith(f"replayed call by call, not as one CUDA graph: {said}")
+
+
+@needs_compiler
+def test_where_kernels_give_other_numbers_the_recorded_calls_are_captured(libraries, tmp_path):
+    class Wrong(OnNumpy):
+        def kernel(self, run, program):
+            right = super().kernel(run, program)
+
+            def wrong(*arrays):
+                right(*arrays)
+                arrays[-1][...] = arrays[-1] * 2 + 1
+
+            return wrong
+
+    libraries[0][0] = lambda: Wrong(tmp_path)
+    step = training_step(model := network(), optimizer := optim.Adam(model, learning_rate=0.1))
+    fast, _ = replayed(step, X, normal(6, 2), state=(model, optimizer), exact=False)
+    assert fast.plan().executor.reason == ""
+    assert fast.plan().executor.parts[1] == 0
+    assert int(optimizer.steps) == 4
+
+
+def test_a_graph_with_other_bits_is_not_used(libraries, tmp_path):
+    class Other(OnNumpy):
+        def product(self, a, b, out):
+            return numpy.matmul(a, b) * numpy.float32(1 + 1e-6)
+
+    libraries[0][0] = lambda: Other(tmp_path)
+    twins = Twins()
+    twins.run(6)
+    assert "Differs: its numbers were off by" in twins.compiled.plan().executor.reason
+
+
+def test_a_graph_that_forgets_an_argument_is_not_used(libraries, tmp_path):
+    class Stale(OnNumpy):
+        def put(self, place, x):
+            place[...] = 0
+
+    libraries[0][0] = lambda: Stale(tmp_path)
+    fast, found = replayed(lambda x: 3 * x, X)
+    assert fast.plan().executor.reason.startswith("Differs")
+    numpy.testing.assert_array_equal(found, 3 * X)
+
+
+def square(x):
+    x *= x
+    return x + 0
+
+
+def spectrum(x):
+    xp = xpnn.namespace_of(x)
+    return xp.real(xp.fft.fft(x))
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "reason"),
+    [
+        (square, [numpy.ones(3)], "it writes into an argument"),
+        (spectrum, [numpy.ones(4)], "fft keeps memory of its own"),
+        (lambda x: 2 * x, [numpy.float64(3)], "an argument is not an array on the device"),
+        (lambda x: x, [numpy.ones(3)], "it makes no calls"),
+        (lambda x, y: x + y, [X[:3], X[2:5]], "arguments share memory"),
+    ],
+)
+def test_what_is_refused_at_once(libraries, step, given, reason):
+    fast, _ = replayed(step, *given)
+    assert fast.plan().executor.reason == reason
+    assert len(libraries) == 1
+
+
+def test_an_argument_that_is_a_part_of_the_state_is_refused(libraries):
+    state = {"all": numpy.zeros((4, 2))}
+
+    def step(x):
+        state["all"][...] += 1
+        return x * 2
+
+    fast, found = replayed(step, state["all"][0], state=state)
+    assert fast.plan().executor.reason == "arguments share memory"
+    assert (found == 8).all()
+
+
+def test_one_array_given_twice_is_one_argument(libraries):
+    fast, found = replayed(lambda x, y: x * y, X, X)
+    assert fast.plan().executor.reason == ""
+    numpy.testing.assert_array_equal(found, X * X)
+
+
+def test_on_another_current_device_the_calls_run_one_by_one(libraries):
+    fast, _ = replayed(lambda x: 2 * x, X)
+    libraries[1].here, libraries[1].begin = False, None
+    numpy.testing.assert_array_equal(fast(X), 2 * X)
+
+
+def test_a_replay_that_breaks_off_says_what_it_may_have_written(libraries):
+    twins = Twins()
+    twins.run(4)
+    library = libraries[1]
+
+    def fail(x):
+        raise MemoryError("no memory for the result")
+
+    library.copy = fail
+    with pytest.raises(MemoryError) as caught:
+        twins.compiled(normal(6, 4), normal(6, 2))
+    assert "It may have written" in caught.value.__notes__[0]
+    library.put = lambda place, x: fail(x)
+    with pytest.raises(MemoryError) as caught:  # before anything ran
+        twins.compiled(normal(6, 4), normal(6, 2))
+    assert not hasattr(caught.value, "__notes__")
+    assert library.started == 0  # its turn is over
+
+
+def test_nothing_is_kept_in_circles(libraries):
+    fast, _ = replayed(lambda x: 2 * x, X)
+    gc.collect()
+    gc.disable()
+    try:
+        died = []
+        weakref.finalize(fast.plan().executor, died.append, True)
+        fast.forget()
+        assert died
+    finally:
+        gc.enable()
+
+
+def test_a_stand_in_does_the_work_again():
+    values = iter([[1], [2]])
+    graph = Again(lambda: next(values))
+    assert graph.result == [1]
+    graph.launch()
+    assert graph.result == [2]
+
+
+# On a GPU
+
+
+@pytest.fixture
+def cuda():
+    return xpnn.device("cuda")
+
+
+def trainings(cuda, **options):
+    """A plain and a compiled training of a network with dropout, by Adam with a schedule."""
+    sides = []
+    for compiled in (False, True):
+        layers = [nn.Linear(20, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 16), nn.Tanh(), nn.Linear(16, 3)]
+        model = nn.Sequential(*layers).initialize(seed=1).to(cuda)
+        optimizer = optim.Adam(model, learning_rate=optim.cosine_decay(0.01, steps=300))
+        loss = xpnn.value_and_grad(lambda model, x, t: nn.cross_entropy(model(x), t))
+
+        def step(x, t, model=model, optimizer=optimizer, loss=loss):
+            value, gradients = loss(model, x, t)
+            optimizer.step(gradients)
+            return value
+
+        fast = xpnn.compile(step, state=(model, optimizer), **options) if compiled else step
+        sides.append((fast, model, optimizer))
+    return sides
+
+
+def batches(cuda, count, rows=32):
+    generator = numpy.random.default_rng(0)
+    for _ in range(count):
+        x = generator.standard_normal((rows, 20), dtype="float32")
+        yield cuda.asarray(x), cuda.asarray(numpy.abs(x[:, :3]).argmax(axis=1))
+
+
+def graph_of(fast):
+    found = fast.plan().executor
+    assert found.reason == ""
+    return found
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("exact", [True, False])
+def test_on_a_gpu_200_steps_give_the_plain_losses(cuda, exact):
+    (plain, model, _), (fast, other, optimizer) = trainings(cuda, exact=exact)
+    kept, expected = [], []
+    for x, t in batches(cuda, 200):
+        expected.append(plain(x, t))
+        kept.append(fast(x, t))
+    graph_of(fast)
+    kept, expected = ([float(loss) for loss in losses] for losses in (kept, expected))
+    if exact:
+        assert kept == expected
+        mine, others = model.state_dict(), other.state_dict()
+        assert all(numpy.array_equal(to_host(mine[name]), to_host(others[name])) for name in mine)
+    else:
+        numpy.testing.assert_allclose(kept, expected, rtol=1e-3)  # float32 roundings, and what training makes of them
+    assert int(to_host(optimizer.steps)) == 200
+    assert kept[-1] < kept[0]
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_other_shapes_modes_and_loaded_states_go_on(cuda):
+    (plain, model, _), (fast, other, _) = trainings(cuda, exact=True)
+    saved = {name: to_host(array) for name, array in model.state_dict().items()}
+    for rows, train in ((32, True), (7, True), (32, False), (7, True), (32, True)):
+        for each in (model, other):
+            each.train(train)
+        for x, t in batches(cuda, 4, rows):
+            assert float(plain(x, t)) == float(fast(x, t))
+    for each in (model, other):
+        each.load_state_dict(saved)
+    for x, t in batches(cuda, 3):
+        assert float(plain(x, t)) == float(fast(x, t))
+    graph_of(fast)
+    assert len(fast._plans) == 3
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_streams_are_ordered(cuda):
+    cupy = pytest.importorskip("cupy")
+    state = {"total": cuda.asarray(numpy.zeros(1 << 20, dtype="float32"))}
+
+    def step(x):
+        state["total"][...] += x
+        return state["total"] + 0
+
+    fast = xpnn.compile(step, state=state, exact=True)
+    x = cuda.asarray(numpy.ones(1 << 20, dtype="float32"))
+    for _ in range(3):
+        fast(x)
+    graph_of(fast)
+    cupy.cuda.Device().synchronize()
+    streams = [cupy.cuda.Stream(non_blocking=True) for _ in range(3)] + [cupy.cuda.Stream.null]
+    found = []
+    for turn in range(40):
+        with streams[turn % 4]:
+            given = x * 2 - 1  # on this stream, just before
+            found.append(fast(given))
+    cupy.cuda.Device().synchronize()
+    assert [float(y[-1]) for y in found] == [float(k + 4) for k in range(40)]
+    assert all(bool((y == y[0]).all()) for y in found)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_threads_take_turns(cuda):
+    cupy = pytest.importorskip("cupy")
+    w = cuda.asarray(numpy.eye(64, dtype="float32") * 2)
+    fasts = [xpnn.compile(lambda x: x @ w @ w + 1, exact=True) for _ in range(2)]
+    x = cuda.asarray(numpy.ones((8, 64), dtype="float32"))
+    for fast in fasts:
+        for _ in range(3):
+            fast(x)
+        graph_of(fast)
+    cupy.cuda.Device().synchronize()
+    found = {0: [], 1: []}
+
+    def work(number):
+        with cupy.cuda.Stream(non_blocking=True) as stream:
+            for k in range(50):
+                found[number].append(fasts[number](x * k))
+            stream.synchronize()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for each in found.values():
+        assert [float(y[3, 5]) for y in each] == [4.0 * k + 1 for k in range(50)]
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_what_cannot_be_captured_says_why(cuda):
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        return xp.linalg.solve(x, x)
+
+    x = cuda.asarray(numpy.eye(3) * 2)
+    fast = xpnn.compile(step)
+    found = [to_host(fast(x)) for _ in range(4)]
+    assert all(numpy.array_equal(y, numpy.eye(3)) for y in found)
+    assert "captur" in fast.plan().executor.reason
+    assert "not as one CUDA graph" in str(fast.plan())
+    assert float((x + 1)[0, 0]) == 3  # and the device goes on
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_on_a_gpu_products_of_all_layouts_are_captured_bit_for_bit(cuda, dtype):
+    generator = numpy.random.default_rng(0)
+
+    def array(*shape):
+        real = generator.standard_normal(shape)
+        return cuda.asarray((real + 1j * generator.standard_normal(shape) if "c" in dtype else real).astype(dtype))
+
+    pairs = [
+        (array(5, 7), array(7, 3)), (array(7, 5).T, array(3, 7).T), (array(5, 7), array(7, 1)),
+        (array(1, 7), array(7, 3)), (array(5, 7), array(7)), (array(7), array(7, 3)), (array(7), array(7)),
+        (array(9, 7)[::2], array(7, 9)[:, ::3]), (array(4, 5, 7), array(4, 7, 3)), (array(4, 5, 7), array(7, 3)),
+        (array(2, 1, 5, 7), array(3, 7, 2)), (array(7), array(4, 7, 3)), (array(4, 5, 7), array(7)),
+        (array(0, 7), array(7, 3)), (array(5, 0), array(0, 3)), (array(1, 7), array(7, 1)),
+    ]  # fmt: skip
+    for a, b in pairs:
+        fast = xpnn.compile(lambda a, b: a @ b, exact=True)
+        for _ in range(4):
+            found = fast(a, b)
+        graph_of(fast)
+        numpy.testing.assert_array_equal(to_host(found), to_host(a @ b))
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_memory_comes_back(cuda):
+    cupy = pytest.importorskip("cupy")
+    x = cuda.asarray(numpy.ones((2000, 2000), dtype="float32"))
+
+    def free():
+        gc.collect()
+        cupy.get_default_memory_pool().free_all_blocks()
+        cupy.cuda.Device().synchronize()
+        return cupy.cuda.runtime.memGetInfo()[0]
+
+    def use():
+        fast = xpnn.compile(lambda x: (x @ x + 1) @ x, exact=True)
+        for _ in range(4):
+            fast(x)
+        assert graph_of(fast).library.bytes_held() >= 3 * x.nbytes
+        return fast
+
+    use()  # loads cuBLAS
+    before = free()
+    fast = use()
+    assert free() < before
+    del fast
+    assert free() > before - x.nbytes  # the driver keeps some for itself
+    for _ in range(3):
+        use()
+    assert free() > before - x.nbytes
