@@ -215,7 +215,7 @@ def test_learning_rates_are_told_for_each_group():
         ({"1.*": {}}, ValueError, r"no parameter is left for '1.\*'; there are 0.weight, 0.bias, 2.weight"),
         ({"*": {}, "0.*": {}}, ValueError, r"no parameter is left for '0.\*'"),
         ({"*.Bias": {}}, ValueError, "no parameter is left for"),
-        ({"*.bias": {"lr": 0.1}}, ValueError, "SGD has no option lr; it has learning_rate, momentum, nesterov, weig"),
+        ({"*.bias": {"lr": 0.1}}, ValueError, "SGD has no option lr; it has dampening"),
         ({"*.bias": {"epsilon": 0.1}}, ValueError, "SGD has no option epsilon"),
         ({"*.bias": 0.1}, TypeError, r"SGD expected groups as a mapping from patterns to options.*got \{'\*.bias': 0"),
         (["*.bias"], TypeError, "SGD expected groups as a mapping from patterns to options"),

@@ -151,3 +151,44 @@ def our_options(twin, kind, given, inputs=()):
         if name not in known:
             raise LeftOut(f"{twin.name} has no option {name}")
     return {**renamed, "dtype": "float64"} if "dtype" in known else renamed
+
+
+@dataclass(frozen=True)
+class TwinOptimizer:
+    """Our optimizer in the place of one of PyTorch's; `arguments` and `state` add to what all have in common.
+
+    `closure` makes a step of both, where a step is not made from gradients alone.
+    """
+
+    name: str
+    arguments: dict[str, str] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
+    closure: Callable[..., None] | None = None
+
+    def renamed(self, name, value):
+        """Our options for one of PyTorch's."""
+        if name == "betas":
+            return {f"beta{n}": beta for n, beta in enumerate(value, 1)}
+        value = float(value) if isinstance(value, numpy.ndarray) and value.ndim == 0 else value
+        return {{"lr": "learning_rate", "eps": "epsilon", **self.arguments}.get(name, name): value}
+
+
+MEANS = {"exp_avg": "mean", "exp_avg_sq": "square"}
+OPTIMIZERS = {
+    "SGD": TwinOptimizer("SGD", state={"momentum_buffer": "velocity"}),
+    "Adam": TwinOptimizer("Adam", state={**MEANS, "max_exp_avg_sq": "largest_square"}),
+    "AdamW": TwinOptimizer("AdamW", state={**MEANS, "max_exp_avg_sq": "largest_square"}),
+    "Adamax": TwinOptimizer("Adamax", state={"exp_avg": "mean", "exp_inf": "largest"}),
+    "NAdam": TwinOptimizer("NAdam", state={**MEANS, "mu_product": "momentum_product"}),
+    "RAdam": TwinOptimizer("RAdam", state=MEANS),
+    "Adagrad": TwinOptimizer(
+        "Adagrad", {"lr_decay": "rate_decay", "initial_accumulator_value": "initial_sum"}, {"sum": "sum"}
+    ),
+    "Adadelta": TwinOptimizer("Adadelta", {"rho": "decay"}, {"square_avg": "square", "acc_delta": "square_of_steps"}),
+    "RMSprop": TwinOptimizer(
+        "RMSprop", {"alpha": "decay"}, {"square_avg": "square", "grad_avg": "mean", "momentum_buffer": "velocity"}
+    ),
+    "Muon": TwinOptimizer(
+        "Muon", {"ns_steps": "iterations", "ns_coefficients": "coefficients", "adjust_lr_fn": "scale"}
+    ),
+}

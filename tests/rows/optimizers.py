@@ -2,16 +2,39 @@
 
 from xpnn import optim
 
+USED_ROWS = {"weight": {"used_rows_only": True}}
 OPTIMIZERS = {
     "SGD": lambda model: optim.SGD(model, learning_rate=0.1),
-    "SGD with momentum": lambda model: optim.SGD(model, learning_rate=0.1, momentum=0.5),
+    "SGD with momentum": lambda model: optim.SGD(model, learning_rate=0.1, momentum=0.5, dampening=0.3),
     "SGD with Nesterov's": lambda model: optim.SGD(
         model, learning_rate=0.1, momentum=0.5, nesterov=True, weight_decay=0.1
     ),
     "Adam": lambda model: optim.Adam(model, learning_rate=0.1, epsilon=1e-2, weight_decay=0.1),
+    "Adam, amsgrad": lambda model: optim.Adam(model, learning_rate=0.1, epsilon=1e-2, amsgrad=True),
     "AdamW": lambda model: optim.AdamW(model, learning_rate=0.1, weight_decay=0.1),
     "Adam in groups": lambda model: optim.Adam(model, learning_rate=0.1, groups={"bias": {"learning_rate": 0.01}}),
+    "Adam of used rows": lambda model: optim.Adam(model, learning_rate=0.1, epsilon=1e-2, groups=USED_ROWS),
+    "Adamax": lambda model: optim.Adamax(model, learning_rate=0.1, weight_decay=0.1),
+    "NAdam": lambda model: optim.NAdam(model, learning_rate=0.1, epsilon=1e-2, weight_decay=0.1),
+    "RAdam": lambda model: optim.RAdam(
+        model, learning_rate=0.1, beta2=0.9, epsilon=1e-2, weight_decay=0.1, decoupled_weight_decay=True
+    ),
+    "Adagrad": lambda model: optim.Adagrad(model, learning_rate=0.1, rate_decay=0.1, initial_sum=0.1),
+    "Adadelta": lambda model: optim.Adadelta(model, learning_rate=0.1, weight_decay=0.1),
+    "RMSprop": lambda model: optim.RMSprop(model, learning_rate=0.01, epsilon=1e-2),
+    "RMSprop, centered, with momentum": lambda model: optim.RMSprop(
+        model, learning_rate=0.01, centered=True, momentum=0.5, epsilon=0.1
+    ),
+    "Lion": lambda model: optim.Lion(model, learning_rate=0.01, weight_decay=0.1),
+    "Muon": lambda model: optim.Muon(without_bias(model), learning_rate=0.1),
 }
+
+
+def without_bias(model):
+    """The model with its bias set aside: Muon moves matrices."""
+    return model.freeze("bias")
+
+
 for name, schedule in (
     ("constant", optim.constant(0.1)),
     ("step_decay", optim.step_decay(0.1, steps=2)),

@@ -29,6 +29,7 @@ __all__ = [
     "special_function",
     "sum_over",
     "to_host",
+    "used_rows",
 ]
 
 
@@ -132,6 +133,27 @@ def sum_over(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Array:
 
 
 _add = numpy.add.reduce
+
+
+def used_rows(g: Array) -> Array | None:
+    """The numbers of the rows of `g`, along its first axis, that hold anything but zeros, where looking costs nothing:
+    on NumPy; None elsewhere (see `require_labels`).
+
+    Of 100 000 rows of 64 numbers in 2 ms, where `any` along the rows takes 3.5: bits of 8 bytes at a time first, then
+    the numbers of the rows that have some, since -0 has one.
+
+    Examples
+    --------
+    >>> used_rows(numpy.asarray([[0.0, 0.0], [0.0, -1.0], [numpy.nan, 0.0]]))
+    array([1, 2])
+    """
+    if not isinstance(g, numpy.ndarray):
+        return None
+    g = g.reshape(g.shape[0], -1)
+    if not (g.flags.c_contiguous and g.size and g.shape[1] * g.itemsize % 8 == 0):
+        return numpy.flatnonzero(g.any(axis=1))
+    rows = numpy.flatnonzero(numpy.bitwise_or.reduce(g.view(numpy.uint64), axis=1))
+    return rows[g[rows].any(axis=1)]
 
 
 def block_elements(x: Array) -> int:

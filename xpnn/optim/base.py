@@ -10,54 +10,21 @@ group (see `flat`), in place. Rates and step counts are arrays, so a recorded st
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from math import inf
-from numbers import Real
 from typing import Any, ClassVar
 
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, dtype_name, is_complex, namespace_of
 from xpnn.arrays.tree import flatten
 from xpnn.nn.module import Module, Slot
-from xpnn.optim.flat import FlatLayout, write
-from xpnn.optim.schedules import Schedule, constant
+from xpnn.optim.flat import write
+from xpnn.optim.groups import Group, StateOf, check_numbers, plain_options
+from xpnn.optim.used_rows import update_used_rows
 
-__all__ = ["Optimizer", "in_dtype_of"]
+__all__ = ["Optimizer", "decay", "in_dtype_of"]
 
-_ANY = ("of 0 or more", lambda value: 0 <= value < inf)
-_SHARE = ("from 0 to below 1", lambda value: 0 <= value < 1)
-_RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "learning_rate": _ANY,
-    "weight_decay": _ANY,
-    "epsilon": ("above 0", lambda value: 0 < value < inf),  # 0 would divide 0 by 0 where a gradient is 0
-    "momentum": _SHARE,
-    "beta1": _SHARE,
-    "beta2": _SHARE,
-}
-
-
-class Group:
-    """Parameters with the same options, dtype and device: their flat array, and the optimizer's state beside it."""
-
-    def __init__(self, slots: list[list[Slot]], options: dict[str, Any], state_names: tuple[str, ...]) -> None:
-        self.slots = slots  # for each parameter, all places that share it
-        self.options = options
-        rate = options["learning_rate"]
-        self.schedule: Schedule = rate if callable(rate) else constant(rate)
-        arrays = [places[0].value for places in slots]
-        self.layout = FlatLayout(arrays)
-        self.parameters, self.gradients = self.layout.zeros(), self.layout.zeros()
-        self.views, self.gradient_views = self.layout.views(self.parameters), self.layout.views(self.gradients)
-        self.state = {name: self.layout.zeros() for name in state_names}
-        write(self.views, arrays)
-        self.bind()
-
-    def bind(self) -> None:
-        """Make the model's attributes views into the flat array."""
-        for places, view in zip(self.slots, self.views, strict=True):
-            for place in places:
-                place.module.__dict__[place.attribute] = view
+_QUIET = {"used_rows_only": False, "decoupled_weight_decay": False, "amsgrad": False, "dampening": 0.0}  # as a rule
 
 
 class Optimizer(ABC):
@@ -72,7 +39,8 @@ class Optimizer(ABC):
         a schedule, a function of the step (`optim.schedules`).
     groups
         Other options for parameters whose names match a pattern: `{"*.bias": {"weight_decay": 0.0}}`. The first match
-        counts.
+        counts. With `{"embedding.weight": {"used_rows_only": True}}` an update leaves rows (along the first axis) alone
+        whose gradient is all zero, their state and weight decay too: so a large embedding costs what a batch uses.
 
     Raises
     ------
@@ -84,6 +52,10 @@ class Optimizer(ABC):
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    state_only_with: ClassVar[Mapping[str, str]] = {}  # which of these only an option asks for, and that option
+    state_start: ClassVar[Mapping[str, str]] = {}  # which of these do not start at 0, and the option that says where
+    number_names: ClassVar[Mapping[str, float]] = {}  # numbers of the state, float64 of shape (), with first values
+    elementwise: ClassVar[bool] = True  # whether each element moves by itself; else the rule runs for each parameter
     takes_complex: ClassVar[bool] = False  # whether the rule is right for complex numbers, too
 
     def __init__(
@@ -92,6 +64,7 @@ class Optimizer(ABC):
         if not isinstance(model, Module):
             raise TypeError(f"{type(self).__name__} expected a model (a Module), got {type(model).__name__}")
         groups = {} if groups is None else groups
+        options = {**options, "used_rows_only": False}
         if not isinstance(groups, Mapping) or not all(isinstance(changed, Mapping) for changed in groups.values()):
             raise TypeError(
                 f"{type(self).__name__} expected groups as a mapping from patterns to options, such as "
@@ -104,8 +77,8 @@ class Optimizer(ABC):
         for chosen in (options, *patterns.values()):
             self.check(chosen)
         self.model = model
-        self.options = _plain(options)
-        self.patterns = {pattern: _plain(chosen) for pattern, chosen in patterns.items()}
+        self.options = plain_options(options)
+        self.patterns = {pattern: plain_options(chosen) for pattern, chosen in patterns.items()}
         self._check_patterns()
         self._bind()
 
@@ -116,6 +89,7 @@ class Optimizer(ABC):
         """Update `p` and `state` in place from the gradient `g`; `step` is the number of this update, from 1.
 
         All arrays of a group lie in one, so `p`, `g` and the state have one axis and one dtype; `g` may be overwritten.
+        A rule that needs shapes is not `elementwise`, and gets one parameter after the other.
         `rate` is a number or an array of shape () and the dtype of `p`, `step` an int64 array of shape (): neither is
         read.
         """
@@ -124,14 +98,11 @@ class Optimizer(ABC):
         """Raise ValueError if an option is out of range, TypeError if it is no number; a rule with options of its own
         adds its checks.
         """
-        for name, (expected, fits) in _RANGES.items():
-            value = options.get(name, 0.5)
-            if name == "learning_rate" and callable(value):
-                continue
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise TypeError(f"{type(self).__name__} expected {name} to be a number, got {value!r:.60}")
-            if not fits(value):
-                raise ValueError(f"{type(self).__name__} expected {name} {expected}, got {value!r}")
+        check_numbers(type(self).__name__, options)
+        if options.get("used_rows_only") and (self.number_names or not self.elementwise):
+            raise ValueError(
+                f"{type(self).__name__} cannot update used rows only: its rule is not one for each element"
+            )
 
     def step(self, gradients: Module) -> None:
         """Update the model's parameters in place.
@@ -148,10 +119,18 @@ class Optimizer(ABC):
         """
         self._rebind_if_changed()
         rates = [in_dtype_of(group.parameters, group.schedule(self.steps)) for group in self.groups]
-        self._take(gradients)
+        apart = self._take(gradients)
         self.steps += 1
-        for group, rate in zip(self.groups, rates, strict=True):
-            self.rule(group.parameters, group.gradients, group.state, rate, self.steps, group.options)
+        for group, rate, own in zip(self.groups, rates, apart, strict=True):
+            if group.used_rows_only:
+                for (p, state), g in zip(group.parts(), own, strict=True):
+                    update_used_rows(self.rule, p, g, state, (rate, self.steps, group.options))
+            elif not self.elementwise:
+                for (p, state), g in zip(group.parts(), group.gradient_views, strict=True):
+                    self.rule(p, g, state, rate, self.steps, group.options)
+            else:
+                state = {**group.state, **group.numbers} if group.numbers else group.state
+                self.rule(group.parameters, group.gradients, state, rate, self.steps, group.options)
 
     def learning_rates(self) -> dict[str, float]:
         """The rate of the next update, for each group by its first parameter; reads the step count from the device."""
@@ -174,9 +153,9 @@ class Optimizer(ABC):
         chosen: dict[Any, list[list[Slot]]] = {}
         for slots in self._places():
             chosen.setdefault((self._pattern(slots[0].name), slots[0].value.dtype), []).append(slots)
+        state = StateOf(self.state_names, self.state_only_with, self.state_start, self.number_names)
         self.groups = [
-            Group(slots, self.patterns.get(pattern, self.options), self.state_names)
-            for (pattern, _), slots in chosen.items()
+            Group(slots, self.patterns.get(pattern, self.options), state) for (pattern, _), slots in chosen.items()
         ]
         layout = self.groups[0].layout
         self.steps = layout.xp.zeros((), dtype=layout.xp.int64, device=layout.device)
@@ -212,8 +191,11 @@ class Optimizer(ABC):
             self.__dict__.update(old)
             raise
 
-    def _take(self, gradients: Module) -> None:
-        """Copy the gradients into the flat arrays, once all of them are seen to fit."""
+    def _take(self, gradients: Module) -> list[list[Array]]:
+        """Copy the gradients into the flat arrays, once all of them are seen to fit.
+
+        Those of groups of which only used rows are updated are given back instead, a list for each group.
+        """
         if not isinstance(gradients, Module | list | tuple):  # a dictionary's order need not be the model's
             raise TypeError(
                 f"expected gradients of the model, as value_and_grad gives them for it, got {type(gradients).__name__}"
@@ -228,10 +210,14 @@ class Optimizer(ABC):
             if type(leaf) is not type(p) or leaf.dtype is not p.dtype or leaf.shape != p.shape:
                 _check_gradient(p, leaf)
         ordered = [leaves[position] for position in self._order]
-        done = 0
+        done, apart = 0, []
         for group in self.groups:
-            write(group.gradient_views, ordered[done : done + len(group.views)])
+            own = ordered[done : done + len(group.views)]
             done += len(group.views)
+            apart.append(own if group.used_rows_only else [])
+            if not group.used_rows_only:
+                write(group.gradient_views, own)
+        return apart
 
     # State
 
@@ -244,9 +230,7 @@ class Optimizer(ABC):
         xp = self.groups[0].layout.xp
         state = {"steps": xp.asarray(self.steps, copy=True)}
         for group in self.groups:
-            for name, flat in group.state.items():
-                for slots, view in zip(group.slots, group.layout.views(flat), strict=True):
-                    state[f"{slots[0].name}.{name}"] = xp.asarray(view, copy=True)
+            state |= {name: xp.asarray(view, copy=True) for name, view in group.named_state()}
         return state
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
@@ -280,8 +264,8 @@ class Optimizer(ABC):
         moved = {name: _moved(state[name], array) for name, array in self._state().items()}
         self.steps[...] = moved["steps"]
         for group in self.groups:
-            for name, flat in group.state.items():
-                write(group.layout.views(flat), [moved[f"{slots[0].name}.{name}"] for slots in group.slots])
+            for name, view in group.named_state():
+                view[...] = moved[name]
 
     # Recording (see `compiler.state`)
 
@@ -292,13 +276,14 @@ class Optimizer(ABC):
         for n, group in enumerate(self.groups):
             places += [(group.__dict__, part, f"group {n} {part}") for part in ("parameters", "gradients")]
             places += [(group.state, part, f"group {n} {part}") for part in group.state]
+            places += [(group.numbers, part, f"group {n} {part}") for part in group.numbers]
             for views in (group.views, group.gradient_views):
                 places += [(views, position, f"group {n} part {position}") for position in range(len(views))]
         return places + [(self._leaves, position, f"parameter {position}") for position in range(len(self._leaves))]
 
     def recording_watch(self) -> list[Any]:
         """The dictionaries and lists that a recorded step depends on: those of the model, of this and of its groups."""
-        groups = [part for group in self.groups for part in (group.__dict__, group.options, group.state)]
+        groups = [part for group in self.groups for part in _watched(group)]
         return [*self.model.recording_watch(), self.__dict__, self.groups, *groups]
 
     def recording_swapped(self) -> None:
@@ -315,8 +300,13 @@ class Optimizer(ABC):
         self.load_state_dict(saved["state"])
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        shown = {name: value for name, value in self.options.items() if name not in _QUIET or value != _QUIET[name]}
+        options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
         return f"{type(self).__name__}({options})"
+
+
+def _watched(group: Group) -> list[dict[str, Any]]:
+    return [group.__dict__, group.options, group.state, *([group.numbers] if group.numbers else [])]
 
 
 def _check_gradient(p: Array, gradient: Any) -> None:
@@ -327,6 +317,17 @@ def _check_gradient(p: Array, gradient: Any) -> None:
     namespace_of(p, gradient)  # raises if they are of two libraries
     if is_complex(gradient.dtype) and not is_complex(p.dtype):
         raise TypeError(f"expected a gradient of {p.dtype}, as its parameter, got {gradient.dtype}")
+
+
+def decay(p: Array, g: Array, rate: Array, options: dict[str, Any]) -> None:
+    """Weight decay, in place: added to the gradient, or taken off the parameters if it is decoupled."""
+    share = options["weight_decay"]
+    if not share:
+        return
+    if options.get("decoupled_weight_decay"):
+        p *= in_dtype_of(p, 1 - rate * share)
+    else:
+        g += share * p
 
 
 def in_dtype_of(p: Array, number: Any) -> Any:
@@ -340,11 +341,6 @@ def _moved(array: Array, like: Array) -> Array:
 
 def _kind(array: Array) -> str:
     return dtype_name(array.dtype).rstrip("0123456789")
-
-
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    """The numbers, maybe NumPy's, as Python's, which promote nothing."""
-    return {name: float(v) if name in _RANGES and not callable(v) else v for name, v in options.items()}
 
 
 def _listed(names: Any) -> str:

@@ -32,14 +32,15 @@ class FlatLayout:
         for shape in self.shapes:
             self.starts.append(self.starts[-1] + -(-prod(shape) // unit) * unit)
 
-    def zeros(self) -> Array:
-        """A buffer of this layout, with zeros."""
-        return self.xp.zeros(self.starts[-1], dtype=self.dtype, device=self.device)
+    def zeros(self, length: int | None = None) -> Array:
+        """A buffer of this layout (or of another length), with zeros."""
+        return self.xp.zeros(self.starts[-1] if length is None else length, dtype=self.dtype, device=self.device)
 
     def views(self, buffer: Array) -> list[Array]:
         """The parts of `buffer`, in their shapes, sharing its memory."""
+        xp = namespace_of(buffer)  # a recorded step's, maybe
         return [
-            self.xp.reshape(buffer[start : start + prod(shape)], shape, copy=False)
+            xp.reshape(buffer[start : start + prod(shape)], shape, copy=False)
             for start, shape in zip(self.starts, self.shapes, strict=False)
         ]
 

@@ -1,96 +1,16 @@
-"""Optimizers: how gradients move parameters.
-
-    loss, gradients = value_and_grad(loss_function)(model, x, t)
-    optimizer.step(gradients)
-
-Each rule is written for one array and works in place; `base` applies it to a group's flat array.
-"""
+"""Adam and AdamW: a step length of its own for each element, from running means of its gradient and of its square."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.nn.module import Module
-from xpnn.optim.base import Optimizer, in_dtype_of
+from xpnn.optim.base import Optimizer, decay, in_dtype_of
 from xpnn.optim.schedules import Schedule
 
-__all__ = ["SGD", "Adam", "AdamW"]
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum.
-
-    v ← momentum v + g;  p ← p - learning_rate v;  with Nesterov's, p ← p - learning_rate (g + momentum v).
-
-    Sutskever, Martens, Dahl and Hinton, On the importance of initialization and momentum in deep learning (2013), in
-    PyTorch's form: the learning rate is outside the velocity, so that changing it acts at once.
-
-    Parameters
-    ----------
-    model, learning_rate, groups
-        See `Optimizer`.
-    momentum
-        From 0 (none) to below 1.
-    nesterov
-        Whether to look ahead; needs momentum.
-    weight_decay
-        Added to the gradient: g + weight_decay p.
-
-    Examples
-    --------
-    >>> import numpy, xpnn
-    >>> model = xpnn.nn.Linear(1, 1, bias=False, dtype="float64")
-    >>> model.weight[...] = 2.0
-    >>> optimizer = SGD(model, learning_rate=0.1)
-    >>> loss, gradients = xpnn.value_and_grad(lambda m, x: xpnn.nn.squared_error(m(x), x))(model, numpy.ones((1, 1)))
-    >>> optimizer.step(gradients)
-    >>> model.weight
-    array([[1.8]])
-    """
-
-    def __init__(
-        self,
-        model: Module,
-        *,
-        learning_rate: float | Schedule,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-        groups: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        options = {
-            "learning_rate": learning_rate,
-            "momentum": momentum,
-            "nesterov": nesterov,
-            "weight_decay": weight_decay,
-        }
-        super().__init__(model, options, groups)
-
-    takes_complex = True
-    state_names = ("velocity",)
-
-    def check(self, options: dict[str, Any]) -> None:
-        super().check(options)
-        if options["nesterov"] and not options["momentum"] > 0:
-            raise ValueError("SGD with nesterov=True expected momentum above 0, got 0")
-
-    def rule(
-        self, p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array, options: dict[str, Any]
-    ) -> None:
-        momentum = options["momentum"]
-        if options["weight_decay"]:
-            g += options["weight_decay"] * p
-        if momentum:
-            v = state["velocity"]
-            v *= momentum
-            v += g
-            if options["nesterov"]:
-                g += momentum * v
-            else:
-                g = v
-        p -= rate * g
+__all__ = ["Adam", "AdamW"]
 
 
 class Adam(Optimizer):
@@ -112,6 +32,9 @@ class Adam(Optimizer):
         Added to the root, so that it can divide; above 0.
     weight_decay
         Added to the gradient: g + weight_decay p. `AdamW` decays the parameters themselves.
+    amsgrad
+        Whether to divide by the root of the largest v so far. Reddi, Kale and Kumar, On the convergence of Adam and
+        beyond (2018), algorithm 2.
 
     Examples
     --------
@@ -125,7 +48,8 @@ class Adam(Optimizer):
     array([[1.9]])
     """
 
-    state_names = ("mean", "square")
+    state_names = ("mean", "square", "largest_square")
+    state_only_with: ClassVar[Mapping[str, str]] = {"largest_square": "amsgrad"}
 
     def __init__(
         self,
@@ -136,15 +60,16 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
         groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(model, _adam_options(learning_rate, beta1, beta2, epsilon, weight_decay), groups)
+        options = _adam_options(learning_rate, beta1, beta2, epsilon, weight_decay)
+        super().__init__(model, {**options, "amsgrad": amsgrad}, groups)
 
     def rule(
         self, p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array, options: dict[str, Any]
     ) -> None:
-        if options["weight_decay"]:
-            g += options["weight_decay"] * p
+        decay(p, g, rate, options)
         _adam(p, g, state, rate, step, options)
 
 
@@ -162,6 +87,8 @@ class AdamW(Optimizer):
         See `Adam`.
     weight_decay
         Share of the parameters taken off per unit of learning rate.
+    amsgrad
+        See `Adam`.
 
     Examples
     --------
@@ -170,7 +97,8 @@ class AdamW(Optimizer):
     AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.1)
     """
 
-    state_names = ("mean", "square")
+    state_names = ("mean", "square", "largest_square")
+    state_only_with: ClassVar[Mapping[str, str]] = {"largest_square": "amsgrad"}
 
     def __init__(
         self,
@@ -181,9 +109,11 @@ class AdamW(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
+        amsgrad: bool = False,
         groups: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(model, _adam_options(learning_rate, beta1, beta2, epsilon, weight_decay), groups)
+        options = _adam_options(learning_rate, beta1, beta2, epsilon, weight_decay)
+        super().__init__(model, {**options, "amsgrad": amsgrad}, groups)
 
     def rule(
         self, p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array, options: dict[str, Any]
@@ -216,6 +146,9 @@ def _adam(p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array,
     g -= v
     g *= 1 - beta2
     v += g
+    if options["amsgrad"]:
+        v, largest = state["largest_square"], v
+        v[...] = xp.maximum(v, largest)
     denominator = xp.sqrt(v)
     denominator *= root
     denominator += options["epsilon"]
