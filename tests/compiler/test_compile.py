@@ -1,7 +1,9 @@
 """A compiled step gives what the plain step gives, whatever changes between calls."""
 
 import copy
+import gc
 import warnings
+import weakref
 
 import numpy
 import pytest
@@ -264,6 +266,22 @@ def test_plans_are_bounded_and_the_one_used_longest_ago_goes():
     shapes = [plan.program.values[0].shape for plan in fast._plans.values()]
     assert (1,) in shapes
     assert (2,) not in shapes
+
+
+def test_a_plan_that_makes_room_is_gone_without_the_collector():
+    fast, gone = xpnn.compile(lambda x: xpnn.namespace_of(x).sum(x + 1)), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", xpnn.CompileWarning)
+        gc.disable()
+        try:
+            for size in range(1, 30):
+                for _ in range(3):
+                    fast(numpy.ones(size))
+                arrays = fast.plan().executor.buffers.arrays
+                gone.append(weakref.ref(next(array for array in arrays.values() if array.size == size)))
+        finally:
+            gc.enable()
+    assert [array() is None for array in gone] == [True] * 13 + [False] * 16
 
 
 def test_thrashing_is_reported_once_and_says_what_changed():

@@ -11,6 +11,7 @@ from compiler_twins import Experiment, network, normal, training_step
 
 import xpnn
 from xpnn import nn, optim
+from xpnn.compiler.recorder import Recorder
 
 # Errors
 
@@ -162,6 +163,54 @@ def test_libraries_that_cannot_be_written_are_refused_by_name(monkeypatch):
 def test_a_step_without_arrays_is_refused():
     with pytest.raises(xpnn.CannotRecord, match="neither the arguments nor the state"):
         xpnn.compile(lambda: 3)()
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["first", "second"])
+def test_an_error_at_any_call_of_a_recording_leaves_everything_as_before(before, monkeypatch):
+    def make():
+        model = network(dropout=0.5)
+        optimizer = optim.Adam(model, learning_rate=0.1)
+        step = training_step(model, optimizer)
+
+        def whole(x, t):
+            x += 1
+            return step(x, t)
+
+        return model, optimizer, whole
+
+    model, optimizer, step = make()
+    other, other_optimizer, fast_step = make()
+    fast = xpnn.compile(fast_step, state=(other, other_optimizer), exact=True)
+    x, t = normal(3, 4), normal(3, 2)
+    own_x = x.copy()
+    for _ in range(before):
+        assert step(x, t) == fast(own_x, t)
+    real, failing, made = Recorder.call, [0], [0]
+
+    def call(*args, **kwargs):
+        made[0] += 1
+        if made[0] == failing[0]:
+            raise ZeroDivisionError
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(Recorder, "call", call)
+    places = [(container, key, container[key]) for container, key, _ in other_optimizer.recordable_places()]
+    for failing[0] in range(1, 100):
+        made[0] = 0
+        try:
+            fast(own_x, t)
+        except ZeroDivisionError:
+            assert all(container[key] is array for container, key, array in places)
+            assert own_x.tobytes() == x.tobytes()
+            for mine, its in ((model, other), (optimizer, other_optimizer)):
+                assert all(map(numpy.array_equal, mine.state_dict().values(), its.state_dict().values()))
+        else:
+            break
+    assert 30 < failing[0] < 99
+    step(x, t)
+    monkeypatch.undo()
+    for _ in range(4):
+        assert step(x, t) == fast(own_x, t)
 
 
 def unplannable(program):

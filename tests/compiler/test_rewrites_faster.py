@@ -40,6 +40,19 @@ def test_numbers_are_those_of_arrays_with_their_warnings():
     assert sum(call.way == "number" for call in fast.plan().program.calls) >= 8
 
 
+def test_a_number_that_is_written_into_is_an_array():
+    state = {"s": numpy.asarray(1.0, dtype="float32")}
+
+    def step(x):
+        xp = xpnn.namespace_of(x)
+        y = xp.astype(state["s"], xp.float64)
+        y += 1.0
+        return y * 2
+
+    _, result = planned(step, X, state=state)
+    assert result == 4
+
+
 def test_float32_and_larger_arrays_do_not_become_numbers():
     step = lambda x: (x + 1) / 3  # noqa: E731
     for x in (numpy.asarray(0.1, dtype="float32"), numpy.ones(1), numpy.ones((2, 2))):
@@ -76,6 +89,12 @@ def test_a_chain_lies_in_one_buffer():
     plan, result = planned(step, X)
     assert plan.executor.buffers.bytes == X.nbytes
     assert (result == step(X)).all()
+
+
+def test_a_result_of_another_dtype_has_memory_of_its_own():
+    step = lambda x: xpnn.namespace_of(x).sqrt((x + 1) / 2)  # noqa: E731
+    _, result = planned(step, numpy.arange(40))
+    assert (result == step(numpy.arange(40))).all()
 
 
 def test_an_argument_that_is_read_later_keeps_its_memory():

@@ -1,8 +1,10 @@
 """What a step reads by its variables: seen, or the step runs plainly."""
 
 import types
+import weakref
 from dataclasses import dataclass
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy
 import pytest
@@ -283,3 +285,26 @@ def test_what_changed_is_named_for_a_layer_with_a_number_of_groups():
     fast = xpnn.compile(step, state=layer)
     with pytest.raises(xpnn.CannotRecord, match=r"GroupNorm calls: 1 -> 2"):
         [fast(numpy.ones((3, 4), dtype="float32")) for _ in range(2)]
+
+
+def test_an_object_with_any_attribute_is_no_model():
+    stand_in = Mock(factor=2.0)
+    fast = xpnn.compile(lambda x: x * stand_in.factor)
+    for stand_in.factor in (2.0, 2.0, 2.0, 3.0, 3.0, 3.0):
+        assert fast(numpy.ones(2))[0] == stand_in.factor
+
+
+def test_an_array_in_a_variable_lives_no_longer_than_the_variable():
+    x = numpy.ones(10)
+
+    def step(y):
+        return xpnn.namespace_of(y).add(x, y)
+
+    fast, held = xpnn.compile(step), weakref.ref(x)
+    for _ in range(3):
+        fast(numpy.ones(10))
+    fast.forget()
+    x = numpy.zeros(10)
+    for _ in range(3):
+        assert fast(numpy.ones(10))[0] == 1
+    assert held() is None

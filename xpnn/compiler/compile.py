@@ -366,8 +366,8 @@ class CompiledStep:
 
     def _notice(self, key: Any, states: list[State]) -> None:
         """Report once if most calls are unlike all before."""
-        if key in self._first or self._warned_of_thrashing:
-            return
+        if key in self._first or key == self._newest or self._warned_of_thrashing:
+            return  # the newest once more: its recording failed
         self._news.append((self._calls, self._what_changed(key, states)))
         self._newest = key
         if len(self._news) > PLANS and self._calls - self._news[0][0] < WINDOW:

@@ -55,6 +55,7 @@ class NumpyExecutor:
         for block, calls in groupby(program.calls, lambda call: call.block):
             self._add(list(calls), block)
         self.run = self._compiled()
+        self.numbers.w = self.blocks.w = None  # a plan that makes room is gone at once, and its memory with it
         program.places = self.buffers.places()
 
     def _add(self, calls: list[Call], block: int) -> None:
@@ -166,7 +167,7 @@ class NumpyExecutor:
         body = "\n    ".join([*self.lines, f"return [{outputs}]"])
         self.source = f"def replay({arguments}):\n    {body}\n"
         exec(compile(self.source, PLAN, "exec"), self.scope)
-        run: Callable[..., Any] = self.scope["replay"]
+        run: Callable[..., Any] = self.scope.pop("replay")  # what it finds there would hold it in a circle
         return run
 
     def _output(self, output: Any) -> str:

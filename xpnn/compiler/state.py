@@ -58,8 +58,8 @@ class Key:
     @property
     def arrays(self) -> list[Array]:
         """The arrays in containers and variables."""
-        values = [value for _, _, values in self.held for value in values if not isinstance(value, type)]
-        return [value for value in values if hasattr(value, "dtype") and hasattr(value, "shape")]
+        values = [value for _, _, values in self.held for value in values]
+        return [value for value in values if hasattr(type(value), "dtype") and hasattr(type(value), "shape")]
 
 
 class State:

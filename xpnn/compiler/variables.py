@@ -48,12 +48,13 @@ class Variables:
             self._visit(self._step, first=True)
         self._visit(self._state)
         self._follow_attributes()
+        self._seen = {}
 
     def _visit(self, value: Any, *, first: bool = False) -> None:
         """Note what of `value` may change."""
         if isinstance(value, _PLAIN) or id(value) in self._seen:
             return
-        self._seen[id(value)] = value  # which also keeps it, so that its identity stays its own
+        self._seen[id(value)] = value  # which also keeps it for a while, so that its identity stays its own
         if isinstance(value, types.FunctionType):
             self._note(value)
         elif isinstance(value, types.MethodType):
@@ -64,16 +65,16 @@ class Variables:
             self._fixed += [("argument", part) for part in (*value.args, *value.keywords.values())]
             for part in (value.func, *value.args, *value.keywords.values()):
                 self._visit(part)
-        elif hasattr(value, "is_compiled_step"):
+        elif hasattr(type(value), "is_compiled_step"):  # of the type: stand-ins of tests have every attribute
             self._parts += value.state.parts
-        elif hasattr(value, "recordable_places") and not isinstance(value, type):
+        elif hasattr(type(value), "recordable_places"):
             self._parts.append(value)
             self._code_of(value)
         elif isinstance(value, list | dict | tuple):
             self._contained(value)
         elif isinstance(value, deque | set):
             self._lengthy.append(value)
-        elif not hasattr(value, "dtype") and not _is_of_library(value):
+        elif not hasattr(type(value), "dtype") and not _is_of_library(value):
             self._objects.append(value)
             self._called(value, first)
 
@@ -87,7 +88,7 @@ class Variables:
         modules = [module for _, module in part.named_modules()] if hasattr(part, "named_modules") else [part]
         options = [value for group in groups_of(part) for value in group.options.values()]
         for value in (*options, *(value for module in modules for value in vars(module).values())):
-            if callable(value) and not isinstance(value, type) and not hasattr(value, "recordable_places"):
+            if callable(value) and not isinstance(value, type) and not hasattr(type(value), "recordable_places"):
                 self._visit(value)
         for kind in {kind: None for module in modules for kind in type(module).__mro__ if not _is_of_library(kind)}:
             self._objects.append(kind)
