@@ -19,6 +19,7 @@ def repeated(pays=3):
         return step(x)
 
     made = Repeated(step, state, pays=pays)
+    assert not made._fast._plans  # made here, of the step itself
     made.step = noted
     return made, runs
 

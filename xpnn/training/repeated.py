@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from operator import is_
 from statistics import median
 from time import perf_counter
@@ -50,11 +51,14 @@ class Repeated:
     def __init__(self, step: Callable[..., Array], state: Tree, *, pays: int | None) -> None:
         self.step, self.state, self.pays = step, state, pays
         self._changes = self._surprises = 0
-        self._fast = CompiledStep(step, state, exact=True, fallback=True)
         self._forget()
 
+    @cached_property
+    def _fast(self) -> CompiledStep:
+        """Made when first needed: a short fit does without it."""
+        return CompiledStep(self.step, self.state, exact=True, fallback=True)
+
     def _forget(self) -> None:
-        self._fast.forget()
         self._met: OrderedDict[Any, int] = OrderedDict()  # how many calls of each kind
         self._compiled: dict[Any, int] = {}  # how many of these were compiled: two to record, then replays
         self._trusted: set[Any] = set()  # kinds that were checked
@@ -127,6 +131,7 @@ class Repeated:
 
     def _changed(self) -> None:
         self._changes += 1
+        self._fast.forget()
         self._forget()
 
     def _surprised(self) -> None:
