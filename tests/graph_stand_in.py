@@ -30,8 +30,8 @@ class OnNumpy:
         self.folder, self.sources, self.compiled = folder, [], None
         self.here, self.started, self.captured = True, 0, 0
 
-    def empty(self, shape, dtype):
-        return numpy.full(shape, 77, dtype=dtype)  # not what anybody wants
+    def empty(self, shape, dtype, order):
+        return numpy.full(shape, 77, dtype=dtype, order=order)  # not what anybody wants
 
     def like(self, x):
         return numpy.array(x)

@@ -14,6 +14,7 @@ from graph_stand_in import COMPILER, Again, OnNumpy
 import xpnn
 from xpnn import nn, optim
 from xpnn.arrays.native import to_host
+from xpnn.compiler import cuda_graph
 from xpnn.compiler import cupy_executor as executors
 from xpnn.compiler.kernel_runs import in_runs
 from xpnn.compiler.plans import Plan
@@ -32,7 +33,7 @@ def libraries(monkeypatch, tmp_path):
             made.append(self)
 
     def executor(plan, recorder, rewriting, examples):
-        return executors.cupy_executor(plan.program, examples, rewriting, lambda device: made_by[0]())
+        return executors.cupy_executor(plan.program, recorder.kept, examples, rewriting, lambda device: made_by[0]())
 
     made_by = [Own]
     made.append(made_by)  # the first entry: what makes them, for tests to change
@@ -474,26 +475,18 @@ def test_on_a_gpu_products_of_all_layouts_are_captured_bit_for_bit(cuda, dtype):
 def test_on_a_gpu_the_memory_comes_back(cuda):
     cupy = pytest.importorskip("cupy")
     x = cuda.asarray(numpy.ones((2000, 2000), dtype="float32"))
-
-    def free():
-        gc.collect()
-        cupy.get_default_memory_pool().free_all_blocks()
-        cupy.cuda.Device().synchronize()
-        return cupy.cuda.runtime.memGetInfo()[0]
-
-    def use():
+    pool = cupy.get_default_memory_pool()
+    for _ in range(3):
+        before = pool.used_bytes()
         fast = xpnn.compile(lambda x: (x @ x + 1) @ x, exact=True)
         for _ in range(4):
             fast(x)
-        assert graph_of(fast).library.bytes_held() >= 3 * x.nbytes
-        return fast
-
-    use()  # loads cuBLAS
-    before = free()
-    fast = use()
-    assert free() < before
-    del fast
-    assert free() > before - x.nbytes  # the driver keeps some for itself
-    for _ in range(3):
-        use()
-    assert free() > before - x.nbytes
+        library = graph_of(fast).library
+        assert library.bytes_held() >= 3 * x.nbytes
+        died = []
+        weakref.finalize(library, died.append, True)
+        del fast, library
+        gc.collect()
+        assert died
+        assert pool.used_bytes() == before
+    assert not cuda_graph._turns  # nor is the workspace kept

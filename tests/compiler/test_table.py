@@ -120,6 +120,24 @@ def test_row_elsewhere(row, place):
             assert numpy.array_equal(a, b, equal_nan=True)
 
 
+# Of each kind a few, since each kernel takes the compiler a tenth of a second
+FUSED = """Softplus(beta=2.0) | Mish() | GELU(approximate='none') | Softmax(axis=-1) | LogSoftmax(axis=-1) | Linear |
+SiLU() | Sequential | squared_error, mean | binary_cross_entropy_with_logits, mean | cross_entropy of labels, mean |
+HuberError | BatchNorm1d | LayerNorm | where | logaddexp | pow by 3"""
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", [name.strip() for name in FUSED.split("|")])
+def test_row_with_generated_kernels(name):
+    (row,) = [row for row in ROWS if row.name == name]
+    for plain, fast in runs(row, PLACES["cupy"]):
+        for a, b in zip(leaves(plain), leaves(fast), strict=True):
+            assert a.dtype == b.dtype
+            # a few roundings of float64 apart, relative to the largest element, since sums may cancel
+            scale = numpy.max(numpy.abs(a), initial=1)
+            numpy.testing.assert_allclose(b, a, rtol=1e-11, atol=1e-12 * scale)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_row_that_cannot_be_recorded(name):
     row = next(row for row in ROWS if row.name == name)

@@ -7,6 +7,7 @@ for all graphs of a device; so they take turns, whatever streams they are starte
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -57,8 +58,8 @@ class Cuda:
 
     # Arrays
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        return self._xp.empty(shape, dtype=dtype)
+    def empty(self, shape: tuple[int, ...], dtype: Any, order: str) -> Any:
+        return self._xp.empty(shape, dtype=dtype, order=order)
 
     def like(self, x: Any) -> Any:
         """An array of the shape, dtype and strides of `x`."""
@@ -133,16 +134,21 @@ class Cuda:
 
     def capture(self, work: Callable[[], list[Any]]) -> _Captured:
         """A graph of what `work` does; it has run before, so that nothing is compiled or loaded meanwhile."""
-        stream = self._stream
+        stream, collects = self._stream, gc.isenabled()
         stream.synchronize()
-        stream.begin_capture()
+        gc.disable()  # to free another graph would end the capture
         try:
-            result = work()
-        except BaseException:
-            with suppress(Exception):  # the capture is broken already, and says so once more
-                stream.end_capture()
-            raise
-        graph = stream.end_capture()
+            stream.begin_capture()
+            try:
+                result = work()
+            except BaseException:
+                with suppress(Exception):  # the capture is broken already, and says so once more
+                    stream.end_capture()
+                raise
+            graph = stream.end_capture()
+        finally:
+            if collects:
+                gc.enable()
         graph.upload(stream)
         return _Captured(graph, result)
 

@@ -29,11 +29,12 @@ _KEEPS_MEMORY = frozenset("fft ifft fftn ifftn rfft irfft rfftn irfftn hfft ihff
 
 def cupy_executor(
     program: Program,
+    recorded: Sequence[Any],
     arguments: Sequence[Any],
     rewriting: Sequence[Callable[[Program], None]],
     library: Callable[[int], Library] | None = None,
 ) -> GraphExecutor | PlainExecutor:
-    """What replays `program`, recorded with `arguments` of these kinds; `library` stands in for CUDA in tests."""
+    """What replays `program`, whose values were `recorded` with `arguments`; `library` stands in for CUDA in tests."""
     reason = refused(program, arguments)
     if not reason:
         device = _device(arguments, program)
@@ -48,7 +49,7 @@ def cupy_executor(
             for rewrite in rewriting if rewritten else ():
                 rewrite(shorter)
             found = library(device) if library is not None else _cuda(device)  # type: ignore[arg-type]
-            return GraphExecutor(program, shorter, arguments, found, fuse=fused, tolerance=tolerance)
+            return GraphExecutor(program, shorter, recorded, arguments, found, fuse=fused, tolerance=tolerance)
         except Exception as problem:  # whatever it is, the calls themselves are right
             reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
             if isinstance(problem, NotImplementedError) or not (fused or isinstance(problem, Differs)):
@@ -100,11 +101,11 @@ class GraphExecutor:
     reason = ""
 
     def __init__(
-        self, recorded: Program, program: Program, arguments: Sequence[Any], library: Library, *,
+        self, plain: Program, program: Program, recorded: Sequence[Any], arguments: Sequence[Any], library: Library, *,
         fuse: bool, tolerance: float,
     ) -> None:  # fmt: skip
-        self.program, self.library = recorded, library
-        self._plain = PlainExecutor(recorded)
+        self.program, self.library = plain, library
+        self._plain = PlainExecutor(plain)
         self._views = {n: _view_calls(ref, program) for n, ref in enumerate(program.outputs) if type(ref) is Ref}
         self._outputs = [_kind_of(ref, program) for ref in program.outputs]
         self._arguments = {n: k for k, n in enumerate(n for n, v in enumerate(program.values) if v.kind == "argument")}
@@ -119,7 +120,7 @@ class GraphExecutor:
                 self._inputs = inputs = [library.like(x) for x in arguments]
                 for place, x in zip(inputs, arguments, strict=True):
                     library.put(place, x)
-                steps = Steps(program, library, fuse=fuse)
+                steps = Steps(program, library, recorded, fuse=fuse)
                 for _ in range(2):  # compiles kernels and makes handles
                     steps.run(inputs)
                 self._graph = library.capture(lambda: steps.run(inputs))

@@ -31,7 +31,7 @@ class Graph(Protocol):
 class Library(Protocol):
     """What graphs need beside the recorded calls."""
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any: ...
+    def empty(self, shape: tuple[int, ...], dtype: Any, order: str) -> Any: ...
     def like(self, x: Any) -> Any: ...
     def put(self, place: Any, x: Any) -> None: ...
     def copy(self, x: Any) -> Any: ...
@@ -47,9 +47,13 @@ class Library(Protocol):
 
 
 class Steps:
-    """A program as a function of its arguments, all of whose work may be captured."""
+    """A program as a function of its arguments, all of whose work may be captured.
 
-    def __init__(self, program: Program, library: Library, *, fuse: bool) -> None:
+    `recorded` are the arrays of its values when it was recorded: made by a kernel, they are stored in the same order,
+    since on that it depends what is a view of them.
+    """
+
+    def __init__(self, program: Program, library: Library, recorded: Sequence[Any], *, fuse: bool) -> None:
         self.program, self.library = program, library
         self.fixed = {n: value.array for n, value in enumerate(program.values) if value.array is not None}
         self._arguments = [n for n, value in enumerate(program.values) if value.kind == "argument"]
@@ -62,6 +66,7 @@ class Steps:
                 calls.append(call)
         self.steps: list[Call | Run] = in_runs(calls, program) if fuse else list(calls)
         self.kernels = {n: library.kernel(step, program) for n, step in enumerate(self.steps) if type(step) is Run}
+        self._by_columns = {n for n, x in enumerate(recorded) if x.flags.f_contiguous and not x.flags.c_contiguous}
         self._ends = self._last_reads()
 
     def run(self, arguments: Sequence[Any]) -> list[Any]:
@@ -81,7 +86,7 @@ class Steps:
         """The array of a value, made if it is not there yet."""
         if number not in arrays:
             value = self.program.values[number]
-            arrays[number] = self.library.empty(value.shape, value.dtype)
+            arrays[number] = self.library.empty(value.shape, value.dtype, "F" if number in self._by_columns else "C")
         return arrays[number]
 
     def _make(self, call: Call, arrays: dict[int, Any]) -> None:

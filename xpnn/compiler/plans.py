@@ -57,7 +57,7 @@ class Plan:
         if library.endswith("compat.cupy"):
             from xpnn.compiler.cupy_executor import cupy_executor
 
-            return cupy_executor(self.program, examples, rewriting)
+            return cupy_executor(self.program, recorder.kept, examples, rewriting)
         from xpnn.compiler.plain_executor import PlainExecutor
 
         return PlainExecutor(self.program)
