@@ -199,7 +199,7 @@ def _operands(w: Writer, call: Call, out: Value, args: Any) -> tuple[list[str], 
     terms, before = [], []
     for place, x in enumerate(args):
         stretched = _stretched(w, x, out.shape, place) if type(x) is Ref else ""
-        if stretched and not w.is_constant(x):
+        if stretched and not w.is_constant(x) and not w.blocks.fills_once(stretched, w.term(x)):
             before.append(f"{stretched}[...] = {w.term(x)}")
         terms.append(stretched or (full if full and type(x) is not Ref else w.operand(x, beside)))
     return terms, before
