@@ -41,7 +41,7 @@ def test_numbers_are_those_of_arrays_with_their_warnings():
 
 
 def test_a_number_that_is_written_into_is_an_array():
-    state = {"s": numpy.asarray(1.0, dtype="float32")}
+    state = {"s": numpy.asarray(1, dtype="int32")}
 
     def step(x):
         xp = xpnn.namespace_of(x)
@@ -95,6 +95,17 @@ def test_a_result_of_another_dtype_has_memory_of_its_own():
     step = lambda x: xpnn.namespace_of(x).sqrt((x + 1) / 2)  # noqa: E731
     _, result = planned(step, numpy.arange(40))
     assert (result == step(numpy.arange(40))).all()
+
+
+def test_a_result_in_another_order_of_axes_has_memory_of_its_own():
+    def step(x, w):
+        xp = xpnn.namespace_of(x)
+        y = xp.matrix_transpose(x) + 1  # by columns
+        return xp.reshape(w + y, (-1,)) * 2  # a view: the sum lies by rows
+
+    w = RNG.normal(size=(6, 40))
+    _, result = planned(step, X, w)
+    assert (result == step(X, w)).all()
 
 
 def test_an_argument_that_is_read_later_keeps_its_memory():
