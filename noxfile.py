@@ -132,7 +132,7 @@ def examples(session: nox.Session) -> None:
     """The examples from beginning to end on the CPU, with their pictures."""
     session.install(".[examples]")
     plots = session.create_tmp()
-    for example in ["walkthrough", "binary_classification"]:
+    for example in ["walkthrough", "binary_classification", "digits"]:
         session.run("python", f"examples/{example}.py", "--device", "cpu", "--plots", plots, silent=True)
 
 
