@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, machine, operations, steps
+from benchmarks import epochs, imports, machine, operations, steps
 from benchmarks.networks import NETWORKS
 
 
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.what in (None, "steps"):
             result["steps"] = _all_steps(options)
+        if options.what in (None, "epochs"):
+            result["epochs"] = _all_epochs(options)
         if options.what in (None, "operations"):
             result["operations"] = operations.measured(rounds=options.rounds)
             print(f"\n{operations.table(result['operations'])}", flush=True)
@@ -46,6 +48,14 @@ def _all_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
             seconds = 0.001 if options.quick else 0.02
             results.append(steps.measured(NETWORKS[name], threads, rounds=options.rounds, seconds=seconds))
             print(f"\n{steps.table(results[-1])}", flush=True)
+    return results
+
+
+def _all_epochs(options: argparse.Namespace) -> list[dict[str, Any]]:
+    results = []
+    for name in options.networks:
+        results.append(epochs.measured(NETWORKS[name], rounds=options.rounds))
+        print(f"\n{epochs.table(results[-1])}", flush=True)
     return results
 
 
@@ -73,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         description="How fast xpnn is, beside others.",
         epilog="What a GPU can give: python -m benchmarks gpu --help",
     )
-    whats = ["steps", "operations", "imports"]
+    whats = ["steps", "epochs", "operations", "imports"]
     parser.add_argument("what", nargs="?", choices=whats, help="one of them; all if left out")
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS))
     parser.add_argument("--threads", nargs="+", type=_positive, metavar="N", help="1 2 if left out")

@@ -89,6 +89,14 @@ def test_imports_are_timed_with_compiled_bytecode(module, monkeypatch, tmp_path)
     assert len(imports.table(measured).splitlines()) == 1 + len(measured)
 
 
+def test_epochs_are_timed_plain_and_compiled(module, small):
+    epochs = module("epochs")
+    measured = epochs.measured(small, rounds=1)
+    assert set(measured["fits"]) >= {"warm", "warm, a callback", "new, 1 epoch", "new, 30 epochs"}
+    assert all(fit["ratio"]["median"] > 0 for fit in measured["fits"].values())
+    assert len(epochs.table(measured).splitlines()) == 1 + len(measured["fits"])
+
+
 # Agreement
 
 
