@@ -3,6 +3,7 @@
 import ctypes
 import shutil
 import subprocess
+import sys
 from contextlib import contextmanager
 
 import numpy
@@ -71,7 +72,7 @@ class OnNumpy:
         if a.dtype.kind not in "fc" or not (numpy.isfinite(a) == numpy.isfinite(b)).all():
             return float("inf")
         a, b = (numpy.where(numpy.isfinite(x), x, 0) for x in (a, b))
-        return float(abs(a - b).max() / max(abs(b).max(), numpy.finfo(b.dtype).tiny))
+        return max(float(abs(a - b).max() / max(abs(b).max(), numpy.finfo(b.dtype).tiny)), sys.float_info.min)
 
     def bytes_held(self):
         return 0

@@ -113,7 +113,7 @@ def blas(monkeypatch):
             own = name in ("empty", "full", "arange", "broadcast_to", "ascontiguousarray")
             return (lambda *args, **options: located(found(*args, **options))) if own else found
 
-    made._xp = Namespace()
+    made._cupy = Namespace()
     return made
 
 

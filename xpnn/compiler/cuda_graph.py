@@ -8,6 +8,7 @@ for all graphs of a device; so they take turns, whatever streams they are starte
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,7 +44,7 @@ class Cuda:
     def __init__(self, device: int) -> None:
         import cupy
 
-        self._xp, self._device = cupy, device
+        self._cupy, self._device = cupy, device
         if not self.is_here():
             raise RuntimeError("its arrays are on another device than the current one")
         with _making:
@@ -59,14 +60,14 @@ class Cuda:
     # Arrays
 
     def empty(self, shape: tuple[int, ...], dtype: Any, order: str) -> Any:
-        return self._xp.empty(shape, dtype=dtype, order=order)
+        return self._cupy.empty(shape, dtype=dtype, order=order)
 
     def like(self, x: Any) -> Any:
         """An array of the shape, dtype and strides of `x`."""
         low = sum(min(0, (n - 1) * stride) for n, stride in zip(x.shape, x.strides, strict=True) if n)
         high = sum(max(0, (n - 1) * stride) for n, stride in zip(x.shape, x.strides, strict=True) if n)
-        memory = self._xp.cuda.alloc(high - low + x.itemsize)
-        return self._xp.ndarray(x.shape, x.dtype, memory + -low, strides=x.strides)
+        memory = self._cupy.cuda.alloc(high - low + x.itemsize)
+        return self._cupy.ndarray(x.shape, x.dtype, memory + -low, strides=x.strides)
 
     def put(self, place: Any, x: Any) -> None:
         """Copy `x` into `place`, which is `like` it."""
@@ -85,20 +86,21 @@ class Cuda:
 
         Waits for the device.
         """
-        xp = self._xp
+        cupy = self._cupy
         if a.shape != b.shape or a.dtype != b.dtype:
             return float("inf")
         if not a.size:
             return 0.0
-        same = (xp.ascontiguousarray(a).ravel().view("uint8") == xp.ascontiguousarray(b).ravel().view("uint8")).all()
+        same = (cupy.ascontiguousarray(a).ravel().view("uint8") == cupy.ascontiguousarray(b).ravel().view("uint8")).all()
         if bool(same):
             return 0.0
-        if a.dtype.kind not in "fc" or not bool((xp.isfinite(a) == xp.isfinite(b)).all()):
+        if a.dtype.kind not in "fc" or not bool((cupy.isfinite(a) == cupy.isfinite(b)).all()):
             return float("inf")
-        finite = xp.isfinite(a)
-        off = xp.abs(xp.where(finite, a, 0) - xp.where(finite, b, 0)).max()
-        scale = xp.abs(xp.where(finite, b, 0)).max()
-        return float(off) / max(float(scale), float(xp.finfo(a.dtype).tiny))
+        finite = cupy.isfinite(a)
+        off = cupy.abs(cupy.where(finite, a, 0) - cupy.where(finite, b, 0)).max()
+        scale = cupy.abs(cupy.where(finite, b, 0)).max()
+        found = float(off) / max(float(scale), float(cupy.finfo(a.dtype).tiny))
+        return max(found, sys.float_info.min)  # 0.0 and -0.0 are not the same bits
 
     def bytes_held(self) -> int:
         """The memory of the pool."""
@@ -121,16 +123,16 @@ class Cuda:
     @contextmanager
     def private(self) -> Iterator[None]:
         """Work on a stream and in memory of the graph's own; the device has nothing else to do before and after."""
-        xp = self._xp
+        cupy = self._cupy
         with self._turns.lock:
-            xp.cuda.runtime.deviceSynchronize()
-            self._stream = xp.cuda.Stream(non_blocking=True)
+            cupy.cuda.runtime.deviceSynchronize()
+            self._stream = cupy.cuda.Stream(non_blocking=True)
             try:
-                with xp.cuda.using_allocator(self.pool.malloc), self._stream:
+                with cupy.cuda.using_allocator(self.pool.malloc), self._stream:
                     yield
             finally:
                 self._stream, self._blas = None, None
-                xp.cuda.runtime.deviceSynchronize()
+                cupy.cuda.runtime.deviceSynchronize()
 
     def capture(self, work: Callable[[], list[Any]]) -> _Captured:
         """A graph of what `work` does; it has run before, so that nothing is compiled or loaded meanwhile."""
@@ -156,14 +158,14 @@ class Cuda:
 
     def is_here(self) -> bool:
         """Whether the device is the current one."""
-        return bool(self._xp.cuda.runtime.getDevice() == self._device)
+        return bool(self._cupy.cuda.runtime.getDevice() == self._device)
 
     def begin(self) -> None:
         """Wait, on the device, until the last graph is done, if it was not started on this stream."""
         turns = self._turns
         turns.lock.acquire()
         try:
-            self._now, thread = self._xp.cuda.get_current_stream(), threading.get_ident()
+            self._now, thread = self._cupy.cuda.get_current_stream(), threading.get_ident()
             if turns.last is not None and turns.last != (self._now, thread):  # a stream per thread is one number in all
                 self._now.wait_event(turns.event)
             turns.last = self._now, thread

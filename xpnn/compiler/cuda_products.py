@@ -54,7 +54,7 @@ class Blas:
     def __init__(self, library: Any = None) -> None:
         import cupy
 
-        self._xp = cupy
+        self._cupy = cupy
         self._library = _loaded() if library is None else library
         self._handle = c_void_p()
         self._call("cublasCreate_v2", byref(self._handle))
@@ -73,24 +73,24 @@ class Blas:
         """`a @ b` of CuPy arrays, in `out` where that fits."""
         dtype = numpy.promote_types(a.dtype, b.dtype)
         if dtype.char not in _KINDS or not a.size or not b.size or not a.ndim or not b.ndim:
-            return self._xp.matmul(a, b)
+            return self._cupy.matmul(a, b)
         if a.shape[-1] != b.shape[max(0, b.ndim - 2)]:
-            return self._xp.matmul(a, b)  # which says what is wrong
+            return self._cupy.matmul(a, b)  # which says what is wrong
         return (self._matrices if a.ndim <= 2 and b.ndim <= 2 else self._stacks)(a, b, out, dtype)
 
     def _place(self, shape: tuple[int, ...], dtype: Any, out: Any, *given: Any) -> Any:
         """`out` if cuBLAS can write there, else a new array."""
         fits = out is not None and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous
-        if fits and not any(self._xp.may_share_memory(out, x) for x in given):
+        if fits and not any(self._cupy.may_share_memory(out, x) for x in given):
             return out
-        return self._xp.empty(shape, dtype)
+        return self._cupy.empty(shape, dtype)
 
     def _matrices(self, a: Any, b: Any, out: Any, dtype: Any) -> Any:
         shape = a.shape[: a.ndim - 1] + b.shape[1:]
         k = b.shape[0]
         n, m = a.size // k, b.size // k
         if m == n == 1:
-            return self._xp.matmul(a, b)
+            return self._cupy.matmul(a, b)
         a = a.astype(dtype, order="K", copy=False).reshape(n, k)
         b = b.astype(dtype, order="K", copy=False).reshape(k, m)
         a, of_a, ld_a = operand(a.T, 0)
@@ -115,11 +115,11 @@ class Blas:
 
     def _stacks(self, a: Any, b: Any, out: Any, dtype: Any) -> Any:
         """Of stacks of matrices: equally long ones by their strides, others by the addresses of the matrices."""
-        xp, shape_a, shape_b = self._xp, a.shape, b.shape
+        cupy, shape_a, shape_b = self._cupy, a.shape, b.shape
         ends = (*(shape_a[-2:-1] if a.ndim > 1 else ()), *(shape_b[-1:] if b.ndim > 1 else ()))
         a = a.reshape(1, -1) if a.ndim == 1 else a
         b = b.reshape(-1, 1) if b.ndim == 1 else b
-        a, b = xp.ascontiguousarray(a, dtype), xp.ascontiguousarray(b, dtype)
+        a, b = cupy.ascontiguousarray(a, dtype), cupy.ascontiguousarray(b, dtype)
         a = a.reshape((1,) * (b.ndim - a.ndim) + a.shape)
         b = b.reshape((1,) * (a.ndim - b.ndim) + b.shape)
         stack = numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -137,7 +137,7 @@ class Blas:
             )  # fmt: skip
             return c
         whole = c.reshape(*stack, m, n)  # a view
-        of_a, of_b = (self._addresses(xp.broadcast_to(x, (*stack, *x.shape[-2:]))) for x in (a, b))
+        of_a, of_b = (self._addresses(cupy.broadcast_to(x, (*stack, *x.shape[-2:]))) for x in (a, b))
         of_c = self._addresses(whole)
         self._call(
             f"cublas{_LETTERS[letter]}gemmBatched", *sizes, one, c_void_p(of_b.data.ptr), c_int(n),
@@ -147,10 +147,10 @@ class Blas:
 
     def _addresses(self, x: Any) -> Any:
         """Where the matrices of a stack begin, as an array on the device."""
-        xp = self._xp
-        found = xp.full((1,), x.data.ptr, dtype="uint64")
+        cupy = self._cupy
+        found = cupy.full((1,), x.data.ptr, dtype="uint64")
         for length, stride in zip(x.shape[:-2], x.strides[:-2], strict=True):
-            found = (found[:, None] + xp.arange(length, dtype="uint64") * stride).reshape(-1)
+            found = (found[:, None] + cupy.arange(length, dtype="uint64") * stride).reshape(-1)
         return found
 
     def _call(self, name: str, *arguments: Any) -> None:

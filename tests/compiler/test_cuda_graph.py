@@ -1,0 +1,187 @@
+"""What is asked of CUDA to make and start a graph, and in which order, with a stand-in for CuPy."""
+
+import gc
+import sys
+import threading
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+
+import numpy
+import pytest
+
+from xpnn.compiler import cuda_graph
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """A module `cupy` that notes what it is asked; its current stream can be set."""
+    cupy, asked = ModuleType("cupy"), []
+    cupy.asked, cupy.allocator, cupy.wrong = asked, "common", None
+
+    class Stream:
+        count = 0
+
+        def __init__(self, non_blocking=False):
+            Stream.count += 1
+            self.ptr = Stream.count
+            self.before = None
+
+        def __eq__(self, other):
+            return self.ptr == other.ptr
+
+        def __hash__(self):
+            return self.ptr
+
+        def __enter__(self):
+            self.before, cupy.stream = cupy.stream, self
+
+        def __exit__(self, *problem):
+            cupy.stream = self.before
+
+        def synchronize(self):
+            asked.append("synchronize the stream")
+
+        def begin_capture(self):
+            asked.append("begin")
+
+        def end_capture(self):
+            asked.append("end")
+            if cupy.wrong:
+                raise RuntimeError("the capture is broken")
+            return SimpleNamespace(upload=lambda stream: asked.append("upload"), launch=lambda: asked.append("launch"))
+
+        def wait_event(self, event):
+            asked.append(f"{self.ptr} waits")
+
+    class Event:
+        def __init__(self, disable_timing):
+            assert disable_timing
+
+        def record(self, stream):
+            asked.append(f"recorded in {stream.ptr}")
+
+    @contextmanager
+    def using_allocator(allocator):
+        cupy.allocator = allocator
+        yield
+        cupy.allocator = "common"
+
+    pool = SimpleNamespace(malloc="private", total_bytes=lambda: 512)
+    cupy.stream = Stream()
+    cupy.cuda = SimpleNamespace(
+        Stream=Stream, Event=Event, MemoryPool=lambda: pool, using_allocator=using_allocator,
+        get_current_stream=lambda: cupy.stream,
+        runtime=SimpleNamespace(getDevice=lambda: 0, deviceSynchronize=lambda: asked.append("synchronize the device")),
+    )  # fmt: skip
+    for name in ("where", "isfinite", "abs", "ascontiguousarray", "finfo"):
+        setattr(cupy, name, getattr(numpy, name))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    return cupy
+
+
+def test_a_graph_is_captured_on_a_stream_and_in_memory_of_its_own(fake):
+    cuda, user = cuda_graph.Cuda(0), fake.stream
+    seen = []
+
+    def work():
+        seen.append((fake.stream is not user, fake.allocator, gc.isenabled()))
+        return ["result"]
+
+    with cuda.private():
+        work()
+        graph = cuda.capture(work)
+    assert seen == [(True, "private", True), (True, "private", False)]
+    assert gc.isenabled()
+    assert graph.result == ["result"]
+    assert fake.stream is user
+    assert fake.allocator == "common"
+    assert fake.asked == [
+        "synchronize the device", "synchronize the stream", "begin", "end", "upload", "synchronize the device",
+    ]  # fmt: skip
+    assert cuda.bytes_held() == 512
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_capture_that_fails_is_ended_and_says_what_failed_first(fake, broken):
+    cuda, fake.wrong = cuda_graph.Cuda(0), broken
+
+    def work():
+        raise NotImplementedError("not while a stream is captured")
+
+    with pytest.raises(NotImplementedError, match="not while"), cuda.private():
+        cuda.capture(work)
+    assert fake.asked[-2:] == ["end", "synchronize the device"]
+    assert gc.isenabled()
+    assert cuda._turns.lock.acquire(blocking=False)
+
+
+def started(cuda):
+    cuda.begin()
+    cuda.end()
+
+
+def test_graphs_of_a_device_wait_for_one_another_across_streams_and_threads(fake):
+    one, other = cuda_graph.Cuda(0), cuda_graph.Cuda(0)
+    first, second = fake.stream, fake.cuda.Stream()
+    for cuda, stream in ((one, first), (one, first), (other, first), (other, second), (one, second), (one, first)):
+        fake.stream = stream
+        started(cuda)
+    a, b = first.ptr, second.ptr
+    assert fake.asked == [
+        *[f"recorded in {a}"] * 3, f"{b} waits", f"recorded in {b}", f"recorded in {b}", f"{a} waits",
+        f"recorded in {a}",
+    ]  # fmt: skip
+    fake.asked.clear()
+    thread = threading.Thread(target=started, args=(one,))
+    thread.start()
+    thread.join()
+    assert fake.asked == [f"{a} waits", f"recorded in {a}"]  # the same number may be another stream in another thread
+
+
+def test_a_turn_ends_where_something_fails(fake):
+    cuda = cuda_graph.Cuda(0)
+    started(cuda)
+
+    def fail(*arguments):
+        raise RuntimeError("no")
+
+    fake.stream = SimpleNamespace(ptr=99, wait_event=fail)
+    with pytest.raises(RuntimeError):
+        cuda.begin()
+    fake.stream = fake.cuda.Stream()
+    cuda.begin()
+    cuda._turns.event.record = fail
+    with pytest.raises(RuntimeError):
+        cuda.end()
+    taken = []
+    thread = threading.Thread(target=lambda: taken.append(cuda._turns.lock.acquire(timeout=1)))
+    thread.start()
+    thread.join()
+    assert taken == [True]
+
+
+def test_what_graphs_share_goes_with_the_last_of_them(fake):
+    one, other = cuda_graph.Cuda(0), cuda_graph.Cuda(0)
+    assert one._turns is other._turns
+    del one
+    assert list(cuda_graph._turns) == [0]
+    del other
+    assert not cuda_graph._turns
+
+
+def test_arrays_of_another_device_are_refused(fake):
+    with pytest.raises(RuntimeError, match="another device"):
+        cuda_graph.Cuda(1)
+
+
+def test_how_far_arrays_are_apart(fake):
+    cuda = cuda_graph.Cuda(0)
+    x = numpy.asarray([1.0, numpy.nan, -4.0, numpy.inf])
+    for same in (x, x[:0], x[0], x > 0, numpy.asarray([1j]), numpy.arange(3)):
+        assert cuda.apart(same, same.copy()) == 0
+    assert cuda.apart(x, x + 0.02) == pytest.approx(0.005)
+    assert 0 < cuda.apart(numpy.asarray(0.0), numpy.asarray(-0.0)) < 1e-300  # other bits
+    assert cuda.apart(x, numpy.asarray([1.0, 2.0, -4.0, numpy.inf])) == numpy.inf
+    assert cuda.apart(x, x.astype("float32")) == numpy.inf
+    assert cuda.apart(x, x[:3]) == numpy.inf
+    assert cuda.apart(numpy.arange(3), numpy.arange(3) + 1) == numpy.inf
