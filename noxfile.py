@@ -72,7 +72,7 @@ def judged(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0], venv_backend="virtualenv", default=False)
 def parity(session: nox.Session) -> None:
     """PyTorch's own cases for modules and optimizers, counted in docs/parity.md: `nox -s parity -- Conv` shows some."""
-    session.install("-e", ".", "numpy", "expecttest", "hypothesis")
+    session.install("-e", ".", "expecttest", "hypothesis")
     try:
         session.install("torch==2.13.0+cpu")
     except nox.command.CommandFailed:

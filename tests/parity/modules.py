@@ -12,9 +12,9 @@ from parity.names import MODULES, LeftOut, bound, converted, our_options
 from xpnn import nn
 
 
-def results():
-    """A result for each case of PyTorch's `module_db`."""
-    for info in module_db:
+def results(wanted):
+    """A result for each case of PyTorch's `module_db` whose module has a `wanted` name."""
+    for info in (info for info in module_db if wanted(info.name)):
         for training in (True, False) if info.train_and_eval_differ else (True,):
             torch.manual_seed(0)
             mode = "" if training or not info.train_and_eval_differ else ", evaluation"

@@ -17,10 +17,10 @@ STEPS = 20
 X, T = (numpy.random.default_rng(n).standard_normal((6, 4)) for n in (0, 1))
 
 
-def results():
-    """A result for each case of PyTorch's `optim_db`."""
+def results(wanted):
+    """A result for each case of PyTorch's `optim_db` whose optimizer has a `wanted` name."""
     torch.set_default_dtype(torch.float64)  # in which PyTorch keeps numbers such as NAdam's product
-    for info in optim_db:
+    for info in (info for info in optim_db if wanted(info.name)):
         torch.manual_seed(0)
         for number, case in enumerate(info.optim_inputs_func(device="cpu", dtype=torch.float64)):
             yield judged("optimizers", info.name, f"{info.name} {number} {case.desc}", _check, info, case)

@@ -41,5 +41,16 @@ for name, schedule in (
     ("exponential_decay", optim.exponential_decay(0.1, factor=0.5)),
     ("cosine_decay", optim.cosine_decay(0.1, steps=4)),
     ("warmup", optim.warmup(0.1, steps=3)),
+    ("milestones", optim.milestones(0.1, steps=[2, 4], factor=0.5)),
+    ("linear", optim.linear(0.1, steps=4)),
+    ("factor_at_start", optim.factor_at_start(0.1, steps=2)),
+    ("polynomial_decay", optim.polynomial_decay(0.1, steps=9, power=2.0)),
+    ("joined", optim.joined([optim.linear(0.1, steps=2), 0.2, optim.exponential_decay(0.1, factor=0.5)], steps=[2, 4])),
+    ("product", optim.product(0.1, [optim.linear(1.0, steps=4), optim.exponential_decay(1.0, factor=0.5)])),
+    ("cosine_annealing", optim.cosine_annealing(0.1, steps=3)),
+    ("cosine_restarts", optim.cosine_restarts(0.1, steps=2, growth=2)),
+    ("cyclic", optim.cyclic(0.01, 0.1, steps_up=2, steps_down=3, mode="triangular2")),
+    ("one_cycle", optim.one_cycle(0.1, steps=9)),
+    ("warmup_cosine", optim.warmup_cosine(0.1, steps=9, warmup_steps=3)),
 ):
     OPTIMIZERS[f"SGD, {name}"] = lambda model, schedule=schedule: optim.SGD(model, learning_rate=schedule)

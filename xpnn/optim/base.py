@@ -10,7 +10,7 @@ group (see `flat`), in place. Rates and step counts are arrays, so a recorded st
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
@@ -104,13 +104,13 @@ class Optimizer(ABC):
                 f"{type(self).__name__} cannot update used rows only: its rule is not one for each element"
             )
 
-    def step(self, gradients: Module) -> None:
+    def step(self, gradients: Module | Sequence[Array]) -> None:
         """Update the model's parameters in place.
 
         Parameters
         ----------
         gradients
-            As `value_and_grad` gives them for the model.
+            As `value_and_grad` gives them for the model, or a list of them in the order of its parameters.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class Optimizer(ABC):
             self.__dict__.update(old)
             raise
 
-    def _take(self, gradients: Module) -> list[list[Array]]:
+    def _take(self, gradients: Module | Sequence[Array]) -> list[list[Array]]:
         """Copy the gradients into the flat arrays, once all of them are seen to fit.
 
         Those of groups of which only used rows are updated are given back instead, a list for each group.
