@@ -226,6 +226,7 @@ def spectrum(x):
     [
         (square, [numpy.ones(3)], "it writes into an argument"),
         (spectrum, [numpy.ones(4)], "fft keeps memory of its own"),
+        (lambda x: xpnn.namespace_of(x).sort(x), [numpy.ones(3)], "sort waits for the device"),
         (lambda x: 2 * x, [numpy.float64(3)], "an argument is not an array on the device"),
         (lambda x: x, [numpy.ones(3)], "it makes no calls"),
         (lambda x, y: x + y, [X[:3], X[2:5]], "arguments share memory"),

@@ -91,8 +91,8 @@ class Cuda:
             return float("inf")
         if not a.size:
             return 0.0
-        same = (cupy.ascontiguousarray(a).ravel().view("uint8") == cupy.ascontiguousarray(b).ravel().view("uint8")).all()
-        if bool(same):
+        one, other = (cupy.ascontiguousarray(x).ravel().view("uint8") for x in (a, b))
+        if bool((one == other).all()):
             return 0.0
         if a.dtype.kind not in "fc" or not bool((cupy.isfinite(a) == cupy.isfinite(b)).all()):
             return float("inf")

@@ -23,8 +23,11 @@ __all__ = ["GraphExecutor", "cupy_executor"]
 # Of the largest number: a gradient of rounding errors alone (of a bias before a normalization) may have another sign,
 # and Adam then takes a step of the learning rate in the other direction. What is wrong is wrong by more.
 TOLERANCE = 0.01
-# cuFFT's plans keep memory of their own, which CuPy may give away while a graph still uses it
-_KEEPS_MEMORY = frozenset("fft ifft fftn ifftn rfft irfft rfftn irfftn hfft ihfft".split())
+_REFUSED = {
+    # cuFFT's plans have memory that CuPy may give away while a graph still uses it
+    **dict.fromkeys("fft ifft fftn ifftn rfft irfft rfftn irfftn hfft ihfft".split(), "keeps memory of its own"),
+    **dict.fromkeys(("sort", "argsort"), "waits for the device"),  # in Thrust, which an error there may end
+}
 
 
 def cupy_executor(
@@ -77,8 +80,7 @@ def refused(program: Program, arguments: Sequence[Any]) -> str:
     names = [call.name for call in program.calls]
     if not names:
         return "it makes no calls"
-    kept = sorted(_KEEPS_MEMORY.intersection(names))
-    return f"{kept[0]} keeps memory of its own" if kept else ""
+    return next((f"{name} {_REFUSED[name]}" for name in names if name in _REFUSED), "")
 
 
 def _device(arguments: Sequence[Any], program: Program) -> int | None:
