@@ -69,7 +69,7 @@ def judged(session: nox.Session) -> None:
     session.run("pytest", "tests/autodiff", "tests/nn", "tests/optim", "tests/training", *session.posargs)
 
 
-@nox.session(python=PYTHONS[0], venv_backend="virtualenv", default=False)
+@nox.session(python=PYTHONS[0], venv_backend="virtualenv")
 def parity(session: nox.Session) -> None:
     """PyTorch's own cases for modules and optimizers, counted in docs/parity.md: `nox -s parity -- Conv` shows some."""
     session.install("-e", ".", "expecttest", "hypothesis")
