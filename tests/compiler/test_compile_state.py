@@ -37,6 +37,27 @@ def test_state_in_dictionaries_may_be_replaced_by_the_step():
         assert all(state[name] is arrays[name] for name in ("w", "v"))
 
 
+def test_an_array_at_two_places_of_the_state_is_replaced_at_both_or_refused():
+    array = numpy.zeros(3)
+    state = {"u": array, "v": array, "list": [array]}
+
+    def step(x):
+        state["u"] = state["u"] + x
+        return state["v"] * 1
+
+    with pytest.raises(xpnn.CannotRecord, match="replaced u of its state, which is also at another place"):
+        xpnn.compile(step, state=state)(numpy.ones(3))
+    assert state["u"] is state["v"] is array
+    assert (array == 0).all()
+
+    def write(x):
+        state["u"] += x
+        return state["v"] * 1
+
+    fast = xpnn.compile(write, state=state)
+    assert [float(fast(numpy.ones(3))[0]) for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
 def test_the_array_that_a_step_replaces_is_given_with_its_old_numbers():
     state = {"w": numpy.zeros(3)}
 

@@ -192,6 +192,8 @@ class State:
                 container[key] = traced[id(array)]
             self._tell()
             yield
+            own = {id(part.held) for part in self.parts if isinstance(part, _Container)}
+            _require_all_places(places, traced, own)
             _write_rebound(recorder, places, traced)
             for container, key, _, array in places:
                 container[key] = traced[id(array)]
@@ -215,6 +217,30 @@ class State:
                     f"the step added an array to its state, {name}: make it before the first step, and write into it "
                     "(state[...] = value)"
                 )
+
+
+def _require_all_places(places: list[Any], traced: dict[int, Traced], own: set[int]) -> None:
+    """Raise if the step replaced an array at one place of the user's dictionaries and lists, and not at another.
+
+    Optimizers, which hold the model's arrays too, find them anew.
+    """
+    kept, replaced = set(), {}
+    for container, key, name, array in places:
+        if id(container) not in own or not _has(container, key):
+            continue
+        if container[key] is traced[id(array)]:
+            kept.add(id(array))
+        else:
+            replaced[id(array)] = name
+    if both := kept & replaced.keys():
+        raise CannotRecord(
+            f"the step replaced {replaced[both.pop()]} of its state, which is also at another place of it: a plan "
+            "would change both; write into it (state[...] = value), or keep a copy there"
+        )
+
+
+def _has(container: Any, key: Any) -> bool:
+    return key in container if isinstance(container, dict) else key < len(container)
 
 
 def _write_rebound(recorder: Recorder, places: list[Any], traced: dict[int, Traced]) -> None:
