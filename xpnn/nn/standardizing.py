@@ -13,6 +13,7 @@ The variance is taken of the centred numbers, in two passes: E[x²] - E[x]² los
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
@@ -30,8 +31,31 @@ Watch = Callable[[Array, Array], None]
 
 def _mean(x: Array, axes: Axes) -> Array:
     """The mean over `axes`, which stay as axes of length 1."""
-    shape = tuple([1 if axis in axes else n for axis, n in enumerate(x.shape)])
-    return namespace_of(x).reshape(sum_over(x, axis=axes) / max(count_of(x.shape, axes), 1), shape)
+    return _kept(sum_over(x, axis=axes), x.shape, axes)
+
+
+def _mean_of_products(a: Array, b: Array, axes: Axes) -> Array:
+    """`_mean(a * b, axes)` of arrays of one shape.
+
+    Over the last axes by `vecdot`, which makes no array of the products: a third of the time on NumPy (0.22 for 0.78
+    ms over axes 0 and 2 of (64, 32, 784)).
+    """
+    xp, ndim, shape = namespace_of(a, b), len(a.shape), a.shape
+    outer = ndim
+    while outer and outer - 1 in axes:
+        outer -= 1
+    if outer == ndim:
+        return _mean(a * b, axes)
+    flat = (*shape[:outer], prod(shape[outer:]))
+    total = xp.vecdot(xp.reshape(a, flat), xp.reshape(b, flat))
+    others = tuple([axis for axis in axes if axis < outer])
+    return _kept(sum_over(total, axis=others) if others else total, shape, axes)
+
+
+def _kept(total: Array, before: tuple[int, ...], axes: Axes) -> Array:
+    """The sums divided by their count, with the axes that were summed back, of length 1."""
+    shape = tuple([1 if axis in axes else n for axis, n in enumerate(before)])
+    return namespace_of(total).reshape(total / max(count_of(before, axes), 1), shape)
 
 
 def _once(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
@@ -57,7 +81,7 @@ def per_channel(
     xp = namespace_of(x)
     mean = _mean(x, axes)
     centred = x - mean
-    variance = _mean(centred * centred, axes)
+    variance = _mean_of_products(centred, centred, axes)
     inverse = 1 / xp.sqrt(variance + epsilon)
     if watch is not None:
         watch(plain(mean), plain(variance))
@@ -69,7 +93,7 @@ def per_channel(
     # the mean of dy, and of dy n, of each group
     @_once
     def shares(dy: Array) -> tuple[Array, Array]:
-        return _mean(dy, axes), _mean(dy * centred, axes) * inverse
+        return _mean(dy, axes), _mean_of_products(dy, centred, axes) * inverse
 
     # w (dy - mean(dy) - n mean(dy n)) / sqrt(variance + epsilon)
     def dx(dy: Array) -> Array:
@@ -120,7 +144,7 @@ def per_item(x: Array, w: Array | None, b: Array | None, *, axes: Axes, epsilon:
     """`x` standardized over `axes`, times `w` plus `b`, which vary along these axes: layer and group norm."""
     xp = namespace_of(x)
     centred = x - _mean(x, axes)
-    inverse = 1 / xp.sqrt(_mean(centred * centred, axes) + epsilon)
+    inverse = 1 / xp.sqrt(_mean_of_products(centred, centred, axes) + epsilon)
     n = centred * inverse
     y = n if w is None else n * w
     y = y if b is None else y + b
@@ -129,7 +153,7 @@ def per_item(x: Array, w: Array | None, b: Array | None, *, axes: Axes, epsilon:
     def dx(dy: Array) -> Array:
         dn = dy if w is None else dy * w
         dx = dn - _mean(dn, axes)
-        dx -= _mean(dn * n, axes) * n
+        dx -= _mean_of_products(dn, n, axes) * n
         return dx * inverse
 
     def dw(dy: Array) -> Array:
@@ -145,13 +169,13 @@ def per_item(x: Array, w: Array | None, b: Array | None, *, axes: Axes, epsilon:
 def root_mean_square(x: Array, w: Array | None, *, axes: Axes, epsilon: float) -> Rule:
     """`x` divided by the root of the mean of its squares over `axes`, times `w`."""
     xp = namespace_of(x)
-    inverse = 1 / xp.sqrt(_mean(x * x, axes) + epsilon)
+    inverse = 1 / xp.sqrt(_mean_of_products(x, x, axes) + epsilon)
     n = x * inverse
 
     # (dn - n mean(dn n)) / sqrt(mean(x²) + epsilon), dn = w dy
     def dx(dy: Array) -> Array:
         dn = dy if w is None else dy * w
-        return (dn - _mean(dn * n, axes) * n) * inverse
+        return (dn - _mean_of_products(dn, n, axes) * n) * inverse
 
     def dw(dy: Array) -> Array:
         return sum_to(dy * n, shape_of(w))
