@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import epochs, imports, machine, operations, steps
+from benchmarks import epochs, imports, layers, machine, operations, steps
 from benchmarks.networks import NETWORKS
 
 
@@ -20,6 +20,8 @@ def main(arguments: Sequence[str]) -> int:
         from benchmarks.gpu import command
 
         return command.main(arguments[1:])
+    if arguments[:1] == ["layers"]:  # too
+        return layers.main(arguments[1:])
     options = _options(arguments)
     result: dict[str, Any] = {"machine": machine.describe()}
     print(machine.in_one_line(result["machine"]))
@@ -81,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="How fast xpnn is, beside others.",
-        epilog="What a GPU can give: python -m benchmarks gpu --help",
+        epilog="Also: python -m benchmarks layers --help, and what a GPU can give: python -m benchmarks gpu --help",
     )
     whats = ["steps", "epochs", "operations", "imports"]
     parser.add_argument("what", nargs="?", choices=whats, help="one of them; all if left out")

@@ -1,4 +1,4 @@
-"""Single layers, forward and backward, beside PyTorch: `python -m benchmarks.layers [words] [--threads N …]`.
+"""Single layers, forward and backward, beside PyTorch: `python -m benchmarks layers [words] [--threads N …]`.
 
 A step gives the output of a layer and, for a fixed gradient of it, the gradients of its input and parameters. Each
 number of threads is measured in a process of its own; the contenders take turns, and must agree before.
@@ -10,6 +10,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ import numpy
 from benchmarks import machine
 from benchmarks.report import aligned, number, spread, summary
 from benchmarks.rounds import Run, _turn
-from benchmarks.steps import _environment, _pinned_to
+from benchmarks.steps import PAUSE, _environment, _pinned_to
 
 __all__ = ["LAYERS", "Layer", "measured", "table"]
 
@@ -74,7 +75,7 @@ LAYERS |= {
 }
 
 
-def measured(name: str, *, rounds: int, seconds: float = 0.02) -> dict[str, Any]:
+def measured(name: str, *, rounds: int, seconds: float = 0.02, pause: float = 0.0) -> dict[str, Any]:
     """The microseconds of a step in each round, by contender; in this process and its number of threads."""
     steps = _steps(LAYERS[name])
     expected = [numpy.asarray(x) for x in steps["xpnn, plain"]()]
@@ -91,6 +92,7 @@ def measured(name: str, *, rounds: int, seconds: float = 0.02) -> dict[str, Any]
     order = list(runs)
     for n in range(rounds):
         for contender in order[n % len(order) :] + order[: n % len(order)]:
+            time.sleep(pause)
             times[contender].append(_turn(runs[contender], calls[contender]) * 1e6)
     return {"name": name, "rounds": times}
 
@@ -150,7 +152,7 @@ def table(results: Sequence[dict[str, Any]], threads: int) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure in a process for each number of threads, and print a table of each."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.layers", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks layers", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("words", nargs="*", help="layers whose names hold one of these; all if left out")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N", help="1 2 if left out")
     parser.add_argument("--rounds", type=int, default=15, metavar="N", help="15 if left out")
@@ -160,7 +162,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.here:
         if "torch" in machine.describe()["versions"]:
             _tell_torch(options.threads[0])
-        print(json.dumps([measured(name, rounds=options.rounds) for name in names]))
+        pause = PAUSE if options.threads[0] > 1 else 0.0
+        print(json.dumps([measured(name, rounds=options.rounds, pause=pause) for name in names]))
         return 0
     print(machine.in_one_line(machine.describe()))
     for threads in options.threads:
