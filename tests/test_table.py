@@ -94,7 +94,8 @@ def test_every_differentiable_name_has_a_row():
 
 def test_every_optimizer_and_schedule_has_a_row():
     tested = {word for name in OPTIMIZERS for word in re.findall(r"\w+", name)}
-    skipped = {"Optimizer", "Schedule", "clip_by_global_norm", "global_norm", "WeightAverage", "GradientAccumulator"}
+    skipped = {"Optimizer", "Schedule", "clip_by_global_norm", "global_norm"}
+    skipped |= {"WeightAverage", "GradientAccumulator", "LBFGS"}  # not rules of one array: see tests/optim
     assert not [name for name in optim.__all__ if name not in skipped and name not in tested]
 
 

@@ -157,18 +157,20 @@ def our_options(twin, kind, given, inputs=()):
 class TwinOptimizer:
     """Our optimizer in the place of one of PyTorch's; `arguments` and `state` add to what all have in common.
 
-    `closure` makes a step of both, where a step is not made from gradients alone.
+    `calls_loss`: whether a step is not made from gradients but computes them, several times.
     """
 
     name: str
     arguments: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
-    closure: Callable[..., None] | None = None
+    calls_loss: bool = False
 
     def renamed(self, name, value):
         """Our options for one of PyTorch's."""
         if name == "betas":
             return {f"beta{n}": beta for n, beta in enumerate(value, 1)}
+        if self.arguments.get(name) == "line_search" and value is not None:
+            raise LeftOut("ours is another line search for the same conditions, so its iterates differ")
         value = float(value) if isinstance(value, numpy.ndarray) and value.ndim == 0 else value
         return {{"lr": "learning_rate", "eps": "epsilon", **self.arguments}.get(name, name): value}
 
@@ -187,6 +189,18 @@ OPTIMIZERS = {
     "Adadelta": TwinOptimizer("Adadelta", {"rho": "decay"}, {"square_avg": "square", "acc_delta": "square_of_steps"}),
     "RMSprop": TwinOptimizer(
         "RMSprop", {"alpha": "decay"}, {"square_avg": "square", "grad_avg": "mean", "momentum_buffer": "velocity"}
+    ),
+    "LBFGS": TwinOptimizer(
+        "LBFGS",
+        {
+            "max_iter": "iterations",
+            "max_eval": "evaluations",
+            "tolerance_grad": "gradient_tolerance",
+            "tolerance_change": "change_tolerance",
+            "history_size": "history",
+            "line_search_fn": "line_search",
+        },
+        calls_loss=True,
     ),
     "Muon": TwinOptimizer(
         "Muon", {"ns_steps": "iterations", "ns_coefficients": "coefficients", "adjust_lr_fn": "scale"}

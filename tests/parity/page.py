@@ -23,7 +23,8 @@ afterwards, in training and in evaluation where they differ; for an optimizer pa
 equal gradients, and its state after the last. A number may be off by 1e-9 of itself or by 1e-12 of the largest in its
 array. An input that is wrong for PyTorch must raise an error here too. How names and arguments of both belong together
 is in `tests/parity/names.py`: a case does not give ours what it does not give PyTorch's, so default values are compared
-as well. For Muon, PyTorch's rounding to bfloat16 is switched off.
+as well. For Muon, PyTorch's rounding to bfloat16 is switched off; for L-BFGS two calls are compared, of up to 20
+iterations each.
 
 Measured with PyTorch {torch} and NumPy {numpy}:
 """

@@ -7,6 +7,7 @@ from xpnn.optim.base import Optimizer
 from xpnn.optim.clipping import clip_by_global_norm, global_norm
 from xpnn.optim.cycles import cosine_annealing, cosine_restarts, cyclic, one_cycle, warmup_cosine
 from xpnn.optim.descent import SGD, Lion
+from xpnn.optim.lbfgs import LBFGS
 from xpnn.optim.muon import Muon
 from xpnn.optim.schedules import (
     Schedule,
@@ -31,6 +32,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "GradientAccumulator",
+    "LBFGS",
     "Lion",
     "Muon",
     "NAdam",

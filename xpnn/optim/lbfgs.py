@@ -1,0 +1,333 @@
+"""L-BFGS: Newton's method whose curvature is remembered from the last steps, for small models and whole data sets.
+
+    optimizer = LBFGS(model, line_search=True)
+    for epoch in range(10):
+        value = optimizer.step(lambda model: squared_error(model(x), t))
+
+It computes the loss several times in a step and looks at its numbers, to decide how far to go: so it takes the loss
+itself, not gradients, and a step cannot be recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf, isfinite, sqrt
+from typing import Any, NamedTuple
+
+from xpnn.arrays.devices import device_of
+from xpnn.arrays.namespaces import Array, dtype_name, is_complex, namespace_of
+from xpnn.arrays.tree import flatten
+from xpnn.autodiff.transforms import value_and_grad
+from xpnn.nn.module import Module
+from xpnn.optim.flat import FlatLayout, write
+from xpnn.optim.groups import check_numbers
+
+__all__ = ["LBFGS"]
+
+DECREASE, CURVATURE = 1e-4, 0.9  # of Wolfe's conditions, as Nocedal and Wright recommend for quasi-Newton methods
+
+
+class _Point(NamedTuple):
+    """A place along the direction: how far, the loss there, its slope along the direction, and its gradient."""
+
+    t: float
+    value: float
+    slope: float
+    gradient: Array
+
+
+class LBFGS:
+    """Limited-memory BFGS: steps -H g, where the inverse Hessian H is what the last steps and their gradients say.
+
+    Nocedal, Updating quasi-Newton matrices with limited storage (1980); Nocedal and Wright, Numerical optimization
+    (2006), algorithms 7.4 and 7.5. Without a line search the iterates are PyTorch's; the line search is the book's
+    (algorithms 3.5 and 3.6, cubic interpolation, Wolfe's strong conditions) and may take other steps than PyTorch's
+    'strong_wolfe'.
+
+    Parameters
+    ----------
+    model
+        The model to train; all its parameters have one dtype.
+    learning_rate
+        Length of a step, or the first length that a line search tries.
+    iterations
+        Of one call of `step`, at most.
+    evaluations
+        Of the loss in one call of `step`, at most; 5/4 of `iterations` if None.
+    history
+        How many steps are remembered.
+    line_search
+        Whether to look for a length that satisfies Wolfe's conditions. Without it a step may go too far.
+    gradient_tolerance
+        Stop when no element of the gradient is larger.
+    change_tolerance
+        Stop when no element of the parameters, nor the loss, changes by more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model has no real parameters of one dtype, or an option is out of range.
+
+    Examples
+    --------
+    >>> import numpy, xpnn
+    >>> x = numpy.asarray([[1.0], [2.0], [3.0]])
+    >>> model = xpnn.nn.Linear(1, 1, dtype="float64").initialize(seed=0)
+    >>> optimizer = LBFGS(model, line_search=True)
+    >>> before = optimizer.step(lambda model: xpnn.nn.squared_error(model(x), 3 * x + 1))
+    >>> model.weight.round(5), model.bias.round(5)
+    (array([[3.]]), array([1.]))
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        *,
+        learning_rate: float = 1.0,
+        iterations: int = 20,
+        evaluations: int | None = None,
+        history: int = 100,
+        line_search: bool = False,
+        gradient_tolerance: float = 1e-7,
+        change_tolerance: float = 1e-9,
+    ) -> None:
+        if not isinstance(model, Module):
+            raise TypeError(f"LBFGS expected a model (a Module), got {type(model).__name__}")
+        check_numbers("LBFGS", {"learning_rate": learning_rate})
+        if callable(learning_rate):
+            raise TypeError("LBFGS expected learning_rate to be a number, got a schedule")
+        for name, n in (("iterations", iterations), ("evaluations", evaluations), ("history", history)):
+            if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+                raise ValueError(f"LBFGS expected {name} to be a positive integer, got {n!r:.60}")
+        for name, x in (("gradient_tolerance", gradient_tolerance), ("change_tolerance", change_tolerance)):
+            if not isinstance(x, int | float) or not 0 <= x < inf:
+                raise ValueError(f"LBFGS expected {name} of 0 or more, got {x!r:.60}")
+        self.model = model
+        self.learning_rate, self.iterations, self.history = float(learning_rate), iterations, history
+        self.evaluations = iterations * 5 // 4 if evaluations is None else evaluations
+        self.line_search = line_search
+        self.gradient_tolerance, self.change_tolerance = float(gradient_tolerance), float(change_tolerance)
+        self._layout()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.count = 0  # iterations so far
+        self.changes: list[Array] = []  # of the parameters, in the last steps
+        self.changes_of_gradient: list[Array] = []
+        self.scale = 1.0  # of the first guess at H
+        self.last_gradient: Array | None = None
+        self.last_change: Array | None = None
+
+    def _layout(self) -> FlatLayout:
+        parameters = self.model.parameters()
+        dtypes = {dtype_name(p.dtype) for p in parameters}
+        if len(dtypes) != 1 or is_complex(parameters[0].dtype):
+            raise TypeError(f"LBFGS expected real parameters of one dtype, got {', '.join(sorted(dtypes)) or 'none'}")
+        return FlatLayout(parameters)
+
+    def step(self, loss: Callable[[Module], Array]) -> float:
+        """Make up to `iterations` iterations; gives the loss before.
+
+        Parameters
+        ----------
+        loss
+            A function of the model that gives one number, without chance in it (no dropout).
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss or its gradient is not finite at the start; the model is unchanged.
+        """
+        work = _Work(self._layout(), self.model, loss)
+        x = work.flat(self.model.parameters())
+        if self.last_gradient is not None and self.last_gradient.shape != x.shape:
+            self._forget()  # other parameters than before
+        value, gradient = first, _ = work.at(x)
+        if not isfinite(first) or not isfinite(_largest(gradient)):
+            raise FloatingPointError(
+                f"LBFGS got a loss of {first}, or a gradient that is not finite: nothing was changed"
+            )
+        if _largest(gradient) <= self.gradient_tolerance:
+            return first
+        try:
+            self._iterate(work, x, value, gradient)
+        except BaseException:
+            write(self.model.parameters(), work.layout.views(work.best))
+            raise
+        return first
+
+    def _iterate(self, work: _Work, x: Array, value: float, gradient: Array) -> None:
+        for n in range(1, self.iterations + 1):
+            direction = self._direction(gradient)
+            t = self.learning_rate * (min(1.0, 1.0 / _sum_of_magnitudes(gradient)) if self.count == 1 else 1.0)
+            slope = _dot(gradient, direction)
+            self.last_gradient, self.last_change = gradient, t * direction
+            if not slope <= -self.change_tolerance:
+                return
+            before = value
+            if self.line_search:
+                along = _Line(work, x, direction, self.evaluations, self.change_tolerance)
+                t, value, _, gradient = along.search(_Point(0.0, value, slope, gradient), t)
+                self.last_change = t * direction
+            x = x + self.last_change
+            work.best = x
+            write(self.model.parameters(), work.layout.views(x))
+            if n == self.iterations:
+                return
+            if not self.line_search:
+                value, gradient = work.at(x)
+            small = _largest(self.last_change) <= self.change_tolerance or abs(value - before) < self.change_tolerance
+            if work.evaluations >= self.evaluations or small or _largest(gradient) <= self.gradient_tolerance:
+                return
+
+    def _direction(self, gradient: Array) -> Array:
+        """-H g, after taking the last step into H."""
+        self.count += 1
+        if self.last_gradient is not None and self.last_change is not None:
+            y, s = gradient - self.last_gradient, self.last_change
+            if (ys := _dot(y, s)) > 1e-10:  # else the loss does not curve upwards there
+                self.changes = [*self.changes, s][-self.history :]
+                self.changes_of_gradient = [*self.changes_of_gradient, y][-self.history :]
+                self.scale = ys / _dot(y, y)
+        q, pairs = -gradient, list(zip(self.changes, self.changes_of_gradient, strict=True))
+        shares = []
+        for s, y in reversed(pairs):
+            shares.append(_dot(s, q) / _dot(y, s))
+            q = q - shares[-1] * y
+        q = q * self.scale
+        for (s, y), share in zip(pairs, reversed(shares), strict=True):
+            q = q + (share - _dot(y, q) / _dot(y, s)) * s
+        return q
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of what is remembered, by name."""
+        layout = self._layout()
+        xp, device = layout.xp, layout.device
+        last = [x for x in (self.last_gradient, self.last_change) if x is not None]
+        rows = [*last, *self.changes, *self.changes_of_gradient]
+        empty = xp.zeros((0, layout.starts[-1]), dtype=layout.dtype, device=device)
+        return {
+            "count": xp.asarray(self.count, device=device),
+            "scale": xp.asarray(self.scale, dtype=xp.float64, device=device),
+            "remembered": xp.stack(rows) if rows else empty,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take over `state`, as `state_dict` gave it on any device.
+
+        Raises
+        ------
+        ValueError
+            If names or shapes do not fit; nothing is then changed.
+        """
+        layout = self._layout()
+        shape: tuple[int, ...] = getattr(state.get("remembered"), "shape", ())
+        if set(state) != {"count", "scale", "remembered"} or len(shape) != 2 or shape[1] != layout.starts[-1]:
+            raise ValueError(
+                f"the state does not fit this LBFGS of {layout.starts[-1]} numbers: {sorted(state)}, {shape}"
+            )
+        own = device_of(self.model.parameters()[0])
+        rows = [own.asarray(state["remembered"][n, ...], dtype=layout.dtype) for n in range(shape[0])]
+        kept = max(0, shape[0] - 2) // 2
+        self.count, self.scale = int(state["count"]), float(state["scale"])
+        self.last_gradient, self.last_change = (rows[0], rows[1]) if rows else (None, None)
+        self.changes, self.changes_of_gradient = rows[2 : 2 + kept], rows[2 + kept :]
+
+    def __repr__(self) -> str:
+        return f"LBFGS(learning_rate={self.learning_rate}, line_search={self.line_search}, history={self.history})"
+
+
+class _Work:
+    """The loss as a function of one vector."""
+
+    def __init__(self, layout: FlatLayout, model: Module, loss: Callable[[Module], Any]) -> None:
+        self.layout, self.model, self.both = layout, model, value_and_grad(loss)
+        self.evaluations = 0
+        self.best = self.flat(model.parameters())  # the last place that was decided on
+
+    def flat(self, arrays: list[Array]) -> Array:
+        x = self.layout.zeros()
+        write(self.layout.views(x), arrays)
+        return x
+
+    def at(self, x: Array) -> tuple[float, Array]:
+        """The loss and its gradient at `x`, where the model then is."""
+        self.evaluations += 1
+        write(self.model.parameters(), self.layout.views(x))
+        value, gradients = self.both(self.model)
+        return float(value), self.flat(flatten(gradients)[0])
+
+
+class _Line:
+    """The search along one direction for a length that satisfies Wolfe's strong conditions."""
+
+    def __init__(self, work: _Work, x: Array, direction: Array, evaluations: int, tolerance: float) -> None:
+        self.work, self.x, self.direction, self.evaluations = work, x, direction, evaluations
+        self.smallest = tolerance / _largest(direction)
+
+    def at(self, t: float) -> _Point:
+        value, gradient = self.work.at(self.x + t * self.direction)
+        return _Point(t, value, _dot(gradient, self.direction), gradient)
+
+    def search(self, start: _Point, t: float) -> _Point:
+        """A point good enough, or the best that was met (algorithm 3.5)."""
+        before = start
+        while True:
+            point = self.at(t)
+            if self._too_high(start, point) or (before.t > 0 and point.value >= before.value):
+                return self._zoom(start, before, point)
+            if abs(point.slope) <= -CURVATURE * start.slope or self._spent():
+                return point
+            if point.slope >= 0:
+                return self._zoom(start, point, before)
+            t = min(max(_lowest(before, point), 1.1 * t), 10 * t)
+            before = point
+
+    def _zoom(self, start: _Point, low: _Point, high: _Point) -> _Point:
+        """A point between two, of which `low` is the lower one (algorithm 3.6)."""
+        while abs(high.t - low.t) > self.smallest and not self._spent():
+            margin = 0.1 * abs(high.t - low.t)
+            ends = sorted((low.t, high.t))
+            point = self.at(min(max(_lowest(low, high), ends[0] + margin), ends[1] - margin))
+            if self._too_high(start, point) or point.value >= low.value:
+                high = point
+                continue
+            if abs(point.slope) <= -CURVATURE * start.slope:
+                return point
+            if point.slope * (high.t - low.t) >= 0:
+                high = low
+            low = point
+        return low
+
+    def _too_high(self, start: _Point, point: _Point) -> bool:
+        """Also where the loss is not finite."""
+        return not point.value <= start.value + DECREASE * point.t * start.slope
+
+    def _spent(self) -> bool:
+        return self.work.evaluations >= self.evaluations
+
+
+def _lowest(a: _Point, b: _Point) -> float:
+    """Where the cubic through values and slopes of two points is lowest (equation 3.59); the middle if nowhere."""
+    middle = 0.5 * (a.t + b.t)
+    d = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
+    inside = d * d - a.slope * b.slope
+    if not isfinite(inside) or inside < 0:
+        return middle
+    root = sqrt(inside) if b.t > a.t else -sqrt(inside)
+    below = b.slope - a.slope + 2 * root
+    return b.t - (b.t - a.t) * (b.slope + root - d) / below if below else middle
+
+
+def _dot(a: Array, b: Array) -> float:
+    return float(namespace_of(a, b).vecdot(a, b))
+
+
+def _largest(x: Array) -> float:
+    xp = namespace_of(x)
+    return float(xp.max(xp.abs(x)))
+
+
+def _sum_of_magnitudes(x: Array) -> float:
+    xp = namespace_of(x)
+    return float(xp.sum(xp.abs(x)))
