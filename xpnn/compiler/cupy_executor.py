@@ -26,7 +26,7 @@ TOLERANCE = 0.01
 _REFUSED = {
     # cuFFT's plans have memory that CuPy may give away while a graph still uses it
     **dict.fromkeys("fft ifft fftn ifftn rfft irfft rfftn irfftn hfft ihfft".split(), "keeps memory of its own"),
-    **dict.fromkeys(("sort", "argsort"), "waits for the device"),  # in Thrust, which an error there may end
+    **dict.fromkeys(("sort", "argsort", "isin"), "waits for the device"),  # in Thrust, which an error there may end
 }
 
 
