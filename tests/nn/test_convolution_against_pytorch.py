@@ -56,6 +56,7 @@ TRANSPOSED = [
     ((2, 3, 4, 3), (3, 2, 3, 2), {"stride": (2, 3), "padding": (2, 1), "dilation": (2, 1), "output_padding": (1, 2)}),
     ((2, 4, 4, 3), (4, 3, 2, 2), {"stride": 2, "groups": 2}),
     ((2, 2, 3, 3), (2, 2, 1, 1), {"stride": 3, "output_padding": 2}),
+    ((1, 2, 2, 3, 2), (2, 2, 2, 1, 3), {"stride": (2, 1, 1), "padding": (1, 0, 1)}),
 ]
 
 

@@ -54,6 +54,13 @@ row(
     normal(4, 1, 2, 2),
     empty=False,
 )
+row(
+    "conv_transpose3d",
+    partial(nn.conv_transpose3d, stride=2, padding=(0, 1, 0)),
+    normal(1, 2, 2, 2, 1),
+    normal(2, 1, 2, 2, 1),
+    empty=False,
+)
 row("Conv1d", called, nn.Conv1d(2, 2, 3, padding="same").initialize(seed=1), normal(2, 2, 4))
 row("Conv2d", called, nn.Conv2d(2, 3, 2, stride=2).initialize(seed=1), normal(2, 2, 4, 3))
 row(
@@ -65,6 +72,7 @@ row(
 row("Conv3d", called, nn.Conv3d(1, 2, 2).initialize(seed=1), normal(2, 1, 2, 3, 2))
 row("ConvTranspose1d", called, nn.ConvTranspose1d(2, 2, 2, stride=2).initialize(seed=1), normal(2, 2, 3))
 row("ConvTranspose2d", called, nn.ConvTranspose2d(2, 2, 2, bias=False).initialize(seed=1), normal(2, 2, 2, 3))
+row("ConvTranspose3d", called, nn.ConvTranspose3d(1, 2, (1, 2, 2)).initialize(seed=1), normal(2, 1, 2, 1, 2))
 
 # Padding
 for mode in ("constant", "reflect", "replicate", "circular"):

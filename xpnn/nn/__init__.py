@@ -184,7 +184,14 @@ from xpnn.nn.tabular import (
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
 )
-from xpnn.nn.transposed_convolution import ConvTranspose1d, ConvTranspose2d, conv_transpose1d, conv_transpose2d
+from xpnn.nn.transposed_convolution import (
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from xpnn.nn.unfolding import (
     Fold,
     PixelShuffle,
@@ -226,6 +233,7 @@ __all__ = [
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
+    "ConvTranspose3d",
     "CosineEmbedding",
     "CrossEntropy",
     "DropPath",
@@ -336,6 +344,7 @@ __all__ = [
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding",
     "cross_entropy",
     "drop_path",

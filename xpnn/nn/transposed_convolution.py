@@ -16,7 +16,14 @@ from xpnn.nn.initializers import Initializer
 from xpnn.nn.window_products import spreading
 from xpnn.nn.windows import Lengths, Window, counts, with_items, without_items
 
-__all__ = ["ConvTranspose1d", "ConvTranspose2d", "conv_transpose1d", "conv_transpose2d"]
+__all__ = [
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+]
 
 
 def conv_transpose1d(
@@ -90,6 +97,21 @@ def conv_transpose2d(
     array([[[1., 1., 2., 2.]]])
     """
     return _conv_transpose("conv_transpose2d", 2, x, w, b, stride, padding, output_padding, dilation, groups)
+
+
+def conv_transpose3d(
+    x: Array,
+    w: Array,
+    b: Array | None = None,
+    *,
+    stride: Counts = 1,
+    padding: Counts = 0,
+    output_padding: Counts = 0,
+    dilation: Counts = 1,
+    groups: int = 1,
+) -> Array:
+    """The transposed convolution of volumes, x of shape (n, channels, depth, height, width); see `conv_transpose2d`."""
+    return _conv_transpose("conv_transpose3d", 3, x, w, b, stride, padding, output_padding, dilation, groups)
 
 
 def _conv_transpose(
@@ -211,3 +233,9 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     _axes = 2
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """A transposed convolution for volumes, (n, channels, depth, height, width): as `ConvTranspose2d`, with three axes."""
+
+    _axes = 3
