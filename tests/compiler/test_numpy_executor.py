@@ -421,6 +421,17 @@ def test_labels_that_were_not_checked_raise():
         fast(x, labels)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 2), (3, 2, 1), (1, 2, 3)])
+def test_products_keep_the_sign_of_zero(shape, dtype):
+    rows, inner, columns = shape
+    a, b = numpy.full((rows, inner), -0.0).astype(dtype), numpy.ones((inner, columns)).astype(dtype)
+    step = lambda a, b: (a + 0 * b[0, 0]) @ b  # noqa: E731
+    fast = xpnn.compile(lambda a, b: a @ b, exact=True)
+    assert_equal([(a @ b, fast(a, b)) for _ in range(4)])
+    assert_equal(replays(step, -a - b.T[:1, :] * 0, b, exact=True)[1])
+
+
 def test_a_comparison_with_an_integer_that_the_dtype_cannot_hold():
     step = lambda x: (x < 1000, x > -1)  # noqa: E731
     assert_equal(replays(step, numpy.arange(5, dtype="uint8"))[1])

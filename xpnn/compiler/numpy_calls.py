@@ -242,6 +242,8 @@ def _product(w: Writer, call: Call, out: str) -> list[str]:
     array = w.known(Ref(_number_of(call)))
     arrays = [w.recorded[x.number] for x in call.args if type(x) is Ref]  # arguments come in this layout again
     fits = array.flags.c_contiguous and all(x.ndim == 2 and x.flags.forc and x.dtype == array.dtype for x in arrays)
+    if fits and arrays[0].shape[1] == 1 and (array.size == 1 or array.dtype.kind == "c"):
+        fits = False  # nothing to add up: `matmul` adds to 0.0, which makes 0.0 of -0.0
     a, b = map(w.term, call.args)
     return [f"dot({a}, {b}, {out})" if fits else f"matmul({a}, {b}, out={out})"]
 
