@@ -156,6 +156,16 @@ def test_momentum_of_none_is_the_mean_of_all_batches_in_instance_norm_too():
     numpy.testing.assert_allclose(layer.running_var, [5.0], rtol=1e-15)  # of variances 2 and 8
 
 
+def test_statistics_move_once_where_a_block_is_run_again_on_the_way_back():
+    models = [nn.Sequential(nn.BatchNorm1d(3), nn.ReLU()).initialize(seed=0) for _ in range(2)]
+    x = RNG.standard_normal((6, 3)).astype("float32")
+    plain = xpnn.grad(lambda model: nn.squared_error(model(x), x))(models[0])
+    again = xpnn.grad(lambda model: nn.squared_error(xpnn.recompute(model)(x), x))(models[1])
+    assert numpy.array_equal(plain[0].weight, again[0].weight)
+    for ours, theirs in zip(models[0].state_dict().values(), models[1].state_dict().values(), strict=True):
+        assert numpy.array_equal(ours, theirs)
+
+
 def test_no_items_leave_the_statistics_alone():
     layer = nn.BatchNorm1d(3)
     assert layer(ONES((0, 3), "f4")).shape == (0, 3)

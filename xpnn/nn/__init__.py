@@ -118,11 +118,9 @@ from xpnn.nn.normalization import (
     GroupNorm,
     LayerNorm,
     RMSNorm,
-    WeightNorm,
     group_norm,
     layer_norm,
     rms_norm,
-    weight_norm,
 )
 from xpnn.nn.padding import Pad1d, Pad2d, Pad3d, pad
 from xpnn.nn.piecewise_activations import (
@@ -206,6 +204,7 @@ from xpnn.nn.upsampling import (
     Upsample,
     upsample,
 )
+from xpnn.nn.weight_normalization import WeightNorm, weight_norm
 
 __all__ = [
     "AbsoluteError",

@@ -3,8 +3,7 @@
 The layers differ in whose mean and variance it is. For images x of shape (N, C, H, W), batch norm takes them of each
 channel over all items of the batch, instance norm of each channel of each item, group norm of some channels of each
 item, and layer norm of all numbers of each item. Then each feature gets a factor and an offset of its own, which are
-trained. RMS norm leaves out the mean. Weight norm treats a weight instead: its length is trained apart from its
-direction.
+trained. RMS norm leaves out the mean.
 """
 
 from __future__ import annotations
@@ -12,22 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.nn.building import filled, positive, positives, require_dtype, require_floating_input
 from xpnn.nn.declarations import Parameter
 from xpnn.nn.module import Module
-from xpnn.nn.standardizing import per_item, root_mean_square, unit_norm
+from xpnn.nn.standardizing import per_item, root_mean_square
 
 __all__ = [
     "GroupNorm",
     "LayerNorm",
     "RMSNorm",
-    "WeightNorm",
     "group_norm",
     "layer_norm",
     "rms_norm",
-    "weight_norm",
 ]
 
 
@@ -180,52 +176,6 @@ def _of_channels(who: str, name: str, x: Array, array: Array | None, shape: tupl
         raise ValueError(f"{who} expected {name} of shape {x.shape[1:2]}, one for each channel, got {array.shape}")
     require_dtype(who, x, array)
     return namespace_of(array).reshape(array, shape)
-
-
-def weight_norm(v: Array, g: Array, *, axis: int | None = 0) -> Array:
-    """g v / ||v||: the weight of direction `v` and length `g`.
-
-    Salimans and Kingma, Weight normalization (2016), equation 2.
-
-    Parameters
-    ----------
-    v
-        Shape (out_features, ...).
-    g
-        The norms, with the axes of `v` but of length 1, except `axis`.
-    axis
-        The axis whose slices each have a length of their own; None: the weight has one, and `g` has shape ().
-
-    Raises
-    ------
-    ValueError
-        If `g` has another shape, or there is no such axis.
-
-    Examples
-    --------
-    >>> import numpy
-    >>> weight_norm(numpy.asarray([[3.0, 4.0]]), numpy.asarray([[10.0]]))
-    array([[6., 8.]])
-    """
-    require_floating_input("weight_norm", v)
-    expected = _lengths_shape(v, axis)
-    if tuple(g.shape) != expected:
-        raise ValueError(f"weight_norm expected g of shape {expected} for v of shape {v.shape}, got {g.shape}")
-    require_dtype("weight_norm", v, g)
-    return unit_norm(v, g, axes=_other_axes(v.ndim, axis))
-
-
-def _other_axes(ndim: int, axis: int | None) -> tuple[int, ...]:
-    if axis is None:
-        return tuple(range(ndim))
-    if not -ndim <= axis < ndim:
-        raise ValueError(f"weight_norm expected an axis of v, which has {ndim}, got {axis}")
-    return tuple(n for n in range(ndim) if n != axis % ndim)
-
-
-def _lengths_shape(v: Array, axis: int | None) -> tuple[int, ...]:
-    others = _other_axes(v.ndim, axis)
-    return () if axis is None else tuple(1 if n in others else length for n, length in enumerate(v.shape))
 
 
 class _Affine(Module):
@@ -432,68 +382,3 @@ def _require_last(who: str, x: Array, shape: tuple[int, ...]) -> None:
 def _described(shape: tuple[int, ...], **options: tuple[object, object]) -> str:
     first = str(shape[0]) if len(shape) == 1 else str(shape)
     return ", ".join([first, *(f"{name}={value}" for name, (value, usual) in options.items() if value != usual)])
-
-
-class WeightNorm(Module):
-    """A layer whose `weight` has a length of its own: `layer` with `weight_norm(layer.weight, weight_g)` as weight.
-
-    At first it computes what the layer computed. PyTorch's `weight_norm(layer)` is the same, under the names `weight_v`
-    (here `layer.weight`) and `weight_g`.
-
-    Parameters
-    ----------
-    layer
-        A layer with a parameter `weight`, such as `Linear`.
-    axis
-        The axis of the weight whose slices each have a length, 0 for the outputs of `Linear`; None: one for the whole.
-
-    Attributes
-    ----------
-    weight_g
-        The lengths; of the weight's axes, all of length 1 but `axis`.
-
-    Raises
-    ------
-    TypeError
-        If `layer` is not a module with a parameter `weight`.
-    ValueError
-        If the weight has no such axis.
-
-    Examples
-    --------
-    >>> from xpnn import nn
-    >>> layer = WeightNorm(nn.Linear(2, 3))
-    >>> layer.weight_g.shape
-    (3, 1)
-    """
-
-    weight_g: Array
-
-    def __init__(self, layer: Module, *, axis: int | None = 0) -> None:
-        if not isinstance(layer, Module) or getattr(layer, "weight", None) is None:
-            raise TypeError(f"WeightNorm expected a layer with a parameter weight, got {layer!r:.60}")
-        self.axis = axis
-        self.layer = layer
-        self.weight_g = Parameter(self._lengths())
-
-    def _lengths(self) -> Array:
-        v = self.layer.weight  # type: ignore[attr-defined]
-        xp = namespace_of(v)
-        others = _other_axes(v.ndim, self.axis)
-        lengths = xp.asarray(xp.sqrt(xp.sum(v * v, axis=others)))  # of shape (), NumPy gives a number
-        return xp.reshape(lengths, _lengths_shape(v, self.axis))
-
-    def reset(self, *, seed: int, path: str) -> None:
-        # the layer draws the same again when its own turn comes, after this one's
-        self.layer.reset(seed=seed, path=f"{path}.layer" if path else "layer")
-        self.weight_g[...] = device_of(self.weight_g).asarray(self._lengths())
-
-    def forward(self, x: Array) -> Array:
-        layer = object.__new__(type(self.layer))
-        layer.__dict__.update(self.layer.__dict__)
-        weight = weight_norm(self.layer.weight, self.weight_g, axis=self.axis)  # type: ignore[attr-defined]
-        layer.__dict__["weight"] = weight
-        return layer(x)
-
-    def describe(self) -> str:
-        return "" if self.axis == 0 else f"axis={self.axis}"

@@ -21,7 +21,7 @@ from xpnn.arrays.native import sum_over
 from xpnn.autodiff.broadcasting import count_of, shape_of, sum_to
 from xpnn.autodiff.tape import differentiable, plain
 
-__all__ = ["Watch", "per_channel", "per_item", "root_mean_square", "unit_norm", "with_fixed"]
+__all__ = ["Watch", "per_channel", "per_item", "root_mean_square", "with_fixed"]
 
 Rule = Any  # (value, backward)
 Axes = tuple[int, ...]
@@ -181,21 +181,3 @@ def root_mean_square(x: Array, w: Array | None, *, axes: Axes, epsilon: float) -
         return sum_to(dy * n, shape_of(w))
 
     return n if w is None else n * w, (dx, dw)
-
-
-@differentiable
-def unit_norm(v: Array, g: Array, *, axes: Axes) -> Rule:
-    """`g v / ||v||`, with the norm over `axes`; `g` has the shape of the norms, with axes of length 1."""
-    xp = namespace_of(v, g)
-    inverse = 1 / xp.reshape(xp.sqrt(sum_over(v * v, axis=axes)), g.shape)
-    unit = v * inverse
-
-    # g / ||v|| (dy - u <dy, u>), u = v / ||v||
-    def dv(dy: Array) -> Array:
-        return (dy - sum_to(dy * unit, g.shape) * unit) * (g * inverse)
-
-    # <dy, u>
-    def dg(dy: Array) -> Array:
-        return sum_to(dy * unit, g.shape)
-
-    return unit * g, (dv, dg)
