@@ -236,6 +236,6 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """A transposed convolution for volumes, (n, channels, depth, height, width): as `ConvTranspose2d`, with three axes."""
+    """A transposed convolution for volumes, (n, channels, depth, height, width), as `ConvTranspose2d` for images."""
 
     _axes = 3
