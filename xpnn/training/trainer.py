@@ -349,12 +349,13 @@ class Trainer:
         with _tried_with(first.stop, x.shape[0]), _evaluating(self.model):
             y = self.model(x[first, ...])
             labelled = "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1
-            if labelled and y.shape[-1] == 1:
+            axis, ignored = _of_classes(self.loss)
+            if labelled and y.shape[axis] == 1:
                 raise ValueError(
                     "expected targets like the one output per row, floating-point of shape (n, 1), got integers"
                 )
         if labelled:
-            self._check_labels(t, y.shape[-1])
+            self._check_labels(t, y.shape[axis], ignored)
         with _tried_with(first.stop, x.shape[0]):
             weight = {} if w is None else {"sample_weight": w[first] + 1}
             loss = self.loss(y, t[first, ...], **weight)
@@ -371,13 +372,21 @@ class Trainer:
         if least < 0 or most > 1:
             raise ValueError(f"expected targets from 0 to 1, got targets from {least} to {most}")
 
-    def _check_labels(self, t: Array, classes: int) -> None:
+    def _check_labels(self, t: Array, classes: int, ignored: int | None) -> None:
         xp = namespace_of(t)
+        if ignored is not None:
+            t = t * xp.astype(t != ignored, t.dtype)
         least, most = int(xp.min(t)), int(xp.max(t))
         if least < 0 or most >= classes:
             raise ValueError(
                 f"expected labels from 0 to {classes - 1} for {classes} outputs, got labels from {least} to {most}"
             )
+
+
+def _of_classes(loss: Callable[..., Array]) -> tuple[int, int | None]:
+    """Which axis of the outputs counts classes, and the label that means none; a layer or a partial call says so."""
+    options = {**getattr(loss, "__dict__", {}), **getattr(loss, "keywords", {})}
+    return options.get("axis", -1), options.get("ignore_index")
 
 
 @contextmanager

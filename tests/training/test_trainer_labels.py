@@ -1,0 +1,45 @@
+"""Labels of losses whose classes are not the last axis, or that ignore some."""
+
+from functools import partial
+
+import numpy
+import pytest
+
+from xpnn import nn, optim, training
+
+RNG = numpy.random.default_rng(3)
+X, T = RNG.standard_normal((8, 2, 3)), RNG.integers(0, 5, (8, 3))
+
+
+class Columns(nn.Module):
+    """Five classes for each of three places: (n, 2, 3) to (n, 5, 3)."""
+
+    def __init__(self):
+        self.layer = nn.Linear(2, 5)
+
+    def forward(self, x):
+        xp = self.layer.weight.__array_namespace__()
+        return xp.matrix_transpose(self.layer(xp.matrix_transpose(x)))
+
+
+def trainer(loss, place):
+    model = Columns().initialize(seed=0).to(place)
+    return training.Trainer(model, loss, optim.SGD(model, learning_rate=0.1))
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.CrossEntropy(axis=1), partial(nn.cross_entropy, axis=1)], ids=["layer", "partial call"]
+)
+def test_classes_on_the_second_axis(loss, place):
+    history = trainer(loss, place).fit(X, T, epochs=2, batch_size=4, progress=False)
+    assert history["loss"][1] < history["loss"][0]
+    with pytest.raises(ValueError, match="labels from 0 to 4"):
+        trainer(loss, place).fit(X, T + 1, epochs=1, progress=False)
+
+
+def test_ignored_labels(place):
+    t = numpy.where(T == 1, -100, T)
+    history = trainer(nn.CrossEntropy(axis=1, ignore_index=-100), place).fit(X, t, epochs=2, progress=False)
+    assert history["loss"][1] < history["loss"][0]
+    with pytest.raises(ValueError, match="got labels from -100 to"):
+        trainer(nn.CrossEntropy(axis=1), place).fit(X, t, epochs=1, progress=False)
