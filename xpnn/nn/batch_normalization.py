@@ -14,7 +14,7 @@ from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import from_number
 from xpnn.nn.building import filled, positive, require_dtype, require_floating_input
 from xpnn.nn.declarations import Buffer
-from xpnn.nn.normalization import _Affine, _described, _of_channels
+from xpnn.nn.normalization import AffineLayer, described_options, of_channels
 from xpnn.nn.standardizing import Watch, per_channel, with_fixed
 
 __all__ = [
@@ -91,7 +91,7 @@ def _batch_norm(
         raise ValueError(f"{who} expected x of shape (N, C, ...), got shape {x.shape}")
     flat = x.ndim > 2
     shape = (1, x.shape[1], 1) if flat else (1, x.shape[1])
-    w, b = (_of_channels(who, name, x, array, shape) for name, array in zip("wb", affine, strict=True))
+    w, b = (of_channels(who, name, x, array, shape) for name, array in zip("wb", affine, strict=True))
     xp = namespace_of(x)
     view = xp.reshape(x, (x.shape[0], x.shape[1], prod(x.shape[2:]))) if x.ndim > 3 else x
     if all(array is None for array in statistics):
@@ -102,7 +102,7 @@ def _batch_norm(
         if any(array is None for array in statistics):
             raise ValueError(f"{who} expected both mean and variance, or neither")
         mean, variance = (
-            _of_channels(who, name, x, array, shape)
+            of_channels(who, name, x, array, shape)
             for name, array in zip(("mean", "variance"), statistics, strict=True)
         )
         y = with_fixed(view, w, b, mean=mean, variance=variance, epsilon=epsilon)
@@ -159,13 +159,13 @@ def _instance_norm(
     _check_epsilon(who, epsilon)
     if prod(x.shape[2:]) == 1:
         raise ValueError(f"{who} expected at least two places in each channel, got shape {x.shape}")
-    w, b = (_of_channels(who, name, x, array, (1, -1, 1)) for name, array in zip("wb", affine, strict=True))
+    w, b = (of_channels(who, name, x, array, (1, -1, 1)) for name, array in zip("wb", affine, strict=True))
     xp = namespace_of(x)
     view = xp.reshape(x, (*x.shape[:2], prod(x.shape[2:])))
     return xp.reshape(per_channel(view, w, b, axes=(2,), epsilon=epsilon, watch=watch), x.shape)
 
 
-class _ChannelNorm(_Affine):
+class _ChannelNorm(AffineLayer):
     """What batch norm and instance norm share: the channels' parameters and running statistics."""
 
     _ndims: ClassVar[tuple[int, ...]]  # of the inputs
@@ -191,7 +191,7 @@ class _ChannelNorm(_Affine):
         self.num_batches_tracked = Buffer(from_number(0)) if track else None
 
     def reset(self, *, seed: int, path: str) -> None:
-        _Affine.reset(self, seed=seed, path=path)
+        AffineLayer.reset(self, seed=seed, path=path)
         if self.track:
             self.running_mean[...] = 0.0
             self.running_var[...] = 1.0
@@ -226,7 +226,7 @@ class _ChannelNorm(_Affine):
 
     def describe(self) -> str:
         usual = isinstance(self, BatchNorm1d | BatchNorm2d | BatchNorm3d)
-        return _described(
+        return described_options(
             (self.features,),
             epsilon=(self.epsilon, 1e-5),
             momentum=(self.momentum, 0.1),

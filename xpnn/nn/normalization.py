@@ -162,13 +162,13 @@ def group_norm(
     n, channels, places = x.shape[0], x.shape[1], prod(x.shape[2:])
     if n * channels * places == groups:
         raise ValueError(f"group_norm expected more than one number in a group, got shape {x.shape}, {groups} groups")
-    w, b = (_of_channels("group_norm", name, x, array, (1, groups, -1, 1)) for name, array in (("w", w), ("b", b)))
+    w, b = (of_channels("group_norm", name, x, array, (1, groups, -1, 1)) for name, array in (("w", w), ("b", b)))
     xp = namespace_of(x)
     view = xp.reshape(x, (n, groups, channels // groups, places))
     return xp.reshape(per_item(view, w, b, axes=(2, 3), epsilon=epsilon), x.shape)
 
 
-def _of_channels(who: str, name: str, x: Array, array: Array | None, shape: tuple[int, ...]) -> Array | None:
+def of_channels(who: str, name: str, x: Array, array: Array | None, shape: tuple[int, ...]) -> Array | None:
     """One number per channel of `x`, (C,), shaped to stretch over it."""
     if array is None:
         return None
@@ -178,8 +178,8 @@ def _of_channels(who: str, name: str, x: Array, array: Array | None, shape: tupl
     return namespace_of(array).reshape(array, shape)
 
 
-class _Affine(Module):
-    """What layers with a factor `weight` and an offset `bias` share; either may be None."""
+class AffineLayer(Module):
+    """What layers share that have a factor `weight` and an offset `bias` share; either may be None."""
 
     weight: Array | None
     bias: Array | None
@@ -197,7 +197,7 @@ class _Affine(Module):
             self.bias[...] = 0.0
 
 
-class LayerNorm(_Affine):
+class LayerNorm(AffineLayer):
     """Each item's features to mean 0 and variance 1: `layer_norm(x, weight, bias)`, from (..., *shape) to the same.
 
     Parameters
@@ -252,10 +252,10 @@ class LayerNorm(_Affine):
         return per_item(x, self.weight, self.bias, axes=axes, epsilon=self.epsilon)
 
     def describe(self) -> str:
-        return _described(self.shape, epsilon=(self.epsilon, 1e-5), affine=(self.weight is not None, True))
+        return described_options(self.shape, epsilon=(self.epsilon, 1e-5), affine=(self.weight is not None, True))
 
 
-class RMSNorm(_Affine):
+class RMSNorm(AffineLayer):
     """Each item's features to a mean square of 1: `rms_norm(x, weight)`, from (..., *shape) to the same.
 
     Parameters
@@ -306,10 +306,10 @@ class RMSNorm(_Affine):
         return rms_norm(x, self.weight, shape=self.shape, epsilon=self.epsilon)
 
     def describe(self) -> str:
-        return _described(self.shape, epsilon=(self.epsilon, None), affine=(self.weight is not None, True))
+        return described_options(self.shape, epsilon=(self.epsilon, None), affine=(self.weight is not None, True))
 
 
-class GroupNorm(_Affine):
+class GroupNorm(AffineLayer):
     """Each group of channels of each item to mean 0 and variance 1: `group_norm(x, weight, bias)`.
 
     Parameters
@@ -371,7 +371,7 @@ class GroupNorm(_Affine):
 
     def describe(self) -> str:
         options = {"epsilon": (self.epsilon, 1e-5), "affine": (self.weight is not None, True)}
-        return f"{self.groups}, " + _described((self.channels,), **options)
+        return f"{self.groups}, " + described_options((self.channels,), **options)
 
 
 def _require_last(who: str, x: Array, shape: tuple[int, ...]) -> None:
@@ -379,6 +379,13 @@ def _require_last(who: str, x: Array, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{who} expected the last axes of x to be {shape} (shape), got shape {x.shape}")
 
 
-def _described(shape: tuple[int, ...], **options: tuple[object, object]) -> str:
+def described_options(shape: tuple[int, ...], **options: tuple[object, object]) -> str:
+    """The shape and those options, each with its usual value, that are unusual: for `repr`.
+
+    Examples
+    --------
+    >>> described_options((3,), epsilon=(0.1, 1e-5), affine=(True, True))
+    '3, epsilon=0.1'
+    """
     first = str(shape[0]) if len(shape) == 1 else str(shape)
     return ", ".join([first, *(f"{name}={value}" for name, (value, usual) in options.items() if value != usual)])
