@@ -206,3 +206,21 @@ OPTIMIZERS = {
         "Muon", {"ns_steps": "iterations", "ns_coefficients": "coefficients", "adjust_lr_fn": "scale"}
     ),
 }
+
+SCHEDULES = {  # compared step by step in tests/optim/test_schedules_against_pytorch.py
+    "StepLR": "step_decay",
+    "MultiStepLR": "milestones",
+    "ExponentialLR": "exponential_decay",
+    "ConstantLR": "factor_at_start",
+    "LinearLR": "linear",
+    "PolynomialLR": "polynomial_decay",
+    "CosineAnnealingLR": "cosine_annealing",
+    "CosineAnnealingWarmRestarts": "cosine_restarts",
+    "CyclicLR": "cyclic",
+    "OneCycleLR": "one_cycle",
+    "SequentialLR": "joined",
+    "ChainedScheduler": "product",
+    "LambdaLR": "any function of the step, or product",
+    "MultiplicativeLR": "none: the rate depends on the rates before, not on the step alone",
+    "ReduceLROnPlateau": "none: the rate depends on the losses before",
+}

@@ -7,7 +7,7 @@ import numpy
 import torch
 
 from parity.judging import counts
-from parity.names import MODULES, OPTIMIZERS
+from parity.names import MODULES, OPTIMIZERS, SCHEDULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
 OUTCOMES = ("passed", "failed", "left out")
@@ -48,6 +48,8 @@ def written(results):
         found = counts(_of(there, subject=subject))
         numbers = " | ".join(str(found[outcome]) for outcome in OUTCOMES)
         lines.append(f"| {subject} | {_ours(subject)} | {numbers} |")
+    lines += ["", "Schedules have no such cases; our tests compare their rates step by step.", ""]
+    lines += ["| PyTorch | here |", "| --- | --- |", *(f"| {name} | {ours} |" for name, ours in SCHEDULES.items())]
     lines += ["", "## Left out, and why", ""]
     reasons = defaultdict(Counter)
     for r in there:
