@@ -179,7 +179,7 @@ def of_channels(who: str, name: str, x: Array, array: Array | None, shape: tuple
 
 
 class AffineLayer(Module):
-    """What layers share that have a factor `weight` and an offset `bias` share; either may be None."""
+    """What layers with a factor `weight` and an offset `bias` share; either may be None."""
 
     weight: Array | None
     bias: Array | None
