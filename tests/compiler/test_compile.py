@@ -325,9 +325,28 @@ def test_one_array_given_twice_is_not_two_that_overlap():
     fast, data, other = xpnn.compile(step), numpy.arange(4.0), numpy.arange(4.0)
     for _ in range(4):
         assert numpy.array_equal(fast(data[:3], data[1:]), step(other[:3], other[1:]))
-        x, y = normal(3), normal(3)
-        x[...] = y
+        x = normal(3, dtype="float64")
+        y = x.copy()
         assert numpy.array_equal(fast(x, x), step(y, y))
+        assert numpy.array_equal(data, other)
+
+
+def test_an_array_of_the_state_as_argument_is_not_one_that_overlaps_it():
+    def of(base):
+        state = {"w": base[:4]}
+
+        def step(x):
+            state["w"] += 1
+            return state["w"] * x
+
+        return state, step
+
+    data, other = numpy.arange(5.0), numpy.arange(5.0)
+    (state, step), (plain_state, plain) = of(data), of(other)
+    fast = xpnn.compile(step, state=state)
+    for _ in range(4):
+        assert numpy.array_equal(fast(data[1:]), plain(other[1:]))
+        assert numpy.array_equal(fast(state["w"]), plain(plain_state["w"]))
         assert numpy.array_equal(data, other)
 
 

@@ -421,6 +421,20 @@ def test_labels_that_were_not_checked_raise():
         fast(x, labels)
 
 
+def test_labels_that_are_written_into_after_the_check_raise():
+    def step(x, labels, more):
+        require_labels(labels, 3)
+        labels += more
+        xp = xpnn.namespace_of(x)
+        return xp.take_along_axis(x * 1.0, xp.expand_dims(labels, axis=1), axis=1)
+
+    fast, x, zeros = xpnn.compile(step), RNG.normal(size=(40, 3)), numpy.zeros(40, dtype="int64")
+    for _ in range(4):
+        fast(x, zeros.copy(), zeros)
+    with pytest.raises(IndexError):
+        fast(x, zeros.copy(), zeros + 3)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 2), (3, 2, 1), (1, 2, 3)])
 def test_products_keep_the_sign_of_zero(shape, dtype):
