@@ -41,6 +41,36 @@ def names(plan):
     return [call.name for call in plan.program.calls]
 
 
+def replays(step, *given, calls=5, **options):
+    """Plain and compiled results of calls with other numbers each; the last three calls are replays."""
+    fast = xpnn.compile(step, **options)
+    pairs = []
+    for number in range(calls):
+        args = [_changed(x, number) for x in given]
+        pairs.append((step(*args), fast(*args)))
+    assert fast.plan() is not None
+    return fast, pairs
+
+
+def _changed(x, number):
+    if x.dtype.kind == "b":
+        return x ^ bool(number % 2)
+    return x + number % 2 if x.dtype.kind in "iu" else x * x.dtype.type(1 - 0.01 * number)
+
+
+def assert_equal(pairs):
+    for plain, compiled in pairs:
+        for a, b in zip(_leaves(plain), _leaves(compiled), strict=True):
+            assert type(a) is type(b)
+            assert a.dtype == b.dtype
+            assert a.shape == b.shape
+            assert numpy.asarray(a).tobytes() == numpy.asarray(b).tobytes()
+
+
+def _leaves(result):
+    return list(result) if isinstance(result, tuple | list) else [result]
+
+
 class Twins:
     """Two models with the same numbers: one trained plainly, one by a compiled step."""
 
