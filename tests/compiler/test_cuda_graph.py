@@ -73,7 +73,7 @@ def fake(monkeypatch):
         get_current_stream=lambda: cupy.stream,
         runtime=SimpleNamespace(getDevice=lambda: 0, deviceSynchronize=lambda: asked.append("synchronize the device")),
     )  # fmt: skip
-    for name in ("where", "isfinite", "abs", "ascontiguousarray", "finfo"):
+    for name in ("broadcast_arrays", "conj", "moveaxis", "where", "isfinite", "abs", "ascontiguousarray", "finfo"):
         setattr(cupy, name, getattr(numpy, name))
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     return cupy
@@ -172,6 +172,17 @@ def test_what_graphs_share_goes_with_the_last_of_them(fake):
 def test_arrays_of_another_device_are_refused(fake):
     with pytest.raises(RuntimeError, match="another device"):
         cuda_graph.Cuda(1)
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_products_of_vectors_are_products_of_rows_with_columns(fake, axis):
+    cuda = cuda_graph.Cuda(0)
+    cuda._blas = SimpleNamespace(product=lambda a, b, out: a @ b)
+    x = numpy.arange(12.0).reshape(3, 4) * (1 + 2j)
+    y = numpy.arange(12.0)[::-1].reshape(3, 4) * 1j + 1
+    found = cuda.vecdot(None, x, y, axis=axis)
+    numpy.testing.assert_allclose(found, (x.conj() * y).sum(axis=axis))
+    assert cuda.vecdot(None, x[0], y[1]) == (x[0].conj() * y[1]).sum()
 
 
 def test_how_far_arrays_are_apart(fake):

@@ -470,6 +470,12 @@ def test_on_a_gpu_products_of_all_layouts_are_captured_bit_for_bit(cuda, dtype):
             found = fast(a, b)
         graph_of(fast)
         numpy.testing.assert_array_equal(to_host(found), to_host(a @ b))
+    fast = xpnn.compile(lambda a, b: xpnn.namespace_of(a).vecdot(a, b), exact=True)
+    a, b = array(6, 40), array(40)
+    for _ in range(4):
+        found = fast(a, b)
+    graph_of(fast)
+    numpy.testing.assert_array_equal(to_host(found), to_host(cuda.xp.vecdot(a, b)))
 
 
 @pytest.mark.gpu

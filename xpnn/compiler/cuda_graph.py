@@ -116,6 +116,12 @@ class Cuda:
             self._blas.use(self._stream)
         return self._blas.product(a, b, out)
 
+    def vecdot(self, function: Callable[..., Any], a: Any, b: Any, *, axis: int = -1) -> Any:
+        """Products of vectors, as array_api_compat has them on CuPy: of stacks of rows with columns."""
+        cupy = self._cupy
+        a, b = cupy.broadcast_arrays(cupy.moveaxis(a, axis, -1), cupy.moveaxis(b, axis, -1))
+        return self.product(cupy.conj(a[..., None, :]), b[..., None], None)[..., 0, 0]
+
     def kernel(self, run: Run, program: Program) -> Callable[..., Any]:
         made: Callable[..., Any] = kernel(*declared(run, program), source(run, program))
         return made
