@@ -37,6 +37,17 @@ def test_state_in_dictionaries_may_be_replaced_by_the_step():
         assert all(state[name] is arrays[name] for name in ("w", "v"))
 
 
+def test_arrays_of_the_state_may_change_places():
+    state = {"w": numpy.zeros(3), "v": numpy.ones(3)}
+
+    def step(x):
+        state["w"], state["v"] = state["v"], state["w"]
+        return state["w"] * x
+
+    fast = xpnn.compile(step, state=state)
+    assert [float(fast(numpy.ones(3))[0]) for _ in range(6)] == [1, 0, 1, 0, 1, 0]
+
+
 def test_an_array_at_two_places_of_the_state_is_replaced_at_both_or_refused():
     array = numpy.zeros(3)
     state = {"u": array, "v": array, "list": [array]}

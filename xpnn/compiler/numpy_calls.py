@@ -164,7 +164,8 @@ def _power(w: Writer, call: Call) -> Any:
         return numpy.power
     kind = numpy.dtype(w.program.values[base.number].dtype).kind
     whole = type(exponent) is int
-    fast = kind == "f" or (kind == "c" and whole == (exponent != 0.5)) or (kind in "iu" and whole and exponent == 2)
+    known = {"c": (exponent in (2, -1)) if whole else exponent == 0.5, "i": whole and exponent == 2}
+    fast = kind == "f" or known.get("i" if kind == "u" else kind, False)
     return _FAST_POWERS.get(exponent, numpy.power) if fast else numpy.power
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from time import sleep
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of, require_writable
@@ -19,6 +21,9 @@ from xpnn.compiler.refusals import CannotRecord
 from xpnn.compiler.state import State
 
 __all__ = ["Recording", "recorded"]
+
+
+WAITS = 200  # of 5 ms each
 
 
 class Recording:
@@ -73,6 +78,12 @@ class Recording:
             return
         gc.collect()  # what only refers to itself in a circle is not kept
         kept = self.recorder.alive()
+        for _ in range(WAITS if threading.active_count() > 1 else 0):
+            if not kept or any(self.program.values[array.number].kind != "state" for array in kept):
+                break
+            kept = []  # another thread, which met it in the model, may hold it until its own call is over
+            sleep(0.005)
+            kept = self.recorder.alive()
         if kept:
             where = holder(kept)
             raise CannotRecord(
