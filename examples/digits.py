@@ -2,7 +2,7 @@
 
     python examples/digits.py                              # on a GPU if there is one, else on the CPU
     python examples/digits.py --device cuda --plots plots  # draws the training, and the digits that were misread
-    python examples/digits.py --data mnist_5k.csv.gz --epochs 12
+    python examples/digits.py --data mnist_5k.csv.gz --epochs 8
 
 The data are 1797 images of 8 x 8 pixels (examples/data/README.md), or yours: `--data` takes a table without a header,
 plain or gzipped, with a square image in each row, pixel by pixel, and its digit last. A fifth of the images is held
@@ -200,8 +200,8 @@ def command_line() -> argparse.ArgumentParser:
     counts = {"type": positive, "nargs": "+", "metavar": "COUNT"}
     parser.add_argument("--data", type=Path, default=DATA, metavar="TABLE", help="default: the digits of 8 x 8 pixels")
     parser.add_argument("--channels", **counts, default=[32, 64], help="of each convolution; default: 32 64")
-    parser.add_argument("--epochs", type=positive, default=20, metavar="N", help="default: 20")
-    parser.add_argument("--batch-size", type=positive, default=64, metavar="N", help="default: 64")
+    parser.add_argument("--epochs", type=positive, default=15, metavar="N", help="default: 15")
+    parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="default: 32")
     parser.add_argument("--learning-rate", type=rate, default=0.003, metavar="RATE", help="the first; default: 0.003")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="for split, weights and batches; default: 0")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw the training and the misread digits there")
