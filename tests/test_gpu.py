@@ -196,4 +196,4 @@ def test_a_training_step_does_not_wait_for_the_gpu(cuda):
             gradients, _ = optim.clip_by_global_norm(gradients, 1.0, nonfinite="propagate")
             optimizer.step(gradients)
         with pytest.raises(cupyx.DeviceSynchronized):
-            float(gradients[0]["weight"][0, 0])
+            float(gradients[0].weight[0, 0])

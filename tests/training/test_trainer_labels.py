@@ -5,6 +5,7 @@ from functools import partial
 import numpy
 import pytest
 
+import xpnn
 from xpnn import nn, optim, training
 
 RNG = numpy.random.default_rng(3)
@@ -18,7 +19,7 @@ class Columns(nn.Module):
         self.layer = nn.Linear(2, 5)
 
     def forward(self, x):
-        xp = self.layer.weight.__array_namespace__()
+        xp = xpnn.namespace_of(self.layer.weight)
         return xp.matrix_transpose(self.layer(xp.matrix_transpose(x)))
 
 
