@@ -69,6 +69,16 @@ def test_a_shared_weight_moves_once():
     numpy.testing.assert_allclose(average.model[0].weight, before + 0.5)
 
 
+def test_an_array_of_two_layers_moves_once():
+    first, second = nn.Linear(2, 2, bias=False, dtype="float64"), nn.Linear(2, 2, bias=False, dtype="float64")
+    second.weight = nn.Parameter(first.weight)
+    average = optim.WeightAverage(nn.Sequential(first, second), decay=0.5)
+    before = first.weight.copy()
+    first.weight[...] = before + 1.0
+    average.update()
+    numpy.testing.assert_allclose(average.model[1].weight, before + 0.5)
+
+
 def test_averages_follow_in_compiled_steps(place):
     sides = []
     for compiled in (False, True):

@@ -129,6 +129,23 @@ def test_lion_is_its_formula(decay):
         numpy.testing.assert_allclose(model[0].weight, p, rtol=1e-12)
 
 
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("scale", ["original", "adamw"])
+def test_muon_is_pytorchs_without_its_rounding_to_bfloat16(torch, monkeypatch, scale, nesterov):
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+    layer, judge = nn.Linear(5, 3, bias=False, dtype="float64"), torch.nn.Linear(5, 3, bias=False)
+    judge.load_state_dict({"weight": torch.tensor(layer.weight)})
+    ours = optim.Muon(layer, learning_rate=0.1, scale=scale, nesterov=nesterov)
+    words = {"original": "original", "adamw": "match_rms_adamw"}
+    other = torch.optim.Muon(judge.parameters(), lr=0.1, nesterov=nesterov, adjust_lr_fn=words[scale])
+    for _ in range(10):
+        g = RNG.standard_normal((3, 5))
+        judge.weight.grad = torch.tensor(g)
+        other.step()
+        ours.step([g])
+    numpy.testing.assert_allclose(layer.weight, judge.weight.detach(), rtol=1e-10)
+
+
 def test_muons_update_has_singular_values_near_1():
     for shape in ((6, 3), (3, 6), (4, 4)):
         layer = nn.Linear(*shape[::-1], bias=False, dtype="float64")

@@ -120,6 +120,11 @@ def test_rates_are_pytorchs(torch, name):
     agree(schedule, rates_of(torch, lambda o: getattr(torch.optim.lr_scheduler, judge)(o, **options)))
 
 
+def test_restarts_begin_where_a_logarithm_is_rounded_down():
+    schedule = optim.cosine_restarts(1.0, steps=1, growth=10)  # log(1000) / log(10) is 2.9999999999999996
+    assert [float(schedule(n)) for n in (0, 1, 11, 111)] == [1.0] * 4
+
+
 def test_joined_is_pytorchs_sequence(torch):
     of = torch.optim.lr_scheduler
     ours = optim.joined(
