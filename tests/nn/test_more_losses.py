@@ -57,6 +57,94 @@ def test_cross_entropy_with_all_options_at_once(torch, smoothing, weighted, igno
     numpy.testing.assert_allclose(last, nn.cross_entropy(Z, LABELS, axis=-2, **options), rtol=1e-12)
 
 
+CLASSES, COUNTS, SHARES = RNG.integers(0, 3, 6), RNG.integers(0, 9, (6, 3)).astype(float), RNG.random((6, 3))
+WEIGHT = numpy.asarray([0.5, 2.0, 1.0])
+JUDGED = {  # ours, PyTorch's, the same options of both, further arguments
+    "absolute_error": ("absolute_error", "l1_loss", {}, {}, (T,)),
+    "huber_error": ("huber_error", "huber_loss", {"delta": 0.4}, {"delta": 0.4}, (T,)),
+    "smooth_absolute_error": ("smooth_absolute_error", "smooth_l1_loss", {"beta": 0.4}, {"beta": 0.4}, (T,)),
+    "kl_divergence": ("kl_divergence", "kl_div", {}, {}, (SHARES,)),
+    "kl_divergence of logarithms": ("kl_divergence", "kl_div", {"log_target": True}, {"log_target": True}, (T,)),
+    "gaussian": ("gaussian_negative_log_likelihood", "gaussian_nll_loss", {}, {}, (T, SHARES)),
+    "gaussian, full": (
+        "gaussian_negative_log_likelihood",
+        "gaussian_nll_loss",
+        {"full": True, "epsilon": 0.1},
+        {"full": True, "eps": 0.1},
+        (T, SHARES[:, :1]),
+    ),
+    "poisson": ("poisson_negative_log_likelihood", "poisson_nll_loss", {}, {}, (COUNTS,)),
+    "poisson, full": ("poisson_negative_log_likelihood", "poisson_nll_loss", {"full": True}, {"full": True}, (COUNTS,)),
+    "hinge_embedding": ("hinge_embedding", "hinge_embedding_loss", {"margin": 0.4}, {"margin": 0.4}, (SIGNS,)),
+    "soft_margin": ("soft_margin", "soft_margin_loss", {}, {}, (SIGNS,)),
+    "margin_ranking": ("margin_ranking", "margin_ranking_loss", {"margin": 0.4}, {"margin": 0.4}, (T, SIGNS)),
+    "multi_margin": ("multi_margin", "multi_margin_loss", {"margin": 0.4}, {"margin": 0.4}, (CLASSES,)),
+    "multi_margin, squared": (
+        "multi_margin",
+        "multi_margin_loss",
+        {"power": 2, "class_weight": WEIGHT},
+        {"p": 2, "weight": WEIGHT},
+        (CLASSES,),
+    ),
+    "multi_label_soft_margin": (
+        "multi_label_soft_margin",
+        "multilabel_soft_margin_loss",
+        {"class_weight": WEIGHT},
+        {"weight": WEIGHT},
+        (SHARES,),
+    ),
+    "cosine_embedding": (
+        "cosine_embedding",
+        "cosine_embedding_loss",
+        {"margin": 0.1},
+        {"margin": 0.1},
+        (T, SIGNS[:, 0]),
+    ),
+    "negative_log_likelihood": (
+        "negative_log_likelihood",
+        "nll_loss",
+        {"class_weight": WEIGHT, "ignore_index": 1},
+        {"weight": WEIGHT, "ignore_index": 1},
+        (CLASSES,),
+    ),
+}
+CONSTANT = {  # targets, by position; PyTorch's gradient by a count of 0 is NaN
+    "soft_margin": 1,
+    "hinge_embedding": 1,
+    "poisson_negative_log_likelihood": 1,
+    "margin_ranking": 2,
+    "cosine_embedding": 2,
+}
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", JUDGED)
+def test_losses_are_pytorchs(torch, name, reduction):
+    ours, judge, options, theirs, rest = JUDGED[name]
+    function, judge = getattr(nn, ours), getattr(torch.nn.functional, judge)
+    theirs = {key: torch.tensor(x) if isinstance(x, numpy.ndarray) else x for key, x in theirs.items()}
+    place = CONSTANT.get(ours)
+    fixed = None if place is None else rest[place - 1]
+    rest = rest if place is None else rest[: place - 1]
+    last = [] if fixed is None else [fixed]
+    agree(
+        torch,
+        lambda *a: function(*a, *last, reduction=reduction, **options),
+        lambda *a: judge(*a, *map(torch.tensor, last), reduction=reduction, **theirs),
+        Y,
+        *rest,
+    )
+
+
+def test_weights_of_items_beside_smoothing_and_weights_of_classes():
+    w = numpy.asarray([1.0, 3.0, 0.0, 1.0, 0.5, 2.0])
+    options = {"class_weight": WEIGHT, "label_smoothing": 0.2}
+    items = nn.cross_entropy(Y, CLASSES, reduction="none", **options)
+    found = nn.cross_entropy(Y, CLASSES, sample_weight=w, **options)
+    numpy.testing.assert_allclose(found, (w * items).sum() / (w * WEIGHT[CLASSES]).sum(), rtol=1e-12)
+
+
 def test_a_negative_log_likelihood_of_log_softmax_is_the_cross_entropy():
     log_p = nn.log_softmax(Z, axis=1)
     for options in ({}, {"ignore_index": 2}, {"class_weight": numpy.asarray([0.5, 2.0, 1.0]), "reduction": "none"}):
