@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import epochs, imports, layers, machine, operations, steps
+from benchmarks import embeddings, epochs, imports, layers, machine, operations, steps
 from benchmarks.networks import NETWORKS
 
 
@@ -22,6 +22,8 @@ def main(arguments: Sequence[str]) -> int:
         return command.main(arguments[1:])
     if arguments[:1] == ["layers"]:  # too
         return layers.main(arguments[1:])
+    if arguments[:1] == ["embeddings"]:
+        return embeddings.main(arguments[1:])
     options = _options(arguments)
     result: dict[str, Any] = {"machine": machine.describe()}
     print(machine.in_one_line(result["machine"]))
