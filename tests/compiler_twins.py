@@ -18,8 +18,8 @@ def network(dropout=0.0, dtype="float32"):
     return nn.Sequential(*layers).initialize(seed=1).to(dtype=dtype)
 
 
-def training_step(model, optimizer):
-    loss = xpnn.value_and_grad(lambda model, x, t: nn.squared_error(model(x), t))
+def training_step(model, optimizer, loss_of=nn.squared_error):
+    loss = xpnn.value_and_grad(lambda model, x, t: loss_of(model(x), t))
 
     def step(x, t):
         value, gradients = loss(model, x, t)

@@ -4,7 +4,6 @@ import ctypes
 import importlib
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +11,6 @@ from types import SimpleNamespace
 
 import numpy
 import pytest
-
-from xpnn.arrays.namespaces import dtype_name
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -236,97 +233,3 @@ def test_epilogues_add_a_bias_to_each_row_and_sum_its_gradient_over_rows(blas_lt
     blas_lt.product(Held(dy.T), Held(x), Held(dw), "BGRADB", bias=Held(db))
     numpy.testing.assert_allclose(dw, dy.T @ x, rtol=1e-4)
     numpy.testing.assert_allclose(db, dy.sum(axis=0), rtol=1e-5)
-
-
-# The recorded step, with runs of elementwise calls as kernels: here compiled as C++
-
-
-class OnC:
-    """The kernels of a replay as C++ functions, all compiled at the first call of one."""
-
-    def __init__(self, module, folder):
-        self.fused, self.folder, self.sources, self.compiled = module("gpu.fused"), folder, [], None
-
-    def empty(self, shape, dtype):
-        return numpy.full(shape, 77, dtype=dtype)  # not what anybody wants
-
-    def ones(self, shape):
-        return numpy.ones(shape, "float32")
-
-    def product(self, a, b, out):
-        out[...] = a @ b
-
-    def kernel(self, run, program):
-        fused, name = self.fused, f"kernel{len(self.sources)}"
-        names = [f"i{n}" for n in run.inputs] + [f"o{n}" for n in run.outputs]
-        types = [fused.TYPES[dtype_name(program.values[n].dtype)] for n in (*run.inputs, *run.outputs)]
-        raw = [fused.is_raw(run, program, n) for n in run.inputs] + [False] * len(run.outputs)
-        given = ", ".join(f"{t} *p_{n}" for n, t in zip(names, types, strict=True))
-        inside = [
-            f"{t} *{n} = p_{n};" if r else f"{t} &{n} = p_{n}[k];" for n, t, r in zip(names, types, raw, strict=True)
-        ]
-        body = "\n".join([*inside, fused.source(run, program)])
-        self.sources.append(
-            f'extern "C" void {name}(long size, {given}) {{ for (long k = 0; k < size; k++) {{ {body} }} }}'
-        )
-
-        def call(inputs, outputs):
-            if self.compiled is None:
-                self._compile()
-            whole = [x if r else numpy.broadcast_to(x, run.shape) for x, r in zip(inputs, raw, strict=False)]
-            arrays = [numpy.ascontiguousarray(x) for x in (*whole, *outputs)]
-            size = int(numpy.prod(run.shape))
-            getattr(self.compiled, name)(ctypes.c_long(size), *[ctypes.c_void_p(x.ctypes.data) for x in arrays])
-            for out, made in zip(outputs, arrays[len(inputs) :], strict=True):
-                out[...] = made
-
-        return call
-
-    def _compile(self):
-        text = "\n".join(["#include <cmath>", "using namespace std;", *self.sources])
-        (self.folder / "kernels.cpp").write_text(text)
-        command = ["g++", "-O0", "-ffp-contract=off", "-shared", "-fPIC", "kernels.cpp", "-o", "kernels.so"]
-        subprocess.run(command, cwd=self.folder, check=True)
-        self.compiled = ctypes.CDLL(str(self.folder / "kernels.so"))
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
-@pytest.mark.parametrize("network", ["30-32-16-1", "64-100-10"])
-def test_a_fused_replay_gives_the_losses_of_the_plain_step(module, tmp_path, network):
-    import xpnn
-
-    contenders, networks, replay = module("contenders"), module("networks"), module("gpu.replay")
-    chosen = networks.NETWORKS[network]
-    x, t = networks.batch_of(chosen)
-    plain, compiled = (_training(xpnn, contenders, chosen) for _ in range(2))
-    fast = xpnn.compile(compiled[1], state=compiled[0], rewriting=())
-    for _ in range(3):
-        fast(x, t)
-        plain[1](x, t)
-    program = replay.shortened(fast.plan().program)
-    made = replay.Replay(program, OnC(module, tmp_path), sums_as_products=True)
-    runs = [step for step in made.steps if hasattr(step, "shape")]
-    assert max(len(run.calls) for run in runs) >= 13  # all of Adam's on the flat array
-    assert len(made.steps) < 0.5 * len(fast.plan().program.calls)
-    generator = numpy.random.default_rng(1)
-    for _ in range(10):
-        x = generator.standard_normal(x.shape, dtype=numpy.float32)
-        expected, (found,) = plain[1](x, t), made.run(x, t)
-        assert abs(float(found) - float(expected)) < 1e-5 * abs(float(expected))  # exp of C++ and of NumPy differ
-
-
-def _training(xpnn, contenders, network):
-    from xpnn import nn, optim
-
-    model = nn.Sequential(*contenders._between(nn.ReLU, [nn.Linear(m, n) for n, m in contenders._shapes(network)]))
-    model.load_state_dict(contenders._named(network))
-    optimizer = optim.Adam(model, learning_rate=1e-3)
-    loss_of = nn.binary_cross_entropy_with_logits if network.binary else nn.cross_entropy
-    loss_and_gradients = xpnn.value_and_grad(lambda model, x, t: loss_of(model(x), t))
-
-    def step(x, t):
-        loss, gradients = loss_and_gradients(model, x, t)
-        optimizer.step(gradients)
-        return loss
-
-    return (model, optimizer), step

@@ -1,22 +1,19 @@
-"""A whole training step on the GPU: forward, backward and Adam, in every way there is.
+"""A whole training step on the GPU: forward, backward and Adam, plain, compiled, and in PyTorch.
 
-Ours are `xpnn.compile` as users have it, and experiments that start from the same recorded program: replayed call by
-call; captured in a CUDA graph as recorded; with calls left out, and each run of elementwise calls as one kernel; and
-with the sums over the batch as products.
+A compiled step is a CUDA graph, between copies of its arguments and of its result. What these cost, its graph alone
+shows; what the graph saves, the same recorded calls one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy
 
 from benchmarks.contenders import LEARNING_RATE, Contender, Run, _between, _named, _shapes
-from benchmarks.gpu.blas import Blas
 from benchmarks.gpu.findings import Findings
-from benchmarks.gpu.graphs import Captured
-from benchmarks.gpu.replay import OnCuda, Replay, copied, shortened
 from benchmarks.gpu.torch_steps import TorchStep
 from benchmarks.networks import NETWORKS, Network, batch_of
 from benchmarks.rounds import Started, microseconds
@@ -25,20 +22,18 @@ __all__ = ["OurStep", "apart", "microseconds_in_turns", "step"]
 
 CHECKED = 200  # steps
 BATCHES = 8
-# Predicted microseconds a step. Plain: about 110 calls of 7 µs, and Python's 1 µs each; replayed: the calls alone. In a
-# graph: 75 nodes of 1.7 µs, 25 when fused of 2, and what the products take. PyTorch eager: 45 launches of 5 to 8 µs.
-# Compiled, written after all else was measured: the fused graph, and three copies of arguments and results of 1 to 2 µs
-# each; the host's part of them hides behind the device's but for the smallest. Exact: the graph, 75 nodes less about 8
-# that are shared or dead, and the copies.
+# Predicted microseconds a step. Plain: about 110 calls of 7 µs, and Python's 1 µs each; replayed: the calls alone.
+# Compiled: what a fused graph took before, and three copies of arguments and results of 1 to 2 µs each; the host's part
+# of them hides behind the device's but for the smallest. Exact: a graph of 75 nodes less about 8 that are shared or
+# dead, and the copies. In TF32: what that saved before. The graph alone: less the copies of arguments and result.
+# PyTorch eager: 45 launches of 5 to 8 µs.
 PREDICTED = {
     "xpnn, plain": (1100, 950, 1100, 1300),
     "xpnn, compiled": (60, 127, 153, 276),
     "xpnn, compiled, exact": (105, 160, 190, 420),
+    "xpnn, compiled, TF32": (56, 68, 88, 172),
+    "xpnn, compiled, its graph alone": (51, 118, 146, 263),
     "xpnn, call by call": (650, 550, 650, 900),
-    "xpnn, graph": (130, 120, 170, 600),
-    "xpnn, graph, fused": (55, 55, 90, 420),
-    "xpnn, graph, fused, sums as products": (52, 52, 85, 410),
-    "xpnn, graph, fused, and a new batch": (62, 62, 100, 435),
     "PyTorch, eager, fused Adam": (420, 340, 420, 640),
     "PyTorch, graph, fused Adam": (60, 50, 95, 440),
 }  # fmt: skip
@@ -82,7 +77,6 @@ class OurStep:
 
         self.training_step: Callable[[Any, Any], Any] = training_step
         self.wait = stream.synchronize
-        self.captured: Captured | None = None
 
     def give(self, x: Any, t: Any) -> None:
         """Write a batch, of NumPy or on the device, into the inputs."""
@@ -92,8 +86,6 @@ class OurStep:
             self.x[...], self.t[...] = cupy.asarray(x), cupy.asarray(t)
 
     def step(self) -> Any:
-        if self.captured is not None:
-            return self.captured.launch()[0]
         with self.stream:
             return self.training_step(self.x, self.t)
 
@@ -117,21 +109,6 @@ class OurStep:
         self.plan = plan
         return self
 
-    def capture(self, *, fuse: bool, sums_as_products: bool = False, compute: str = "float32") -> OurStep:
-        """From here on a graph of the recorded step is replayed; the state is as before."""
-        self.compile(one_by_one=True)
-        recorded = self.plan.program
-        program = shortened(recorded) if fuse else copied(recorded)
-        with self.stream:
-            saved = self._saved()
-            self.blas = Blas(self.stream)
-            self.replay = Replay(program, OnCuda(self.blas, compute), fuse=fuse, sums_as_products=sums_as_products)
-            arguments = [(self.x, self.t)[position] for position in self.plan._positions]
-            self.captured = Captured(lambda: self.replay.run(*arguments), self.stream)
-            self._restore(saved)
-        self.stream.synchronize()
-        return self
-
     def _saved(self) -> list[tuple[Any, Any]]:
         arrays = {id(container[key]): container[key] for container, key, _ in self.optimizer.recordable_places()}
         return [(array, array.copy()) for array in arrays.values()]
@@ -143,21 +120,14 @@ class OurStep:
 
 def step(findings: Findings, name: str, *, seconds: float) -> None:
     """All ways to take a step of one network: the losses along 200 steps, then the times in turns."""
-    import cupy
-
     network = NETWORKS[name]
     position = list(NETWORKS).index(name)
     makers: dict[str, Callable[[], Step]] = {
         BEFORE: lambda: OurStep(network, _stream()),
         "xpnn, compiled": lambda: OurStep(network, _stream()).compile(),
         "xpnn, compiled, exact": lambda: OurStep(network, _stream()).compile(exact=True),
+        "xpnn, compiled, TF32": lambda: _in_tf32(network),
         "xpnn, call by call": lambda: OurStep(network, _stream()).compile(one_by_one=True),
-        "xpnn, graph": lambda: OurStep(network, _stream()).capture(fuse=False),
-        "xpnn, graph, fused": lambda: OurStep(network, _stream()).capture(fuse=True),
-        "xpnn, graph, fused, sums as products": lambda: OurStep(network, _stream()).capture(
-            fuse=True, sums_as_products=True
-        ),
-        "xpnn, graph, fused, TF32": lambda: OurStep(network, _stream()).capture(fuse=True, compute="TF32"),
         "PyTorch, eager, fused Adam": lambda: TorchStep(network),
         "PyTorch, graph, fused Adam": lambda: TorchStep(network).capture(),
     }
@@ -173,23 +143,16 @@ def step(findings: Findings, name: str, *, seconds: float) -> None:
             steps[way] = made
             if way.startswith("xpnn, compiled") and isinstance(made, OurStep):
                 findings.found(f"{way}: how", str(made.plan.executor))
-            graph = getattr(made, "captured", None)
-            if graph is not None:
-                pool = graph.pool.total_bytes() / 2**20
-                findings.found(f"{way}: nodes, memory of the graph", f"{graph.nodes()}, {pool:.1f} MiB")
-    fused = steps.get("xpnn, graph, fused")
-    if isinstance(fused, OurStep):
-        on_device = [(cupy.asarray(x), cupy.asarray(t)) for x, t in batches]
-        steps["xpnn, graph, fused, and a new batch"] = _WithBatches(fused, on_device)
-        cupy.cuda.Device().synchronize()
+    compiled = steps.get("xpnn, compiled")
+    if isinstance(compiled, OurStep) and hasattr(compiled.plan.executor, "_graph"):
+        steps["xpnn, compiled, its graph alone"] = _GraphAlone(compiled)
     times = microseconds_in_turns(steps, seconds=seconds)
     for way, figures in times.items():
         predicted = PREDICTED[way][position] if way in PREDICTED else None
         findings.measured(way, figures, "µs", predicted=predicted)
-    best = "PyTorch, graph, fused Adam"
-    for ours in ("xpnn, compiled", "xpnn, graph, fused", "xpnn, graph, fused, sums as products", "xpnn, graph"):
+    for ours in ("xpnn, compiled", "xpnn, compiled, exact"):
         if ours in times:
-            for other in ("PyTorch, eager, fused Adam", best, BEFORE):
+            for other in ("PyTorch, eager, fused Adam", "PyTorch, graph, fused Adam", BEFORE):
                 if other in times:
                     ratios = [a / b for a, b in zip(times[other], times[ours], strict=True)]
                     findings.measured(f"{other} / {ours}", ratios, "")
@@ -201,19 +164,36 @@ def _stream() -> Any:
     return cupy.cuda.Stream(non_blocking=True)
 
 
-class _WithBatches:
-    """A step with a new batch, which is on the device, copied into the inputs before it."""
+class _GraphAlone:
+    """The graph of a compiled step, on the arguments that it was given last; nothing is copied in or out."""
 
-    def __init__(self, made: OurStep, batches: list[tuple[Any, Any]]) -> None:
-        self.made, self.batches, self.count = made, batches, 0
+    def __init__(self, made: OurStep) -> None:
+        self.made, self.graph = made, made.plan.executor._graph
         self.wait, self.give = made.wait, made.give
 
     def step(self) -> Any:
-        self.count += 1
-        x, t = self.batches[self.count % len(self.batches)]
         with self.made.stream:
-            self.made.x[...], self.made.t[...] = x, t
-        return self.made.step()
+            self.graph.launch()
+
+
+def _in_tf32(network: Network) -> OurStep:
+    """A graph keeps the kind of products that CuPy was set to when it was captured."""
+    made = OurStep(network, _stream())
+    with _products_in_tf32():
+        return made.compile()
+
+
+@contextmanager
+def _products_in_tf32() -> Iterator[None]:
+    """What CUPY_TF32=1 asks for, in a part of the program."""
+    from cupy._core import _routines_linalg as of_cupy
+
+    before = of_cupy.get_compute_type(numpy.dtype("float32"))
+    of_cupy.set_compute_type(numpy.dtype("float32"), of_cupy.COMPUTE_TYPE_TF32)
+    try:
+        yield
+    finally:
+        of_cupy.set_compute_type(numpy.dtype("float32"), before)
 
 
 def _batches(network: Network) -> list[tuple[Any, Any]]:
