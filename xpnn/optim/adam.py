@@ -139,8 +139,8 @@ def _adam(p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array,
     xp = namespace_of(p)
     m, v, beta1, beta2 = state["mean"], state["square"], options["beta1"], options["beta2"]
     t = xp.astype(step, xp.float64)
-    length = in_dtype_of(p, rate / (1 - beta1**t))
-    root = in_dtype_of(p, 1 / xp.sqrt(1 - beta2**t))
+    root = xp.sqrt(1 - beta2**t)  # of the correction: it divides sqrt(v), so both sides of the fraction take it instead
+    length, epsilon = in_dtype_of(p, rate * root / (1 - beta1**t)), in_dtype_of(p, options["epsilon"] * root)
     m += (1 - beta1) * (g - m)
     g *= g
     g -= v
@@ -150,8 +150,7 @@ def _adam(p: Array, g: Array, state: dict[str, Array], rate: Array, step: Array,
         v, largest = state["largest_square"], v
         v[...] = xp.maximum(v, largest)
     denominator = xp.sqrt(v)
-    denominator *= root
-    denominator += options["epsilon"]
+    denominator += epsilon
     update = m / denominator
     update *= length
     p -= update
