@@ -12,6 +12,7 @@ from compiler_twins import Experiment, network, normal, training_step
 import xpnn
 from xpnn import nn, optim
 from xpnn.compiler.recorder import Recorder
+from xpnn.compiler.state import LOOKS
 
 # Errors
 
@@ -327,7 +328,7 @@ def test_memory_is_steady_over_ten_thousand_replays():
     optimizer = optim.SGD(model, learning_rate=0.01)
     fast = xpnn.compile(training_step(model, optimizer), state=(model, optimizer))
     x, t = normal(4, 2), normal(4, 1)
-    for _ in range(10):
+    for _ in range(LOOKS + 10):
         fast(x, t)
     gc.disable()
     try:

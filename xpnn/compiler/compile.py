@@ -20,6 +20,7 @@ from typing import Any, Self
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.aliasing import shared
 from xpnn.compiler.arguments import Arguments
+from xpnn.compiler.guards import same_arguments
 from xpnn.compiler.plans import Plan
 from xpnn.compiler.recording import Recording, recorded
 from xpnn.compiler.refusals import CannotRecord, CompileWarning, warn
@@ -105,10 +106,12 @@ def compile(
 class _Last:
     """What the last call was like, so that the next like it finds its plan without a look-up."""
 
-    __slots__ = ("kinds", "plan", "token")
+    __slots__ = ("count", "fits", "plan", "token")
 
-    def __init__(self, token: Key, kinds: list[Any], plan: Plan) -> None:
-        self.token, self.kinds, self.plan = token, kinds, plan
+    def __init__(self, token: Key, kinds: list[Any], plan: Plan, state: State) -> None:
+        self.token, self.plan = token, plan
+        self.count = len(kinds)
+        self.fits = same_arguments(kinds, token.memory(state).owners)
 
 
 class _Recorded:
@@ -167,7 +170,7 @@ class CompiledStep:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._gave_up or active.recorder is not None:  # inside another recording: a part of that step
             return self.step(*args, **kwargs)
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(False):
             self._wait()
         self._owner = _thread()
         try:
@@ -179,10 +182,14 @@ class CompiledStep:
     def _one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._calls += 1
         last = self._last
-        if last is not None and not kwargs and self.state.known_key() is last.token:
-            owners = _like(args, last.kinds)
-            if owners is not None and last.token.memory(self.state).is_apart(owners):
-                return last.plan.replay(args)
+        if (
+            last is not None
+            and not kwargs
+            and len(args) == last.count
+            and last.fits(*args)
+            and self.state.known_key() is last.token
+        ):
+            return last.plan.replay(args)
         return self._other(args, kwargs)
 
     def each(self, calls: Iterable[tuple[Any, ...]]) -> list[Any]:
@@ -207,8 +214,7 @@ class CompiledStep:
         with self._running():
             ready: _Last | None = None  # what the state was seen to be like
             for args in calls:
-                owners = None if ready is None else _like(args, ready.kinds)
-                if ready is not None and owners is not None and ready.token.memory(self.state).is_apart(owners):
+                if ready is not None and len(args) == ready.count and ready.fits(*args):
                     self._calls += 1
                     found.append(ready.plan.replay(args))
                     continue
@@ -265,7 +271,7 @@ class CompiledStep:
         self._plans.move_to_end(key)
         plan = self._plans[key]
         if plan is not None and plan.kinds is not None and not key[2] and not plan.sources:
-            self._last = _Last(key[0][0], plan.kinds, plan)
+            self._last = _Last(key[0][0], plan.kinds, plan, self.state)
         return plan
 
     def _state_of(self, held: Any) -> State:
@@ -436,23 +442,6 @@ class _Hidden(CannotRecord):
 
 
 _thread = threading.get_ident
-
-
-def _like(args: tuple[Any, ...], kinds: list[Any]) -> list[Any] | None:
-    """The owners of the arguments' memory if these are all arrays of the given kinds, and it is plain who owns them."""
-    if len(args) != len(kinds):
-        return None
-    owners = []
-    for x, (kind, shape, dtype, strides) in zip(args, kinds, strict=True):
-        if type(x) is not kind or x.shape != shape or x.dtype is not dtype or x.strides != strides:
-            return None
-        base = x.base
-        if base is None:
-            base = x
-        elif type(base) is not kind or base.base is not None:
-            return None
-        owners.append(base)
-    return owners
 
 
 def _name(step: Any) -> str:

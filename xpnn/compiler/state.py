@@ -10,7 +10,7 @@ A plan holds as long as these containers hold the same objects, and so do the va
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from operator import is_
@@ -19,6 +19,7 @@ from typing import Any
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.aliasing import Memory
+from xpnn.compiler.guards import same_objects
 from xpnn.compiler.program import Ref
 from xpnn.compiler.recorder import Recorder
 from xpnn.compiler.refusals import CannotRecord
@@ -27,6 +28,8 @@ from xpnn.compiler.variables import Variables, groups_of
 
 __all__ = ["Key", "State"]
 
+LOOKS = 100  # that find nothing new, before looking is made faster: a millisecond, for the first step of its kind
+MANY = 2000  # objects, for which it takes 30
 _flat, _values = chain.from_iterable, dict.values
 Places = list[tuple[Any, Any, str]]
 
@@ -75,6 +78,8 @@ class State:
         self._sized: list[Any] = []
         self._sizes: list[int] = []
         self._key: Key | None = None
+        self._looks = 0  # that found nothing new
+        self._same: Callable[[], bool] | None = None  # which looks faster
         self.parts = self._found_parts()
 
     def _found_parts(self) -> list[Any]:
@@ -90,13 +95,26 @@ class State:
 
         Else None: who looks anew must know that no other thread is recording, with arrays of its own in the containers.
         """
+        if self._same is not None and self._same():
+            return self._key
         if (
             self._key is not None
             and [*map(len, self._sized)] == self._sizes
             and all(map(is_, self._look(), self._seen))
         ):
+            self._looks += 1
+            if self._looks == LOOKS and len(self._seen) < MANY:
+                self._same = self._looking_faster()
             return self._key
         return None
+
+    def _looking_faster(self) -> Callable[[], bool]:
+        """A function that looks as `_look` does, and at the lengths of what is too long to look through."""
+        groups = [("{}.values()" if type(held) is dict else "values({})", held) for held in self._dicts]
+        groups += [("{}", held) for held in (*self._lists, *self._keyed)]
+        lengthy = self._variables.lengthy()
+        sizes = self._sizes[len(self._sizes) - len(lengthy) :]
+        return same_objects(groups, self._variables.ways(), self._seen, lengthy, sizes)
 
     def key(self) -> Key:
         """What a plan depends on, found anew only if some container holds other objects than at the last look."""
@@ -123,6 +141,7 @@ class State:
         lengthy = self._variables.lengthy()
         self._sized = [*self._dicts, *self._lists, *lengthy]
         self._seen, self._sizes = [*self._look()], [*map(len, self._sized)]
+        self._looks, self._same = 0, None
         contents = [(container, *_content(container)) for container in [*watched, self._variables]]
         self._key = Key(contents + [(container, ["length"], [len(container)]) for container in lengthy])
         return self._key

@@ -187,6 +187,12 @@ class Variables:
         return cells + [place.get(name) for name, place in self._named] if self._named else cells
 
 
+    def ways(self) -> list[tuple[str, Any]]:
+        """How to ask for each of these values, as source, and whom."""
+        cells = [("{}.cell_contents", cell) for _, cell in self._cells]
+        return cells + [(f"{{}}.get({name!r})", place) for name, place in self._named]
+
+
 class _Slots(Mapping[str, Any]):
     """The attributes of an object without a dictionary."""
 
