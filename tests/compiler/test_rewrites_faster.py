@@ -61,6 +61,39 @@ def test_float32_and_larger_arrays_do_not_become_numbers():
         assert numpy.asarray(result).tobytes() == numpy.asarray(step(x)).tobytes()
 
 
+# powers_as_numbers
+
+
+def powers(t):
+    t = xpnn.namespace_of(t).astype(t, xpnn.namespace_of(t).float64)
+    return 0.9**t, 1.0**t, 2.0**t, (-0.5) ** t, t**0.9
+
+
+def test_powers_of_numbers_up_to_1_are_those_of_python():
+    rewriting = [rewrites.as_numbers, rewrites.powers_as_numbers]
+    plan, _ = planned(powers, numpy.asarray(1), rewriting=rewriting)
+    assert [call.way for call in plan.program.calls if call.name == "pow"] == ["number", "number", "", "", ""]
+    fast = xpnn.compile(powers, rewriting=rewriting)
+    for value in (1, 2, 1000, 2**60, 0, -3, -10000):  # the last is more than a float64 can be
+        with numpy.errstate(all="ignore"):
+            numpy.testing.assert_array_max_ulp(
+                numpy.stack(powers(numpy.asarray(value))), numpy.stack(fast(numpy.asarray(value))), 1
+            )
+    assert 0 < fast(numpy.asarray(3))[0] < 1
+
+
+def test_a_count_in_int64_goes_on_as_numpys_does():
+    state = {"n": numpy.asarray(2**63 - 6)}
+
+    def step():
+        state["n"] += 2
+        return state["n"] + 0
+
+    fast = xpnn.compile(step, state=state)
+    assert [int(fast()) for _ in range(5)] == [2**63 - 4, 2**63 - 2, -(2**63), -(2**63) + 2, -(2**63) + 4]
+    assert "item() + 2" in fast.plan().executor.source
+
+
 @pytest.mark.parametrize("number", [numpy.float32(0.1), numpy.float64(0.1), numpy.int64(3), numpy.bool_(True)])
 def test_scalars_of_numpy_beside_numbers(number):
     step = lambda x: xpnn.namespace_of(x).max(x + 0) * number + 1  # noqa: E731

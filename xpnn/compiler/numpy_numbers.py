@@ -55,6 +55,8 @@ class Numbers:
             return f"-{terms[0]}"
         if call.name == "sqrt":  # where Python raises, NumPy gives NaN and warns
             return f"root({terms[0]}) if {terms[0]} >= 0.0 else float(sqrt({terms[0]}))"
+        if call.name == "pow":  # Python raises where the result is too large
+            return f"{terms[0]} ** {terms[1]} if {terms[1]} >= 0.0 else float(power({terms[0]}, {terms[1]}))"
         if call.name == "divide":
             return f"{terms[0]} / {terms[1]} if {terms[1]} else float(divide({terms[0]}, {terms[1]}))"
         return f"{terms[0]} {_SIGNS[call.name]} {terms[1]}"
