@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def user_line() -> str:
     """
     inner = ""
     for name, line in _frames():
-        if not any(part in name for part in _INSTALLED):
+        if not _is_installed(name):
             own = f"{_short(name)}:{line}"
             return f"{own}, in {inner}" if inner else own
         inner = inner or f"{_from_package(name)}:{line}"
@@ -60,10 +60,22 @@ def _frames() -> Iterator[tuple[str, int]]:
     """The files and lines being run outside of this package, the innermost first."""
     frame: Any = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename.replace("\\", "/")
-        if not name.startswith(_PACKAGE) and not any(part in name for part in _BESIDES):
+        name = _outside(frame.f_code.co_filename)
+        if name:
             yield name, frame.f_lineno
         frame = frame.f_back
+
+
+@lru_cache(maxsize=4096)  # asked for each frame of each call that is recorded
+def _outside(name: str) -> str:
+    """The file in one spelling, or '' for this package and what it calls through."""
+    name = name.replace("\\", "/")
+    return "" if name.startswith(_PACKAGE) or any(part in name for part in _BESIDES) else name
+
+
+@lru_cache(maxsize=4096)
+def _is_installed(name: str) -> bool:
+    return any(part in name for part in _INSTALLED)
 
 
 def _from_package(name: str) -> str:
@@ -100,5 +112,6 @@ def at(place: str) -> str:
     return f" (at {place})" if place else ""
 
 
+@lru_cache(maxsize=4096)
 def _short(name: str) -> str:
     return name if name.startswith("<") else Path(name).name

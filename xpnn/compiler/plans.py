@@ -8,7 +8,7 @@ from typing import Any
 from xpnn.arrays.namespaces import Array
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.arguments import Arguments
-from xpnn.compiler.program import Call, Program, each_ref
+from xpnn.compiler.program import Call, Program
 from xpnn.compiler.recorder import digest
 from xpnn.compiler.recording import Recording
 
@@ -114,9 +114,8 @@ def checks_first(program: Program) -> None:
     written = {program.storage(call.target) for call in program.calls if call.target >= 0}
 
     def is_check(call: Call) -> bool:
-        read = [ref.number for ref in each_ref((call.args, call.kwargs))]
-        fixed = all(values[n].kind != "result" and values[n].storage not in written for n in read)
-        return not call.results and call.target < 0 and fixed
+        if call.results or call.target >= 0:
+            return False
+        return all(values[n].kind != "result" and values[n].storage not in written for n in program.reads(call))
 
-    checks = [call for call in program.calls if is_check(call)]
-    program.calls[:] = checks + [call for call in program.calls if not is_check(call)]
+    program.calls.sort(key=is_check, reverse=True)  # which keeps the order among each kind

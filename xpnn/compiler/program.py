@@ -11,13 +11,15 @@ the same value afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, dtype_name
 
-__all__ = ["Call", "Program", "Ref", "Value", "copied", "each_ref", "replaced"]
+__all__ = ["LEAVES", "Call", "Program", "Ref", "Value", "copied", "each_ref", "replaced"]
+
+LEAVES = frozenset({int, float, bool, str, type(None)})  # neither arrays nor nests
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,13 @@ class Program:
     xp: Any = None  # the library's namespace
     places: dict[int, str] = field(default_factory=dict)  # where results lie, once that is known, for people
 
-    def reads(self, call: Call) -> Iterator[int]:
+    def reads(self, call: Call) -> list[int]:
         """The values that `call` reads; a write by key reads what it leaves as it was."""
-        yield from (ref.number for ref in each_ref((call.args, call.kwargs)))
+        found: list[Ref] = []
+        _gather(call.args, found)
+        if call.kwargs:
+            _gather(call.kwargs, found)
+        return [ref.number for ref in found]
 
     def storage(self, number: int) -> int:
         return self.values[number].storage
@@ -110,28 +116,38 @@ def copied(program: Program) -> Program:
     return Program(values, calls, list(program.outputs), program.xp)
 
 
-def each_ref(tree: Any) -> Iterator[Ref]:
+def each_ref(tree: Any) -> list[Ref]:
     """All `Ref`s in a nest of tuples, lists, dictionaries and slices."""
-    if type(tree) is Ref:
-        yield tree
-    elif isinstance(tree, tuple | list):
-        for part in tree:
-            yield from each_ref(part)
-    elif isinstance(tree, dict):
-        for part in tree.values():
-            yield from each_ref(part)
-    elif isinstance(tree, slice):
-        yield from each_ref((tree.start, tree.stop, tree.step))
+    found: list[Ref] = []
+    _gather((tree,), found)
+    return found
+
+
+def _gather(tree: Any, found: list[Ref]) -> None:
+    kind = type(tree)
+    if kind is dict:
+        tree = tree.values()
+    elif kind is slice:
+        tree = (tree.start, tree.stop, tree.step)
+    elif not isinstance(tree, tuple | list):
+        return
+    for part in tree:
+        kind = type(part)
+        if kind is Ref:
+            found.append(part)
+        elif kind not in LEAVES:
+            _gather(part, found)
 
 
 def replaced(tree: Any, change: Callable[[Any], Any]) -> Any:
     """A nest of tuples, lists, dictionaries and slices with all else changed."""
-    if type(tree) is tuple:
-        return tuple([replaced(part, change) for part in tree])
-    if type(tree) is list:
+    kind = type(tree)
+    if kind is tuple:
+        return tuple([replaced(part, change) for part in tree]) if tree else tree
+    if kind is list:
         return [replaced(part, change) for part in tree]
-    if type(tree) is dict:
-        return {key: replaced(part, change) for key, part in tree.items()}
-    if isinstance(tree, slice):
+    if kind is dict:
+        return {key: replaced(part, change) for key, part in tree.items()} if tree else {}
+    if kind is slice:
         return slice(*(replaced(part, change) for part in (tree.start, tree.stop, tree.step)))
     return change(tree)

@@ -20,7 +20,7 @@ from typing import Any
 from xpnn.arrays.namespaces import Array, Namespace
 from xpnn.arrays.native import to_host
 from xpnn.autodiff.where import user_line
-from xpnn.compiler.program import Call, Program, Ref, Value, each_ref, replaced
+from xpnn.compiler.program import LEAVES, Call, Program, Ref, Value, each_ref, replaced
 from xpnn.compiler.refusals import CannotRecord
 from xpnn.compiler.traced import Traced, active, here, lowered
 
@@ -122,6 +122,8 @@ class Recorder:
             if x.recorder is not self:
                 raise CannotRecord(f"an array of another recording was used: it was kept from an earlier step{here()}")
             return Ref(x.number)
+        if type(x) in LEAVES:
+            return x
         if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type) and not _is_scalar(x):
             return Ref(self.given(x, "outside").number)
         return x
@@ -138,13 +140,14 @@ class Recorder:
                 f"the shape of what {name} gives depends on the numbers in an array, so the step cannot be recorded: "
                 f"use a mask of fixed shape (xp.where, products), or Python integers for shapes{here()}"
             )
-        refs, options = replaced(tuple(args), self.ref), replaced(dict(kwargs), self.ref)
-        result = function(*replaced(tuple(args), lowered), **replaced(dict(kwargs), lowered))
+        refs, plain = self._both(args)
+        options = replaced(kwargs, self.ref)
+        result = function(*plain, **replaced(kwargs, lowered))
         several = isinstance(result, tuple | list)
         parts = list(result) if several else [result]
         shares = refs[0].number if name in VIEWS and refs and type(refs[0]) is Ref else None
         numbers = [self._result(part, shares, args) for part in parts if hasattr(part, "dtype")]
-        makes = name in MAKERS and not any(True for _ in each_ref((refs, options)))
+        makes = name in MAKERS and not each_ref((refs, options))
         self.program.calls.append(
             Call(name, function, refs, options, tuple(numbers), several=several, makes=makes, line=user_line())
         )
@@ -154,6 +157,22 @@ class Recorder:
         if not several:
             return traced[0]
         return type(result)(*traced) if hasattr(result, "_fields") else type(result)(traced)
+
+    def _both(self, args: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any]]:
+        """The arguments as `ref` gives them, and with the plain arrays."""
+        refs, plain = [], []
+        for x in args:
+            kind = type(x)
+            if kind in LEAVES:
+                refs.append(x)
+                plain.append(x)
+            elif kind is Traced:
+                refs.append(self.ref(x))
+                plain.append(x.plain)
+            else:
+                refs.append(replaced(x, self.ref))
+                plain.append(replaced(x, lowered))
+        return tuple(refs), plain
 
     def _result(self, array: Array, shares: int | None, args: Sequence[Any]) -> int:
         storage = None
@@ -230,6 +249,8 @@ def digest(array: Array) -> bytes:
 
 def _shaped_by_numbers(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
     """Whether an array stands where the shape of the result is said."""
+    if not kwargs and name not in BY_NUMBERS and name != "getitem":
+        return False
     if name == "getitem":
         parts = args[1] if type(args[1]) is tuple else (args[1],)
         return any(_holds_traced((part.start, part.stop, part.step)) for part in parts if isinstance(part, slice))

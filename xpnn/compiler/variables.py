@@ -186,7 +186,6 @@ class Variables:
             cells = [dict(_contents([pair])).get(pair[0]) for pair in self._cells]
         return cells + [place.get(name) for name, place in self._named] if self._named else cells
 
-
     def ways(self) -> list[tuple[str, Any]]:
         """How to ask for each of these values, as source, and whom."""
         cells = [("{}.cell_contents", cell) for _, cell in self._cells]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from xpnn.arrays.namespaces import array_device, dtype_name
+from xpnn.arrays.namespaces import array_device
 from xpnn.compiler.names import PURE, ROUNDED
 from xpnn.compiler.program import Call, Program, Ref, replaced
 
@@ -60,7 +60,7 @@ def share_equal(program: Program) -> None:
         if call.target >= 0:
             writes[program.storage(call.target)] += 1
         key = _same_if(call, program, writes, written)
-        if key is not None and key in seen:
+        if key in seen and program.values[call.results[0]].dtype == program.values[seen[key]].dtype:
             _merge(program, call.results[0], seen[key], instead)
             continue
         if key is not None:
@@ -77,10 +77,11 @@ def _same_if(call: Call, program: Program, writes: Counter[int], written: set[in
     result = call.results[0]
     if program.storage(result) != result or result in written:
         return None
-    versions = tuple((n, writes[program.storage(n)]) for n in program.reads(call))
-    options = sorted((name, repr(option)) for name, option in call.kwargs.items())
+    versions = tuple([writes[program.storage(n)] for n in program.reads(call)])
+    options = tuple(sorted([(name, repr(option)) for name, option in call.kwargs.items()]))
     how = 0 if call.name in ROUNDED else id(call.function)  # `x**0.5` and `xp.pow(x, 0.5)` may differ in the last bit
-    return call.name, how, repr(call.args), repr(options), versions, dtype_name(program.values[result].dtype)
+    args = tuple([x.number if type(x) is Ref else (type(x), repr(x)) for x in call.args])
+    return call.name, how, args, options, versions
 
 
 def _merge(program: Program, gone: int, kept: int, instead: dict[int, int]) -> None:
