@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import embeddings, epochs, imports, layers, machine, operations, steps
-from benchmarks.networks import NETWORKS
+from benchmarks.networks import NETWORKS, WITH_DROPOUT
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,14 +50,16 @@ def _all_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
     for threads in options.threads:
         for name in options.networks:
             seconds = 0.001 if options.quick else 0.02
-            results.append(steps.measured(NETWORKS[name], threads, rounds=options.rounds, seconds=seconds))
+            results.append(
+                steps.measured((NETWORKS | WITH_DROPOUT)[name], threads, rounds=options.rounds, seconds=seconds)
+            )
             print(f"\n{steps.table(results[-1])}", flush=True)
     return results
 
 
 def _all_epochs(options: argparse.Namespace) -> list[dict[str, Any]]:
     results = []
-    for name in options.networks:
+    for name in (name for name in options.networks if name in NETWORKS):
         results.append(epochs.measured(NETWORKS[name], rounds=options.rounds))
         print(f"\n{epochs.table(results[-1])}", flush=True)
     return results
@@ -68,7 +70,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(arguments)
     available = len(machine.cores())
-    options.networks = options.networks or list(NETWORKS)[: 1 if options.quick else None]
+    options.networks = options.networks or list(NETWORKS | WITH_DROPOUT)[: 1 if options.quick else None]
     options.threads = options.threads or ([1] if options.quick or available == 1 else [1, 2])
     options.rounds = options.rounds or (3 if options.quick else 15)
     if max(options.threads) > available:
@@ -89,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     whats = ["steps", "epochs", "operations", "imports"]
     parser.add_argument("what", nargs="?", choices=whats, help="one of them; all if left out")
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS))
+    names = list(NETWORKS | WITH_DROPOUT)
+    parser.add_argument("--networks", nargs="+", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--threads", nargs="+", type=_positive, metavar="N", help="1 2 if left out")
     parser.add_argument("--rounds", type=_positive, metavar="N", help="15 if left out")
     parser.add_argument("--quick", action="store_true", help="one network, few short rounds: to try the command")

@@ -15,9 +15,13 @@ import numpy as np
 
 from benchmarks.networks import Network, batch_of, layers_of
 
-__all__ = ["CONTENDERS", "Contender", "Run", "Start"]
+__all__ = ["CONTENDERS", "Contender", "LeftOut", "Run", "Start"]
 
 LEARNING_RATE = 1e-3
+
+
+class LeftOut(Exception):
+    """A contender is not asked for this network; says why."""
 
 
 class Run(NamedTuple):
@@ -53,8 +57,8 @@ def xpnn_plain(network: Network, *, compiled: bool = False) -> Start:
     loss_and_gradients = xpnn.value_and_grad(lambda model, x, t: loss_of(model(x), t))
 
     def start() -> Run:
-        model = nn.Sequential(*_between(nn.ReLU, [nn.Linear(m, n) for n, m in _shapes(network)]))
-        model.load_state_dict(_named(network))
+        model = nn.Sequential(*_layers(nn, network)).initialize(seed=0)  # of the masks
+        model.load_state_dict({**model.state_dict(), **_named(network)})
         optimizer = optim.Adam(model, learning_rate=LEARNING_RATE)
 
         def step(x: Any, t: Any) -> Any:
@@ -82,7 +86,7 @@ def pytorch(network: Network, **options: bool) -> Start:
     loss_of = functional.binary_cross_entropy_with_logits if network.binary else functional.cross_entropy
 
     def start() -> Run:
-        model = nn.Sequential(*_between(nn.ReLU, [nn.Linear(m, n) for n, m in _shapes(network)]))
+        model = nn.Sequential(*_layers(nn, network))
         model.load_state_dict({name: torch.from_numpy(array) for name, array in _named(network).items()})
         optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, **options)
 
@@ -99,6 +103,7 @@ def pytorch(network: Network, **options: bool) -> Start:
 
 
 def jax_with_optax(network: Network) -> Start:
+    _require_no_dropout(network)
     import jax
     import optax
 
@@ -142,6 +147,7 @@ def scikit_learn(network: Network, *, batches: int = 1) -> Start:
     scikit-learn draws its own weights in the first call, which is therefore an update too; the weights are then
     overwritten, and Adam's running means have seen one gradient more than the others'.
     """
+    _require_no_dropout(network)
     from sklearn.neural_network import MLPClassifier
 
     x, t = batch_of(network)
@@ -189,6 +195,20 @@ def _shapes(network: Network) -> list[tuple[int, int]]:
     return [layer.weight.shape for layer in layers_of(network)]
 
 
+def _layers(nn: Any, network: Network) -> list[Any]:
+    """The network of xpnn's or PyTorch's layers."""
+    layers = _between(nn.ReLU, [nn.Linear(m, n) for n, m in _shapes(network)])
+    if not network.dropout:
+        return layers
+    parts = [[layer, nn.Dropout(network.dropout)] if isinstance(layer, nn.ReLU) else [layer] for layer in layers]
+    return [layer for part in parts for layer in part]
+
+
+def _require_no_dropout(network: Network) -> None:
+    if network.dropout:
+        raise LeftOut("without dropout only")
+
+
 def _between(make: Callable[[], Any], layers: Sequence[Any]) -> list[Any]:
     """The layers, with what `make` makes between each two."""
     joined = [part for layer in layers for part in (layer, make())]
@@ -196,10 +216,10 @@ def _between(make: Callable[[], Any], layers: Sequence[Any]) -> list[Any]:
 
 
 def _named(network: Network) -> dict[str, np.ndarray]:
-    """The starting weights by the names that xpnn and PyTorch give them: a ReLU lies between each two layers."""
-    named = {}
+    """The starting weights by the names that xpnn and PyTorch give them: ReLU (and dropout) lie between each two."""
+    named, each = {}, 3 if network.dropout else 2
     for n, layer in enumerate(layers_of(network)):
-        named |= {f"{2 * n}.weight": layer.weight, f"{2 * n}.bias": layer.bias}
+        named |= {f"{each * n}.weight": layer.weight, f"{each * n}.bias": layer.bias}
     return named
 
 

@@ -11,18 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["NETWORKS", "Layer", "Network", "batch_of", "layers_of"]
+__all__ = ["NETWORKS", "WITH_DROPOUT", "Layer", "Network", "batch_of", "layers_of"]
 
 
 class Network(NamedTuple):
-    """Dense layers of the given sizes with ReLU between them, trained on batches of `batch` rows."""
+    """Dense layers of the given sizes with ReLU between them, trained on batches of `batch` rows.
+
+    With `dropout`, that share of what ReLU gives is dropped.
+    """
 
     sizes: tuple[int, ...]
     batch: int
+    dropout: float = 0.0
 
     @property
     def name(self) -> str:
-        return "-".join(map(str, self.sizes))
+        return "-".join(map(str, self.sizes)) + (f"-dropout-{self.dropout}" if self.dropout else "")
 
     @property
     def binary(self) -> bool:
@@ -46,6 +50,7 @@ NETWORKS = {
         Network((784, 1024, 1024, 10), 512),
     ]
 }
+WITH_DROPOUT = {network.name: network for network in [Network((784, 1024, 1024, 10), 512, dropout=0.2)]}
 
 
 def batch_of(network: Network) -> tuple[np.ndarray, np.ndarray]:

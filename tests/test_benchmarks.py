@@ -166,6 +166,22 @@ def test_a_library_that_is_not_installed_is_shown_and_no_error(module, small, mo
     assert "not installed: peer" in table
 
 
+def test_with_dropout_xpnn_agrees_with_itself_and_others_are_left_out(module, small):
+    contenders, rounds = module("contenders"), module("rounds")
+    network = small._replace(dropout=0.5)
+    plain, compiled = (rounds.Started(c, c.make(network)) for c in contenders.CONTENDERS[:2])
+    rounds.check_agreement([plain, compiled], random=True)
+    assert abs(rounds._losses(plain.start())[0] - rounds._losses(contenders.xpnn_plain(small)())[0]) > 1e-4
+    other = changed(plain, lambda start: iter([1.0, 0.9, 0.8, 0.7, 0.6, 0.5]).__next__)
+    rounds.check_agreement([plain, other], random=True)
+    with pytest.raises(rounds.Disagreement):
+        rounds.check_agreement([plain, other])
+    for contender in contenders.CONTENDERS:
+        if contender.library in ("JAX with Optax", "scikit-learn"):
+            with pytest.raises(contenders.LeftOut):
+                contender.make(network)
+
+
 def test_an_xpnn_that_cannot_be_imported_is_an_error(module, small, monkeypatch):
     def missing(network):
         raise ModuleNotFoundError("No module named 'array_api_compat'", name="array_api_compat")
