@@ -7,7 +7,7 @@ makes them raise. Forward passes are guarded by the common table, whole training
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -51,10 +51,9 @@ def no_looks_inside_steps() -> Iterator[None]:
 
     walk = watched(Tape.gradients, lambda tape, y, dy, *rest: dy)
     step = watched(Optimizer.step, lambda optimizer, *rest: optimizer.model.parameters())
-    with mock.patch.object(Tape, "gradients", walk), mock.patch.object(Optimizer, "step", step):
-        patches = [mock.patch.object(kind, name, guarded(getattr(kind, name))) for name in READS]
-        for patch in patches:
-            patch.start()
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(Tape, "gradients", walk))
+        patches.enter_context(mock.patch.object(Optimizer, "step", step))
+        for name in READS:
+            patches.enter_context(mock.patch.object(kind, name, guarded(getattr(kind, name))))
         yield
-        for patch in patches:
-            patch.stop()

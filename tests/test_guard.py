@@ -1,7 +1,10 @@
 """Looking at a device value inside a step raises, in every test; and compiled steps look at none."""
 
+import contextlib
+
 import numpy
 import pytest
+from guard import READS, no_looks_inside_steps
 
 import xpnn
 from xpnn import nn, optim, testing
@@ -41,6 +44,15 @@ def test_a_walk_back_that_looks_is_stopped(strict):
         xpnn.grad(lambda x: total(looking(x)))(x)
     assert xpnn.grad(lambda x: total(looking(x)))(numpy.asarray([1.0, 2.0])).tolist() == [2.0, 4.0]
     assert float(x[0]) == 1.0  # outside of steps one may look
+
+
+def test_what_breaks_off_inside_the_guard_leaves_no_trace(strict):
+    kind = type(strict.asarray([1.0]))
+    before = [getattr(kind, name) for name in READS]
+    with contextlib.suppress(KeyError), no_looks_inside_steps():
+        assert [getattr(kind, name) for name in READS] != before
+        raise KeyError
+    assert [getattr(kind, name) for name in READS] == before
 
 
 def test_an_optimizer_that_looks_is_stopped(strict, batch):
