@@ -1,75 +1,31 @@
 """Generated kernels: their numbers, by compiling the same source as C++, against NumPy's."""
 
-import warnings
-
 import numpy
 import pytest
 from graph_stand_in import COMPILER, OnNumpy
+from kernel_expressions import INTEGERS, arguments, everything, program_of, single_runs
 
 import xpnn
+from xpnn.compiler import cuda_kernels
 from xpnn.compiler.cuda_kernels import Run, is_elementwise, source
 from xpnn.compiler.kernel_runs import ARRAYS, LONGEST, in_runs
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
-
-SPECIAL = numpy.asarray([numpy.nan, numpy.inf, -numpy.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.7, 1e30, 1e-30, -88.0])
-INTEGERS = numpy.asarray([0, 1, -1, 2, 7, -5, 100, 3, 4, 5, 6, 8, 9])
-ONE = "negative positive square abs exp expm1 log log1p log2 log10 sqrt floor ceil trunc sin cos tan".split()
-ONE += "sinh cosh tanh asin acos atan asinh acosh atanh isnan isinf isfinite reciprocal".split()
-TWO = (
-    "add subtract multiply divide maximum minimum pow atan2 hypot copysign logaddexp greater greater_equal less".split()
-)
-TWO += "less_equal equal not_equal".split()
-OF_INTEGERS = (
-    "add subtract multiply divide maximum minimum greater less_equal equal bitwise_and bitwise_or bitwise_xor".split()
-)
-OF_BOOLS = "logical_and logical_or bitwise_and bitwise_or bitwise_xor equal".split()
-
-
-def program_of(step, *given, state=()):
-    """The recorded calls, none left out."""
-    fast = xpnn.compile(step, state=state, rewriting=())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # numbers that are not defined are asked for
-        for _ in range(2):
-            fast(*given)
-    return fast.plan().program
 
 
 def runs_of(program):
     return [step for step in in_runs(list(program.calls), program) if isinstance(step, Run)]
 
 
-def everything(x, y, i, b):
-    xp = xpnn.namespace_of(x)
-    found = [getattr(xp, name)(x) for name in ONE]
-    found += [getattr(xp, name)(x, y) for name in TWO]
-    found += [getattr(xp, name)(i, i[::-1]) for name in OF_INTEGERS] + [xp.abs(i), -i, i * i + 3, i < 4]
-    found += [getattr(xp, name)(b, x > 0) for name in OF_BOOLS] + [xp.logical_not(b)]
-    found += [xp.where(b, x, y), xp.where(b, x, 0.5), xp.where(b, i, 7)]
-    found += [xp.astype(i, x.dtype), xp.astype(i, xp.bool), xp.astype(b, x.dtype), xp.astype(b, xp.int64)]
-    found += [x**2, x**2.0, x**0.5, x**-1.0, x**3, xp.pow(x, 1.5), 1.5 - x, 1e-8 + x, x > 1, x * 3]
-    return found
-
-
-def arguments(dtype):
-    x = SPECIAL.astype(dtype)
-    return x, x[::-1].copy(), INTEGERS, INTEGERS % 2 == 0
-
-
 @needs_compiler
+@pytest.mark.parametrize("of_integers", ["int64", "int32", "uint8"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_expression_gives_the_numbers_of_the_library(tmp_path, dtype):
-    given = arguments(dtype)
+def test_every_expression_gives_the_numbers_of_the_library(tmp_path, dtype, of_integers):
+    given = arguments(dtype, of_integers)
     program, library = program_of(everything, *given), OnNumpy(tmp_path)
     numbers = [n for n, value in enumerate(program.values) if value.kind == "argument"]
     arrays = dict(zip(numbers, given, strict=True))
-    work = []
-    for call in program.calls:
-        if is_elementwise(call, program):
-            run = Run(program.values[call.results[0]].shape, [call], list(dict.fromkeys(program.reads(call))))
-            run.outputs = list(call.results)
-            work.append((call, run, library.kernel(run, program)))
+    work = [(call, run, library.kernel(run, program)) for call, run in single_runs(program)]
     checked = set()
     with numpy.errstate(all="ignore"):
         for call in program.calls:
@@ -90,6 +46,14 @@ def test_every_expression_gives_the_numbers_of_the_library(tmp_path, dtype):
             checked.add(call.name)
     refused = {call.name for call in program.calls} - checked
     assert refused == {"getitem"}
+
+
+def test_every_expression_that_there_is_is_among_them():
+    program = program_of(everything, *arguments("float32"))
+    names = {call.name for call, _ in single_runs(program)}
+    assert set(cuda_kernels._FLOATING) | set(cuda_kernels._WHOLE) == names | {"setitem"}
+    types = {str(program.values[n].dtype) for _, run in single_runs(program) for n in (*run.inputs, *run.outputs)}
+    assert types | {"float64", "int32", "uint8"} == set(cuda_kernels.TYPES)
 
 
 def test_what_has_no_source_is_left_to_the_library():

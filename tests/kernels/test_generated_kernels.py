@@ -3,11 +3,14 @@
 Their numbers are checked by compiling the same source as C++: see compiler/test_cuda_kernels.py.
 """
 
+import functools
+
 import numpy
 import nvrtc
 import pytest
 from compiler_twins import network, training_step
 from graph_stand_in import as_c
+from kernel_expressions import arguments, everything, program_of, single_runs
 
 import xpnn
 from xpnn import nn, optim
@@ -17,6 +20,7 @@ from xpnn.compiler.program import copied
 
 ARCHITECTURES = [75, 80, 90, 100, 120]
 FOUND = nvrtc.find_library()
+GLOBAL = 'extern "C" __global__ void'
 STRIDE = "for (long k = blockIdx.x * blockDim.x + threadIdx.x; k < size; k += gridDim.x * blockDim.x)"
 
 
@@ -45,12 +49,19 @@ def programs():
         yield program
 
 
+@functools.cache
 def sources():
+    """Kernels of whole runs, and one of each expression that there is, of each dtype."""
     found = []
     for program in programs():
         runs = [step for step in in_runs([c for c in program.calls if not c.makes], program) if isinstance(step, Run)]
-        name = 'extern "C" __global__ void'
-        found += [as_c(f"run{len(found) + k}", run, program, name, STRIDE) for k, run in enumerate(runs)]
+        found += [as_c(f"run{len(found) + k}", run, program, GLOBAL, STRIDE) for k, run in enumerate(runs)]
+    assert len(found) >= 6
+    for dtype, of_integers in [("float32", "int64"), ("float64", "int32"), ("float32", "uint8")]:
+        program = program_of(everything, *arguments(dtype, of_integers))
+        runs = [run for _, run in single_runs(program)]
+        assert len(runs) > 80
+        found += [as_c(f"run{len(found) + k}", run, program, GLOBAL, STRIDE) for k, run in enumerate(runs)]
     return found
 
 
@@ -59,7 +70,6 @@ def test_generated_kernels_compile_without_a_warning(architecture):
     if not FOUND:
         pytest.skip("NVRTC is not installed; `nox -s kernels` installs it")
     found = sources()
-    assert len(found) >= 6
     code, said = nvrtc.Nvrtc(FOUND).compiled("\n".join(found), architecture)
     assert said == ""
     assert code.startswith(b"\x7fELF")
