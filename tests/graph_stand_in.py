@@ -3,7 +3,6 @@
 import ctypes
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 
 import numpy
@@ -65,17 +64,6 @@ class OnNumpy:
 
     def end(self):
         self.started -= 1
-
-    def apart(self, a, b):
-        a, b = numpy.asarray(a), numpy.asarray(b)
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return float("inf")
-        if a.tobytes() == b.tobytes():
-            return 0.0
-        if a.dtype.kind not in "fc" or not (numpy.isfinite(a) == numpy.isfinite(b)).all():
-            return float("inf")
-        a, b = (numpy.where(numpy.isfinite(x), x, 0) for x in (a, b))
-        return max(float(abs(a - b).max() / max(abs(b).max(), numpy.finfo(b.dtype).tiny)), sys.float_info.min)
 
     def bytes_held(self):
         return 0

@@ -197,7 +197,8 @@ def test_a_graph_with_other_bits_is_not_used(libraries, tmp_path):
     libraries[0][0] = lambda: Other(tmp_path)
     twins = Twins()
     twins.run(6)
-    assert "Differs: its numbers were off by" in twins.compiled.plan().executor.reason
+    assert "Differs: when it was tried, of " in twins.compiled.plan().executor.reason
+    assert "where all bits should be equal" in twins.compiled.plan().executor.reason
 
 
 def test_a_graph_that_forgets_an_argument_is_not_used(libraries, tmp_path):
@@ -209,6 +210,110 @@ def test_a_graph_that_forgets_an_argument_is_not_used(libraries, tmp_path):
     fast, found = replayed(lambda x: 3 * x, X)
     assert fast.plan().executor.reason.startswith("Differs")
     numpy.testing.assert_array_equal(found, 3 * X)
+
+
+def wrong_parameters(tmp_path, wrong):
+    """Kernels that leave something else in parameters; `wrong(before, after)` says what."""
+
+    class Wrong(OnNumpy):
+        def kernel(self, run, program):
+            right = super().kernel(run, program)
+            outputs = [program.values[number].name for number in run.outputs]
+
+            def call(*arrays):
+                before = [x.copy() for x in arrays]
+                right(*arrays)
+                for name, x, was in zip(outputs, arrays[len(run.inputs) :], before[len(run.inputs) :], strict=True):
+                    if "parameters" in name:
+                        x[...] = wrong(was, x)
+
+            return call
+
+    return lambda: Wrong(tmp_path)
+
+
+@needs_compiler
+@pytest.mark.parametrize("wrong", [lambda a, b: a, lambda a, b: a - 3 * (b - a), lambda a, b: b * numpy.nan])
+def test_a_graph_whose_optimizer_does_nothing_or_goes_the_wrong_way_is_not_used(libraries, tmp_path, wrong):
+    libraries[0][0] = wrong_parameters(tmp_path, wrong)
+    step = training_step(model := network(), optimizer := optim.Adam(model, learning_rate=0.001))
+    fast, _ = replayed(step, X, normal(6, 2), state=(model, optimizer), exact=False)
+    assert fast.plan().executor.reason == ""
+    assert fast.plan().executor.parts[1] == 0  # the recorded calls as they are
+
+
+class Baked(OnNumpy):
+    """A capture that keeps what lay in arguments, or in the state, as numbers."""
+
+    def capture(self, work):
+        kept = work()
+        graph = Again(lambda: [numpy.array(x) for x in kept])
+        self.captured += 1
+        return graph
+
+
+def test_a_graph_that_keeps_its_arguments_as_numbers_is_not_used(libraries, tmp_path):
+    libraries[0][0] = lambda: Baked(tmp_path)
+    fast, found = replayed(lambda x: 3 * x, X)
+    assert fast.plan().executor.reason.startswith("Differs")
+    numpy.testing.assert_array_equal(found, 3 * X)
+
+
+def test_a_graph_that_keeps_a_count_as_a_number_is_not_used(libraries, tmp_path):
+    state = {"steps": numpy.zeros(3)}
+
+    class Counted(OnNumpy):
+        def capture(self, work):
+            work()
+            after = state["steps"].copy()
+
+            def again():
+                found = work()
+                state["steps"][...] = after
+                return found
+
+            self.captured += 1
+            return Again(again)
+
+    def step(x):
+        state["steps"][...] = state["steps"] + 1
+        return x * 2
+
+    libraries[0][0] = lambda: Counted(tmp_path)
+    fast, _ = replayed(step, X, state=state)
+    assert fast.plan().executor.reason.startswith("Differs")
+    assert (state["steps"] == 4).all()
+
+
+def test_numbers_that_are_all_nan_are_no_trial(libraries):
+    state = {"w": numpy.full(3, numpy.nan)}
+
+    def step(x):
+        state["w"][...] = state["w"] + 1
+        return x * 2
+
+    fast, _ = replayed(step, X, state=state)
+    assert "all NaN or infinite" in fast.plan().executor.reason
+
+
+def test_sums_in_another_order_at_each_run_are_judged_by_how_far_plain_runs_are_apart(libraries, monkeypatch):
+    turns = iter(range(10**6))
+
+    def wavering(x, dtype=None, **options):
+        return numpy.asarray(numpy.sum(x) * (1 + 1e-15 * (next(turns) % 7)))
+
+    made = executors.cupy_executor
+
+    def with_wavering(program, *rest):
+        for call in program.calls:
+            if call.name == "sum":
+                call.function = wavering
+        return made(program, *rest)
+
+    monkeypatch.setattr(executors, "cupy_executor", with_wavering)
+    fast, _ = replayed(lambda x: xpnn.namespace_of(x).sum(x * x), X.astype("float64"))
+    assert fast.plan().executor.reason == ""
+    assert fast.plan().executor.wavers
 
 
 def square(x):

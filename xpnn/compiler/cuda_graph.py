@@ -8,7 +8,6 @@ for all graphs of a device; so they take turns, whatever streams they are starte
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -80,27 +79,6 @@ class Cuda:
 
     def copy(self, x: Any) -> Any:
         return x.copy(order="K")
-
-    def apart(self, a: Any, b: Any) -> float:
-        """How far two arrays are apart, as a part of the largest number: 0 for the same bits, infinity for others.
-
-        Waits for the device.
-        """
-        cupy = self._cupy
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return float("inf")
-        if not a.size:
-            return 0.0
-        one, other = (cupy.ascontiguousarray(x).ravel().view("uint8") for x in (a, b))
-        if bool((one == other).all()):
-            return 0.0
-        if a.dtype.kind not in "fc" or not bool((cupy.isfinite(a) == cupy.isfinite(b)).all()):
-            return float("inf")
-        finite = cupy.isfinite(a)
-        off = cupy.abs(cupy.where(finite, a, 0) - cupy.where(finite, b, 0)).max()
-        scale = cupy.abs(cupy.where(finite, b, 0)).max()
-        found = float(off) / max(float(scale), float(cupy.finfo(a.dtype).tiny))
-        return max(found, sys.float_info.min)  # 0.0 and -0.0 are not the same bits
 
     def bytes_held(self) -> int:
         """The memory of the pool."""
