@@ -5,6 +5,7 @@ import sys
 import threading
 import warnings
 from functools import partial
+from time import perf_counter_ns
 from typing import NamedTuple
 
 import numpy
@@ -214,10 +215,9 @@ def test_steps_that_give_no_array(result):
 
 
 def test_a_result_that_is_another_number_each_time_is_refused():
-    counter = iter(range(100))
-    fast = xpnn.compile(lambda x: (2 * x, next(counter)))
+    fast = xpnn.compile(lambda x: (2 * x, perf_counter_ns()))
     fast(numpy.ones(2))
-    with pytest.raises(xpnn.CannotRecord, match="one step gave 0 and the next 1"):
+    with pytest.raises(xpnn.CannotRecord, match=r"one step gave \d+ and the next \d+"):
         fast(numpy.ones(2))
 
 

@@ -324,8 +324,14 @@ class CompiledStep:
         """Raise if the step changed what Python keeps, or put arrays away."""
         recording.require_nothing_kept()
         recording.require_no_hidden_writes()
-        now = tuple([state.key() for state in states])
-        if now == key[0]:
+        if where := recording.iterator():
+            raise CannotRecord(
+                f"the step reaches an iterator ({where}), and how far it is cannot be seen: a replay would not take "
+                "from it. Take from it outside the step, and give what it gave as an argument",
+                lasts=True,
+            )
+        what = self._changes(key, states, recording)
+        if not what:
             self._changing.pop(key[1], None)
             if key not in self._first:
                 self._first[key] = recording
@@ -335,12 +341,19 @@ class CompiledStep:
         self._changing[key[1]] = self._changing.pop(key[1], 0) + 1
         if len(self._changing) > PLANS:
             self._changing.popitem(last=False)
-        if self._changing[key[1]] > 1:  # once it may be a first use: something made when it was needed
-            what = next(s.changes(a, b) for s, a, b in zip(states, key[0], now, strict=True) if a != b)
-            raise _Hidden(
+        if self._changing[key[1]] > 1 or key in self._first:  # at first it may be a first use: something made for it
+            raise CannotRecord(
                 f"the step changed what Python keeps between steps ({what}), which a replay would not: keep numbers "
-                "that change in arrays of the state, or give them as arguments"
+                "that change in arrays of the state, or give them as arguments",
+                lasts=True,
             )
+
+    def _changes(self, key: Any, states: list[State], recording: Recording) -> str:
+        """What the recorded run changed of what Python keeps, in words; '' if nothing."""
+        for state, before in zip(states, key[0], strict=True):
+            if (now := state.key()) != before:
+                return state.changes(before, now)
+        return recording.hidden_changes()
 
     def _rewriting(self) -> Sequence[Callable[[Any], None]]:
         from xpnn.compiler.rewrites.order import ALL, LOOSE
@@ -357,7 +370,7 @@ class CompiledStep:
     def _give_up(self, key: Any, problem: Exception) -> None:
         """Run plainly from now on: for calls like this one, or, if the step keeps changing, for all."""
         self._keep(key, None)
-        self._gave_up |= isinstance(problem, _Hidden)
+        self._gave_up |= isinstance(problem, CannotRecord) and problem.lasts
         self._warn_once(problem)
 
     def give_up(self, why: str) -> None:
@@ -435,10 +448,6 @@ class CompiledStep:
 
     def __repr__(self) -> str:
         return f"<compiled {_name(self.step)}, {sum(plan is not None for plan in self._plans.values())} plans>"
-
-
-class _Hidden(CannotRecord):
-    """The step changes what Python keeps, at every call."""
 
 
 _thread = threading.get_ident

@@ -14,6 +14,7 @@ from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.arguments import Arguments, Results
 from xpnn.compiler.comparison import difference
+from xpnn.compiler.hidden import Hidden
 from xpnn.compiler.leaks import holder
 from xpnn.compiler.program import Ref
 from xpnn.compiler.recorder import Recorder, digest
@@ -29,11 +30,13 @@ WAITS = 200  # of 5 ms each
 class Recording:
     """What one recorded run of a step left behind."""
 
-    def __init__(self, recorder: Recorder, states: list[State], saved: list[Any]) -> None:
+    def __init__(self, recorder: Recorder, states: list[State], given: Arguments) -> None:
         self.recorder, self.program = recorder, recorder.program
         self.result: Tree = None
         self.results: Results | None = None
-        self._states, self._saved = states, saved
+        self._states, self._saved = states, [state.saved() for state in states]
+        known = [*given.arrays, *(array for state in states for array in state.arrays())]
+        self._hidden: Hidden | None = Hidden([pair for state in states for pair in state.reached()], known)
         self.held: list[Any] = []  # so that identities in the key stay theirs
 
     def undo(self) -> None:
@@ -44,7 +47,7 @@ class Recording:
 
     def forget(self) -> None:
         """Let go of what only this run needed."""
-        self.result, self._states, self._saved = None, [], []
+        self.result, self._states, self._saved, self._hidden = None, [], [], None
         self.recorder.forget()
 
     def marks(self) -> dict[int, bytes]:
@@ -71,6 +74,19 @@ class Recording:
                 f"two steps in a row did not do the same: {found}. What a step keeps in Python (a counter, a list that "
                 "grows, random numbers of NumPy's) must be an array of the state or an argument"
             )
+
+    def iterator(self) -> str:
+        """The name of an iterator within reach of the step: how far it is shows nowhere."""
+        return self._hidden.iterator if self._hidden is not None else ""
+
+    def hidden_changes(self) -> str:
+        """What the run changed of what Python keeps out of the sight of keys, by name; '' if nothing."""
+        return self._hidden.changes(self._is_seen) if self._hidden is not None else ""
+
+    def _is_seen(self, array: Array) -> bool:
+        """Whether an array lies in memory that the recording knows, and whose writes it has."""
+        roots = [root for _, root in self.recorder.roots if type(root) is type(array)]
+        return any(self.recorder.overlap(array, root) for root in roots)
 
     def require_nothing_kept(self) -> None:
         """Raise if an array of the recording outlives it."""
@@ -117,7 +133,7 @@ def recorded(step: Callable[..., Any], states: list[State], given: Arguments) ->
     xp = namespace_of(*arrays)
     require_writable(xp, "compile")
     recorder = Recorder(xp)
-    recording = Recording(recorder, states, [state.saved() for state in states])
+    recording = Recording(recorder, states, given)
     try:
         with recorder, ExitStack() as swapped:
             for state in states:

@@ -21,8 +21,9 @@ class CannotRecord(RuntimeError):
     xpnn.compiler.refusals.CannotRecord: a condition (if, while, and, or) looks at a number inside an array, ...
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, lasts: bool = False) -> None:
         super().__init__(message)
+        self.lasts = lasts  # whether the step does it at every call, whatever the arguments
 
 
 class NoAttribute(CannotRecord, AttributeError):

@@ -191,6 +191,12 @@ class State:
     def arrays(self) -> list[Array]:
         return [array for _, array in self.named()]
 
+    def reached(self) -> list[tuple[str, Any]]:
+        """All that the last look found, with names."""
+        held = self.key().held
+        found = [(str(name), value) for _, names, values in held for name, value in zip(names, values, strict=True)]
+        return [*found, *self._variables.reached()]
+
     def saved(self) -> list[tuple[Array, Array]]:
         """Copies, to go back to if a recording fails."""
         return [(array, namespace_of(array).asarray(array, copy=True)) for array in self.arrays()]

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["Variables", "groups_of"]
+__all__ = ["Variables", "groups_of", "is_of_library"]
 
 LONGEST = 200  # entries: longer lists and dictionaries are data, and looking through them would take time
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -74,7 +74,7 @@ class Variables:
             self._contained(value)
         elif isinstance(value, deque | set):
             self._lengthy.append(value)
-        elif not hasattr(type(value), "dtype") and not _is_of_library(value):
+        elif not hasattr(type(value), "dtype") and not is_of_library(value):
             self._objects.append(value)
             self._called(value, first)
 
@@ -90,7 +90,7 @@ class Variables:
         for value in (*options, *(value for module in modules for value in vars(module).values())):
             if callable(value) and not isinstance(value, type) and not hasattr(type(value), "recordable_places"):
                 self._visit(value)
-        for kind in {kind: None for module in modules for kind in type(module).__mro__ if not _is_of_library(kind)}:
+        for kind in {kind: None for module in modules for kind in type(module).__mro__ if not is_of_library(kind)}:
             self._objects.append(kind)
             for name in ("forward", "__call__", "rule"):
                 self._visit(vars(kind).get(name))
@@ -139,7 +139,7 @@ class Variables:
     def _attribute(self, value: Any, name: str) -> None:
         kinds = () if isinstance(value, types.ModuleType) else getattr(value, "__mro__", type(value).__mro__)
         own = [] if isinstance(value, type) else [_attributes(value)]
-        for place in (*own, *(vars(kind) for kind in kinds if not _is_of_library(kind))):
+        for place in (*own, *(vars(kind) for kind in kinds if not is_of_library(kind))):
             if name not in place:
                 continue
             found = place.get(name)
@@ -169,6 +169,14 @@ class Variables:
     def lengthy(self) -> list[Any]:
         """Those too long to look through, and attributes that may come or go: only their lengths are looked at."""
         return self._lengthy
+
+    def reached(self) -> list[tuple[str, Any]]:
+        """All that was found, whose contents a recorded run is not to change, with names."""
+        attributes = {id(_attributes(value)) for value in self._objects}
+        long = [value for value in self._lengthy if id(value) not in attributes]
+        names = {id(value): name for name, value in self._values()}
+        found = [(names.get(id(value), type(value).__name__), value) for value in (*self._objects, *long)]
+        return [*self._values(), *self._fixed, *found]
 
     def titles(self) -> dict[int, str]:
         """What to call these in messages, by identity."""
@@ -245,7 +253,7 @@ def _is_library(own: Mapping[str, Any]) -> bool:
 _BUILT_IN = frozenset({"builtins", "sys", "time", "math", "itertools", "_thread", "gc", "marshal"})
 
 
-def _is_of_library(value: Any) -> bool:
+def is_of_library(value: Any) -> bool:
     """Whether `value` is a module or class of a library; instances of such a class have attributes of their own."""
     if isinstance(value, types.ModuleType):
         return _is_library(vars(value))

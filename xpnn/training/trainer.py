@@ -96,7 +96,9 @@ class Trainer:
         Whether steps and predictions that come often are compiled (`xpnn.compile`), which gives the same bits in less
         time: steps after 100 of one shape, or at once where as many lie ahead, predictions after 400. The Python of
         the loss and the layers then no longer runs at each step. What cannot be recorded (a loss that looks at numbers,
-        or counts its calls) runs as it is, with one `CompileWarning` that says why; `compile=False` turns all this off.
+        counts its calls, or draws from `random`, `numpy.random` or a generator in an attribute) runs as it is, with one
+        `CompileWarning` that says why. Not seen is what decides by the clock, by files, by `os.urandom` or inside
+        objects of other libraries: there pass `compile=False`, which turns all this off.
 
     Attributes
     ----------
