@@ -1,4 +1,4 @@
-"""What all tests share: one BLAS thread, and GPU tests that say why they are skipped."""
+"""What all tests share: one BLAS thread, GPU tests that say why they are skipped, and no skip where one may not be."""
 
 import importlib.util
 import os
@@ -9,6 +9,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import pytest  # noqa: E402 (the threads must be set before NumPy loads)
 from elsewhere import ELSEWHERE, PLACES, device_named  # noqa: E402
 from guard import no_looks_inside_steps  # noqa: E402
+from required import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401 (hooks)
 
 from xpnn.arrays.probe import examine  # noqa: E402
 
