@@ -326,6 +326,13 @@ def spectrum(x):
     return xp.real(xp.fft.fft(x))
 
 
+def joined(name, count=9):
+    def step(x):
+        return getattr(xpnn.namespace_of(x), name)([x * k for k in range(count)])
+
+    return step
+
+
 @pytest.mark.parametrize(
     ("step", "given", "reason"),
     [
@@ -335,6 +342,9 @@ def spectrum(x):
         (lambda x: 2 * x, [numpy.float64(3)], "an argument is not an array on the device"),
         (lambda x: x, [numpy.ones(3)], "it makes no calls"),
         (lambda x, y: x + y, [X[:3], X[2:5]], "arguments share memory"),
+        (lambda x: x[[0, 2]] + 1, [X], "getitem is given numbers of the host"),
+        (joined("stack"), [X], "stack of more than 8 arrays copies their addresses from the host"),
+        (joined("concat"), [X], "concat of more than 8 arrays copies their addresses from the host"),
     ],
 )
 def test_what_is_refused_at_once(libraries, step, given, reason):
@@ -365,6 +375,61 @@ def test_on_another_current_device_the_calls_run_one_by_one(libraries):
     fast, _ = replayed(lambda x: 2 * x, X)
     libraries[1].here, libraries[1].begin = False, None
     numpy.testing.assert_array_equal(fast(X), 2 * X)
+
+
+@pytest.mark.parametrize("exact", [True, pytest.param(False, marks=needs_compiler)])
+def test_arguments_that_begin_anywhere_run_call_by_call_if_all_bits_count(libraries, exact):
+    fast, _ = replayed(lambda x: 2 * x, X, exact=exact)
+    assert fast.plan().executor.reason == ""
+    asked = []
+    libraries[1].begin, libraries[1].aligned = lambda: asked.append(1), lambda x: False
+    numpy.testing.assert_array_equal(fast(X), 2 * X)
+    assert bool(asked) is not exact
+
+
+def test_what_was_written_call_by_call_is_named_where_it_breaks_off(libraries):
+    twins = Twins()
+    twins.run(4)
+    executor = twins.compiled.plan().executor
+    libraries[1].here = False
+
+    def fail(*arguments):
+        executor._plain._position = len(executor.program.calls) - 1
+        raise KeyboardInterrupt
+
+    executor._plain.run = fail
+    with pytest.raises(KeyboardInterrupt) as caught:
+        twins.compiled(normal(6, 4), normal(6, 2))
+    assert "It may have written" in caught.value.__notes__[0]
+
+
+def test_the_lock_is_free_after_an_interruption_at_any_place(libraries):
+    fast, _ = replayed(lambda x: 2 * x, X)
+    library = libraries[1]
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    for name in ("begin", "put", "copy", "end"):
+        right = getattr(library, name)
+        setattr(library, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fast(X)
+        setattr(library, name, right)
+        taken = []
+        thread = threading.Thread(target=lambda taken=taken: taken.append(library.lock.acquire(timeout=1)))
+        thread.start()
+        thread.join()
+        assert taken == [True]
+        library.lock = threading.RLock()  # that thread's is gone
+
+
+def test_a_plan_that_runs_call_by_call_says_why_in_the_log(libraries, caplog):
+    with caplog.at_level("INFO", logger="xpnn"):
+        replayed(lambda x: xpnn.namespace_of(x).sort(x), X)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    assert "call by call, not as one CUDA graph: sort waits for the device" in line
+    assert "test_cupy_executor.py" in line
 
 
 def test_a_replay_that_breaks_off_says_what_it_may_have_written(libraries):
@@ -551,6 +616,24 @@ def test_on_a_gpu_what_cannot_be_captured_says_why(cuda):
     assert "captur" in fast.plan().executor.reason
     assert "not as one CUDA graph" in str(fast.plan())
     assert float((x + 1)[0, 0]) == 3  # and the device goes on
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_what_copies_from_the_host_runs_call_by_call(cuda, monkeypatch):
+    steps = [joined("stack"), joined("concat"), lambda x: x[[0, 2]] + 1]
+    for refused in (True, False):  # then by what the capture itself says
+        if not refused:
+            monkeypatch.setattr(executors, "_refused_call", lambda call: "")
+        for step in steps:
+            x = cuda.asarray(numpy.arange(24, dtype="float32").reshape(6, 4))
+            fast = xpnn.compile(step, exact=True)
+            for k in range(5):
+                numpy.testing.assert_array_equal(to_host(fast(x + k)), to_host(step(x + k)))
+            assert "host" in fast.plan().executor.reason
+    fast = xpnn.compile(joined("stack", 8), exact=True)
+    for k in range(5):
+        fast(x + k)
+    graph_of(fast)
 
 
 @pytest.mark.gpu

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,6 +19,8 @@ from xpnn.compiler.cuda_products import Blas
 from xpnn.compiler.program import Program
 
 __all__ = ["Cuda"]
+
+ALIGNED = 128  # bytes: a line of the cache; cuBLAS asks for 16, and chooses another way without
 
 
 class _Turns:
@@ -30,7 +32,6 @@ class _Turns:
         self.lock = threading.RLock()  # one graph is made or started at a time
         self.blas: Blas | None = None  # made for the first product
         self.event = cupy.cuda.Event(disable_timing=True)  # the end of the last graph's work
-        self.last: Any = None  # the stream and thread that it was started in
 
 
 _turns: WeakValueDictionary[int, _Turns] = WeakValueDictionary()
@@ -124,14 +125,15 @@ class Cuda:
         stream.synchronize()
         gc.disable()  # to free another graph would end the capture
         try:
-            stream.begin_capture()
-            try:
-                result = work()
-            except BaseException:
-                with suppress(Exception):  # the capture is broken already, and says so once more
-                    stream.end_capture()
-                raise
-            graph = stream.end_capture()
+            with _nothing_from_the_host(self._cupy):
+                stream.begin_capture()
+                try:
+                    result = work()
+                except BaseException:
+                    with suppress(Exception):  # the capture is broken already, and says so once more
+                        stream.end_capture()
+                    raise
+                graph = stream.end_capture()
         finally:
             if collects:
                 gc.enable()
@@ -144,25 +146,72 @@ class Cuda:
         """Whether the device is the current one."""
         return bool(self._cupy.cuda.runtime.getDevice() == self._device)
 
+    def aligned(self, x: Any) -> bool:
+        """Whether an array begins as the graph's own do, as far as that decides how it is computed with."""
+        return bool(x.data.ptr % ALIGNED == 0)
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held from `begin` to `end`."""
+        return self._turns.lock
+
     def begin(self) -> None:
-        """Wait, on the device, until the last graph is done, if it was not started on this stream."""
-        turns = self._turns
-        turns.lock.acquire()
-        try:
-            self._now, thread = self._cupy.cuda.get_current_stream(), threading.get_ident()
-            if turns.last is not None and turns.last != (self._now, thread):  # a stream per thread is one number in all
-                self._now.wait_event(turns.event)
-            turns.last = self._now, thread
-        except BaseException:
-            turns.lock.release()
-            raise
+        """Wait, on the device, until the last graph is done.
+
+        On the same stream too, where that is nothing to wait for: a number of a stream or of a thread may have been
+        another's before.
+        """
+        self._now = self._cupy.cuda.get_current_stream()
+        self._now.wait_event(self._turns.event)
 
     def end(self) -> None:
         """The next graph may start after what was asked of the device so far."""
-        try:
-            self._turns.event.record(self._now)
-        finally:
-            self._turns.lock.release()
+        self._turns.event.record(self._now)
+
+
+_capturing: set[int] = set()  # threads
+_netting = threading.Lock()
+
+
+@contextmanager
+def _nothing_from_the_host(cupy: Any) -> Iterator[None]:
+    """Raise where this thread copies from the host: the copy would be made again from memory that is another's by then.
+
+    CuPy copies by way of pinned memory, whose allocator is set for all threads, so the others are passed on to the
+    pool. If it is not CuPy's own, it stays, since what was set cannot be asked for and put back.
+    """
+    pool = _own_pinned_pool(cupy)
+    if pool is None:
+        yield
+        return
+    me = threading.get_ident()
+
+    def allocator(size: int) -> Any:
+        if threading.get_ident() in _capturing:
+            raise NotImplementedError("it copies numbers from the host, which cannot be captured")
+        return pool.malloc(size)
+
+    with _netting:
+        _capturing.add(me)
+        cupy.cuda.set_pinned_memory_allocator(allocator)
+    try:
+        yield
+    finally:
+        with _netting:
+            _capturing.discard(me)
+            if not _capturing:
+                cupy.cuda.set_pinned_memory_allocator(pool.malloc)
+
+
+def _own_pinned_pool(cupy: Any) -> Any:
+    """CuPy's pool of pinned memory if that is in use, by what it gives out; else None."""
+    if _capturing:
+        return cupy.get_default_pinned_memory_pool()  # on another device, which has seen to that
+    try:
+        pool, given = cupy.get_default_pinned_memory_pool(), cupy.cuda.alloc_pinned_memory(1)
+        return pool if given.mem.pool() is pool else None
+    except Exception:  # other versions of CuPy, or no memory
+        return None
 
 
 class _Captured:

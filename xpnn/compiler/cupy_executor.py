@@ -11,6 +11,7 @@ captured, the recorded calls as they are take its place, and if those cannot be 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ from xpnn.compiler.rewrites.kernels import in_kernels
 
 __all__ = ["GraphExecutor", "cupy_executor"]
 
+_log = logging.getLogger("xpnn")
+
+JOINED = 8  # arrays, up to which CuPy joins them one by one
 AGAIN = 2  # plain runs beside the first, which show what is not the same twice
 _REFUSED = {
     # cuFFT's plans have memory that CuPy may give away while a graph still uses it
@@ -46,7 +50,7 @@ def cupy_executor(
         device = _device(arguments, program)
         reason = "its arrays are on several devices" if device is None else ""
     if reason:
-        return PlainExecutor(program, reason)
+        return _call_by_call(program, reason)
     fuse = in_kernels in rewriting
     for rewritten, fused in [*([(True, fuse)] if rewriting else []), (False, False)]:
         try:
@@ -59,6 +63,12 @@ def cupy_executor(
             reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
             if isinstance(problem, NotImplementedError) or not (fused or isinstance(problem, Differs)):
                 break  # the calls as they are would not be captured either
+    return _call_by_call(program, reason)
+
+
+def _call_by_call(program: Program, reason: str) -> PlainExecutor:
+    first = next((f", the first at {call.line}" for call in program.calls if call.line), "")
+    _log.info("A step of %d calls%s runs call by call, not as one CUDA graph: %s", len(program.calls), first, reason)
     return PlainExecutor(program, reason)
 
 
@@ -79,10 +89,37 @@ def refused(program: Program, arguments: Sequence[Any]) -> str:
         return "arguments share memory"
     if given & program.written():
         return "it writes into an argument"
-    names = [call.name for call in program.calls]
-    if not names:
+    if not program.calls:
         return "it makes no calls"
-    return next((f"{name} {_REFUSED[name]}" for name in names if name in _REFUSED), "")
+    return next((why for call in program.calls if (why := _refused_call(call))), "")
+
+
+def _refused_call(call: Call) -> str:
+    """Why a call cannot be captured, as far as that is known; '' if it may be."""
+    if call.name in _REFUSED:
+        return f"{call.name} {_REFUSED[call.name]}"
+    if call.makes:
+        return ""  # made once, if nothing writes there
+    given = [call.args, call.kwargs]
+    if call.name in ("getitem", "setitem"):
+        copied_there = _holds(given, list | numpy.ndarray)
+    else:
+        copied_there = _holds(given, numpy.ndarray)
+    if copied_there:
+        return f"{call.name} is given numbers of the host"
+    joined = call.name in ("concat", "stack") and isinstance(call.args[0], list | tuple) and len(call.args[0])
+    return f"{call.name} of more than {JOINED} arrays copies their addresses from the host" if joined > JOINED else ""
+
+
+def _holds(tree: Any, kinds: Any) -> bool:
+    """Whether there is such an object in a nest, other than the nest's own lists of arguments."""
+    if isinstance(tree, dict):
+        return any(_holds(part, kinds) for part in tree.values())
+    if isinstance(tree, slice):
+        return False
+    if isinstance(tree, tuple | list):
+        return any(isinstance(part, kinds) or _holds(part, kinds) for part in tree)
+    return False
 
 
 def _device(arguments: Sequence[Any], program: Program) -> int | None:
@@ -114,7 +151,7 @@ class GraphExecutor:
         self._outputs = [_kind_of(ref, program) for ref in program.outputs]
         self._arguments = {n: k for k, n in enumerate(n for n, v in enumerate(program.values) if v.kind == "argument")}
         self._values = program.outputs
-        self._launched = False
+        self._exact, self._launched, self._call_by_call = not fuse, False, False
         trial = _Trial(self._plain, program, arguments, library, exact=not fuse)
         try:
             trial.run_plainly()
@@ -134,20 +171,26 @@ class GraphExecutor:
     def run(self, *arguments: Any) -> list[Any]:
         """The results of the step for these arrays; all work is only started."""
         self._launched = False
-        if not self.library.is_here():
+        self._call_by_call = not self.library.is_here() or (
+            self._exact and not all(map(self.library.aligned, arguments))
+        )
+        if self._call_by_call:
             return self._plain.run(*arguments)
-        self.library.begin()
-        try:
-            for place, x in zip(self._inputs, arguments, strict=True):
-                self.library.put(place, x)
-            self._graph.launch()
-            self._launched = True
-            return [self._given(n, kind, arguments) for n, kind in enumerate(self._outputs)]
-        finally:
-            self.library.end()
+        with self.library.lock:  # itself, since an interruption must not come between taking it and `try`
+            self.library.begin()
+            try:
+                for place, x in zip(self._inputs, arguments, strict=True):
+                    self.library.put(place, x)
+                self._launched = True  # or about to be
+                self._graph.launch()
+                return [self._given(n, kind, arguments) for n, kind in enumerate(self._outputs)]
+            finally:
+                self.library.end()
 
     def reached(self, problem: BaseException) -> int:
         """The position of the last call that may have been made before `problem`; -1 if none was."""
+        if self._call_by_call:
+            return self._plain.reached(problem)
         return len(self.program.calls) - 1 if self._launched else -1
 
     def __str__(self) -> str:
