@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 import numpy
 import pytest
 
+from xpnn.compiler import cuda_products
 from xpnn.compiler.cuda_products import Blas, CublasError, operand, workspace_bytes
 
 KINDS = {0: "float32", 1: "float64", 4: "complex64", 5: "complex128"}
@@ -226,3 +227,68 @@ def test_a_failure_names_the_call(blas):
 
 def test_the_workspace_is_what_cublas_takes_for_itself():
     assert [workspace_bytes(c) >> 20 for c in (75, 80, 89, 90, 100, 120)] == [4, 4, 4, 32, 32, 12]
+
+
+class Version:
+    """A library of cuBLAS of some version."""
+
+    def __init__(self, number):
+        self.number, self.handles = number, 0
+
+    def cublasCreate_v2(self, handle):
+        self.handles += 1
+        return 0
+
+    def cublasGetVersion_v2(self, handle, place):
+        place._obj.value = self.number
+        return 0
+
+    def cublasDestroy_v2(self, handle):
+        self.handles -= 1
+        return 0
+
+
+@pytest.fixture
+def versions(monkeypatch):
+    """Libraries by their paths, of which CuPy uses version 120406."""
+    libraries = {"/a/libcublas.so.12": Version(120105), "/b/libcublas.so.12": Version(120406)}
+
+    def load(path):
+        if path not in libraries:
+            raise OSError(f"{path}: no such file")
+        return libraries[path]
+
+    cublas, cupy = ModuleType("cupy_backends.cuda.libs.cublas"), ModuleType("cupy")
+    cublas.getVersion = lambda handle: {42: 120406}[handle]
+    cupy.cuda = SimpleNamespace(device=SimpleNamespace(get_cublas_handle=lambda: 42))
+    libs = ModuleType("cupy_backends.cuda.libs")
+    libs.cublas = cublas
+    modules = {"cupy": cupy, "cupy_backends.cuda.libs": libs, "cupy_backends.cuda.libs.cublas": cublas}
+    for name in ("cupy_backends", "cupy_backends.cuda"):
+        modules[name] = ModuleType(name)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(cuda_products.ctypes, "CDLL", load)
+    monkeypatch.setattr(cuda_products, "_candidates", lambda: ["/none/libcublas.so.12", *libraries])
+    return libraries
+
+
+def test_cublas_is_of_the_version_that_cupy_uses(versions):
+    assert cuda_products._loaded() is versions["/b/libcublas.so.12"]
+    assert [library.handles for library in versions.values()] == [0, 0]
+
+
+def test_another_cublas_is_not_taken(versions):
+    del versions["/b/libcublas.so.12"]
+    with pytest.raises(CublasError, match="is of version 120105, CuPy's of 120406"):
+        cuda_products._loaded()
+
+
+def test_paths_with_spaces_are_whole_and_deleted_files_left_out():
+    begin = "7f00-7f01 r-xp 00000000 08:01 123    "
+    paths = [
+        "/opt/my own/libcublas.so.12", "/opt/my own/libcublas.so.12", "/old/libcublas.so.12 (deleted)",
+        "/opt/libcublasLt.so.12", "[heap]", "/opt/libcublas.so.13.1",
+    ]  # fmt: skip
+    text = "\n".join([begin.rstrip(), *[begin + path for path in paths]])
+    assert cuda_products._mapped(text) == ["/opt/libcublas.so.13.1", "/opt/my own/libcublas.so.12"]

@@ -166,21 +166,46 @@ def _number(x: float, letter: str) -> Any:
 
 
 def _loaded() -> ctypes.CDLL:
-    """cuBLAS: the one that CuPy uses, else the system's."""
-    from cupy_backends.cuda.libs import cublas  # noqa: F401  loads it
+    """cuBLAS: the one that CuPy uses. Other packages may have loaded others, which would choose other algorithms."""
+    import cupy
+    from cupy_backends.cuda.libs import cublas  # loads it
 
+    wanted = int(cublas.getVersion(cupy.cuda.device.get_cublas_handle()))
     tried = []
     for path in _candidates():
         try:
-            return ctypes.CDLL(path)
+            library = ctypes.CDLL(path)
         except OSError as problem:
             tried.append(str(problem))
+            continue
+        found = _version(library)
+        if found == wanted:
+            return library
+        tried.append(f"{path} is of version {found}, CuPy's of {wanted}")
     raise CublasError(f"cuBLAS cannot be loaded: {'; '.join(tried)}")
+
+
+def _version(library: Any) -> int:
+    handle, version = c_void_p(), c_int()
+    status = library.cublasCreate_v2(byref(handle))
+    if status:
+        raise CublasError(f"cublasCreate_v2 gave status {status}")
+    try:
+        status = library.cublasGetVersion_v2(handle, byref(version))
+        return -1 if status else version.value
+    finally:
+        library.cublasDestroy_v2(handle)
 
 
 def _candidates() -> list[str]:
     maps = Path("/proc/self/maps")
-    lines = maps.read_text().splitlines() if maps.exists() else []
-    loaded = {line.split()[-1] for line in lines if "libcublas.so" in line}
+    loaded = _mapped(maps.read_text(errors="surrogateescape")) if maps.exists() else []
     home = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"))
-    return [*sorted(loaded), "libcublas.so.13", "libcublas.so.12", str(home / "lib64" / "libcublas.so")]
+    return [*loaded, "libcublas.so.13", "libcublas.so.12", str(home / "lib64" / "libcublas.so")]
+
+
+def _mapped(maps: str) -> list[str]:
+    """The libraries of cuBLAS among the files in a process's memory: the sixth field of a line, spaces and all."""
+    paths = [fields[5] for line in maps.splitlines() if len(fields := line.split(maxsplit=5)) == 6]
+    named = {path for path in paths if path.rsplit("/", 1)[-1].startswith("libcublas.so")}
+    return sorted(path for path in named if not path.endswith(" (deleted)"))
