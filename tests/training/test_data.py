@@ -113,6 +113,20 @@ def test_batches_are_gathered_together_up_to_a_bound(columns, lengths):
     assert [rows for some in found for rows in some] == [4] * 8 + [1]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "columns", "size", "together"),
+    [("float32", 8, 4, True), ("float32", 30, 32, True), ("float32", 30, 4, False), ("float64", 4, 4, True)],
+)
+def test_on_a_gpu_batches_begin_at_a_line_of_the_cache(dtype, columns, size, together):
+    gpu = type(CPU)(xp=CPU.xp, name="cuda:0")
+    x = numpy.ones((4 * size, columns), dtype=dtype)
+    lists = list(gathered([x], batch_indices(len(x), size), gpu))
+    assert len(lists) == (1 if together else 4)
+    starts = [batch[0].ctypes.data - some[0][0].ctypes.data for some in lists for batch in some]
+    assert all(start % 128 == 0 for start in starts)
+    assert len(list(gathered([x], batch_indices(len(x), size), CPU))) == 1
+
+
 # Splits
 
 

@@ -21,6 +21,7 @@ from xpnn.arrays.random import permutation
 __all__ = ["batch_indices", "split"]
 
 TOGETHER = 2**16  # numbers that are taken at once, which stay in a core's cache
+LINE = 128  # bytes: of a GPU's cache
 
 
 def batch_indices(
@@ -54,9 +55,11 @@ def gathered(
     """The rows of `arrays` for each batch of `indices`, in lists of batches of equal size.
 
     Small batches that follow one another are taken at once and are parts of one array: a call that takes rows costs
-    about as much as 32 rows of 30 numbers do.
+    about as much as 32 rows of 30 numbers do. On a GPU each batch begins as an array of its own would, since the last
+    bits of a product depend on that; where the parts would not, batches are taken one by one.
     """
     xp = device.xp
+    on_cpu = device.name == "cpu"
     numbers = sum(prod(array.shape[1:]) for array in arrays)  # in a row
 
     def taken(some: list[numpy.ndarray]) -> list[tuple[Array, ...]]:
@@ -69,12 +72,22 @@ def gathered(
 
     some: list[numpy.ndarray] = []
     for rows in indices:
-        if some and (len(rows) != len(some[0]) or (len(some) + 1) * len(rows) * numbers > TOGETHER):
+        if some and (
+            len(rows) != len(some[0])
+            or (len(some) + 1) * len(rows) * numbers > TOGETHER
+            or not (on_cpu or _are_aligned(arrays, len(rows)))
+        ):
             yield taken(some)
             some = []
         some.append(rows)
     if some:
         yield taken(some)
+
+
+def _are_aligned(arrays: Sequence[Array], rows: int) -> bool:
+    """Whether so many rows of each array fill whole lines of a GPU's cache."""
+    sizes = [rows * prod(array.shape[1:]) * int(getattr(array, "itemsize", 1)) for array in arrays]
+    return all(size % LINE == 0 for size in sizes)
 
 
 def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = None) -> list[Any]:
