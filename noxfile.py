@@ -39,7 +39,7 @@ os.environ.update(dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 
 def install_pytorch(session: nox.Session) -> None:
-    """The build for the CPU, without the gigabytes of CUDA of plain `torch`; the session is skipped where there is none."""
+    """The build for the CPU, without plain `torch`'s gigabytes of CUDA; the session is skipped where there is none."""
     try:
         session.install(PYTORCH)
     except nox.command.CommandFailed:
@@ -102,7 +102,7 @@ def no_driver(session: nox.Session) -> None:
 
 @nox.session
 def kernels(session: nox.Session) -> None:
-    """Every CUDA kernel compiled for all kinds of GPU in use, by NVIDIA's compiler, and run as C++. No GPU is needed."""
+    """Every CUDA kernel compiled by NVIDIA's compiler for all kinds of GPU in use, and run as C++. It needs no GPU."""
     if sys.platform == "darwin":
         session.skip("there is no CUDA for macOS")
     session.install(".", "pytest>=8.2", "nvidia-cuda-nvrtc>=13,<14")
