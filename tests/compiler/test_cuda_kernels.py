@@ -1,5 +1,8 @@
 """Generated kernels: their numbers, by compiling the same source as C++, against NumPy's."""
 
+import sys
+from types import ModuleType
+
 import numpy
 import pytest
 from graph_stand_in import COMPILER, OnNumpy
@@ -7,7 +10,7 @@ from kernel_expressions import INTEGERS, arguments, everything, program_of, sing
 
 import xpnn
 from xpnn.compiler import cuda_kernels
-from xpnn.compiler.cuda_kernels import Run, is_elementwise, source
+from xpnn.compiler.cuda_kernels import KERNELS, Run, is_elementwise, kernel, source
 from xpnn.compiler.kernel_runs import ARRAYS, LONGEST, in_runs
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
@@ -125,3 +128,14 @@ def test_the_same_run_of_other_steps_is_the_same_kernel():
         "double v2 = (double)(((double)v1) + ((double)1LL));\ndouble v3 = (double)(((double)v2) * ((double)v0));\n"
         "o0 = v3;"
     }
+
+
+def test_kernels_that_are_kept_are_bounded(monkeypatch):
+    cupy = ModuleType("cupy")
+    cupy.ElementwiseKernel = lambda *arguments, **options: arguments
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    kernel.cache_clear()
+    for k in range(2 * KERNELS):
+        assert kernel("float32 i0", "float32 o0", f"o0 = i0 * {k};")[2].endswith(f"{k};")
+    assert kernel.cache_info().currsize == KERNELS
+    kernel.cache_clear()

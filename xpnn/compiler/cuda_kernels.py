@@ -23,6 +23,7 @@ from xpnn.compiler.program import Call, Program, Ref
 
 __all__ = ["TYPES", "Run", "declared", "is_elementwise", "kernel", "source"]
 
+KERNELS = 512  # that are kept for other plans; numbers are in their sources, so each rate of learning makes others
 TYPES = {
     "float32": "float", "float64": "double", "bool": "bool", "int64": "long long", "int32": "int",
     "uint8": "unsigned char",
@@ -196,7 +197,7 @@ def declared(run: Run, program: Program) -> tuple[str, str]:
     return each("i", run.inputs), each("o", run.outputs)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KERNELS)
 def kernel(inputs: str, outputs: str, body: str) -> Any:
     """The kernel, compiled when it is first called; no product and sum become one rounding, as in call after call."""
     import cupy
