@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import random
 import tracemalloc
 
 import numpy
@@ -117,6 +118,65 @@ def test_numpy_methods_run_plainly_with_one_warning():
     fast = xpnn.compile(lambda x: x.mean(axis=0), fallback=True)
     with pytest.warns(xpnn.CompileWarning, match="has no mean"):
         assert [fast(numpy.ones(2)) for _ in range(4)] == [1, 1, 1, 1]
+
+
+LOOKING = {
+    "float": lambda x: float(x[0]),
+    "if": lambda x: 1.0 if x[0] > 0 else 2.0,
+    "item": lambda x: x[0].item(),
+    "method": lambda x: x.mean(),
+    "function": lambda x: numpy.exp(x),
+    "array function": lambda x: numpy.median(x),
+    "conversion": lambda x: numpy.asarray(x)[0],
+    "mask": lambda x: xpnn.namespace_of(x).sum(x[x > 0]),
+    "shape": lambda x: xpnn.namespace_of(x).unique_values(x)[0],
+}
+
+
+@pytest.mark.parametrize("look", LOOKING.values(), ids=LOOKING)
+def test_a_step_that_looks_at_numbers_runs_once_at_each_call(look):
+    """Its random numbers, counts and writes are those of a step that nobody tried to compile."""
+
+    def runs(compiled):
+        state, rng, calls = {"w": numpy.zeros(2), "v": numpy.zeros(2)}, random.Random(0), Experiment()
+        calls.calls = 0
+
+        def step(x):
+            calls.calls += 1
+            state["w"] += x * rng.random()
+            y = look(x) * x
+            state["v"] = state["v"] + y
+            return y * calls.calls
+
+        if compiled:
+            step = xpnn.compile(step, state=state, fallback=True)
+        found = [step(numpy.asarray([1.0, -2.0])).tobytes() for _ in range(6)]
+        assert {type(x) for x in state.values()} == {numpy.ndarray}
+        return found, calls.calls, state["w"].tobytes(), state["v"].tobytes()
+
+    with pytest.warns(xpnn.CompileWarning, match="step runs without being compiled: ") as warned:
+        found = runs(True)
+    assert len(warned) == 1
+    assert found == runs(False)
+    assert found[1] == 6
+
+
+def test_a_step_that_fails_to_be_recorded_twice_is_not_recorded_again():
+    """A count in the key makes it another one at each call."""
+    runs, kind = [], Experiment()
+    kind.calls = 0
+
+    def step(x):
+        kind.calls += 1
+        runs.append(type(x))
+        return x.reshape(-1) if type(x) is numpy.ndarray else numpy.ndarray.reshape(x, -1)  # takes no stand-in
+
+    fast = xpnn.compile(step, fallback=True)
+    with pytest.warns(xpnn.CompileWarning):  # noqa: PT031
+        for _ in range(10):
+            fast(numpy.ones(2))
+    assert len(runs) == 12
+    assert runs[-8:] == [numpy.ndarray] * 8
 
 
 def test_errors_of_the_step_itself_are_raised_with_fallback_too():

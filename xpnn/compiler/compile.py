@@ -162,6 +162,7 @@ class CompiledStep:
         self._objects: OrderedDict[int, State] = OrderedDict()  # arguments that are state
         self._last: _Last | None = None
         self._gave_up = False
+        self._failed: deque[Any] = deque(maxlen=PLANS)  # kinds of arguments of which a recording failed
         self._changing: OrderedDict[Any, int] = OrderedDict()  # by kind of arguments: recordings that changed the key
         self._calls = 0
         self._news: deque[tuple[int, str]] = deque(maxlen=PLANS + 1)
@@ -295,7 +296,7 @@ class CompiledStep:
         before = self._first.get(key)
         marks = before.marks() if before is not None else {}
         try:
-            recording = recorded(self.step, states, given)
+            recording = recorded(self.step, states, given, goes_on=self.fallback)
         except Exception as problem:  # the state is as before
             if not self.fallback:
                 raise
@@ -303,7 +304,12 @@ class CompiledStep:
             self._give_up(key, problem)
             return result
         try:
-            self._check(key, states, recording)
+            if recording.recorder.problem is None:
+                self._check(key, states, recording)
+            else:
+                self._first.pop(key, None)
+                self._give_up(key, recording.recorder.problem)
+                before = None
             if before is not None:
                 recording.require_same(before, marks)
                 del self._first[key]
@@ -368,9 +374,14 @@ class CompiledStep:
             self._plans.popitem(last=False)
 
     def _give_up(self, key: Any, problem: Exception) -> None:
-        """Run plainly from now on: for calls like this one, or, if the step keeps changing, for all."""
+        """Run plainly from now on: for calls like this one, or for all.
+
+        For all, if the step keeps changing what Python keeps, or if another recording of such arguments failed: then
+        most likely the key is another one at each call, since the step counts.
+        """
         self._keep(key, None)
-        self._gave_up |= isinstance(problem, CannotRecord) and problem.lasts
+        self._gave_up |= (isinstance(problem, CannotRecord) and problem.lasts) or key[1] in self._failed
+        self._failed.append(key[1])
         self._warn_once(problem)
 
     def give_up(self, why: str) -> None:

@@ -43,10 +43,16 @@ BY_OPTION = frozenset("shape repeats repetitions num axis axes n_rows n_cols".sp
 
 
 class Recorder:
-    """The recording of one step on arrays of one library."""
+    """The recording of one step on arrays of one library.
 
-    def __init__(self, xp: Namespace) -> None:
+    If it `goes_on`, a step that looks at numbers runs to its end, so that its Python runs once; `problem` says why
+    there will be no plan.
+    """
+
+    def __init__(self, xp: Namespace, *, goes_on: bool = False) -> None:
         self.xp = xp
+        self.goes_on = goes_on
+        self.problem: CannotRecord | None = None
         self.program = Program(xp=xp)
         self.by_id: dict[int, int] = {}  # plain arrays met, by identity
         self.kept: list[Any] = []  # so that identities stay what they are
@@ -74,6 +80,18 @@ class Recorder:
         use the same model.
         """
         return self.ended or active.recorder is not self
+
+    def refuse(self, message: str) -> None:
+        """Raise, or note that there will be no plan."""
+        problem = CannotRecord(message)
+        if not self.goes_on:
+            raise problem
+        self.problem = self.problem or problem
+
+    def wrapped(self, result: Any) -> Any:
+        """What the library gave by itself, in a recording that goes on."""
+        is_array = hasattr(result, "dtype") and hasattr(result, "shape") and not _is_scalar(result)
+        return self.given(result, "outside") if is_array and not self.over() else result
 
     # Values
 
@@ -136,7 +154,7 @@ class Recorder:
         if self.over():
             return function(*replaced(tuple(args), lowered), **replaced(dict(kwargs), lowered))
         if name in BY_DATA or _shaped_by_numbers(name, args, kwargs):
-            raise CannotRecord(
+            self.refuse(
                 f"the shape of what {name} gives depends on the numbers in an array, so the step cannot be recorded: "
                 f"use a mask of fixed shape (xp.where, products), or Python integers for shapes{here()}"
             )

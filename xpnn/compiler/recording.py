@@ -125,14 +125,17 @@ class Recording:
                     )
 
 
-def recorded(step: Callable[..., Any], states: list[State], given: Arguments) -> Recording:
-    """Run `step` on arrays that record. If it raises, state and arguments are as before."""
+def recorded(step: Callable[..., Any], states: list[State], given: Arguments, *, goes_on: bool = False) -> Recording:
+    """Run `step` on arrays that record. If it raises, state and arguments are as before.
+
+    If it `goes_on`, a look at a number does not raise: the step runs to its end, and the recorder has the problem.
+    """
     arrays = given.arrays or [array for state in states for array in state.arrays()]
     if not arrays:
         raise CannotRecord("neither the arguments nor the state of the step hold an array, so there is nothing to plan")
     xp = namespace_of(*arrays)
     require_writable(xp, "compile")
-    recorder = Recorder(xp)
+    recorder = Recorder(xp, goes_on=goes_on)
     recording = Recording(recorder, states, given)
     try:
         with recorder, ExitStack() as swapped:

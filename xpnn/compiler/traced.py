@@ -90,12 +90,12 @@ def _namespace_over(xp: Namespace) -> RecordingNamespace:
 
 def _looked_at(what: str, look: Callable[..., Any]) -> Any:
     def refuse(self: Traced, *args: Any, **kwargs: Any) -> Any:
-        if self.recorder.over():
-            return look(self.plain, *args, **kwargs)
-        raise CannotRecord(
-            f"{what} looks at a number inside an array, which a recorded step cannot do: choose with xp.where, keep "
-            f"the number in an array of the state, or do it outside the step{here()}"
-        )
+        if not self.recorder.over():
+            self.recorder.refuse(
+                f"{what} looks at a number inside an array, which a recorded step cannot do: choose with xp.where, "
+                f"keep the number in an array of the state, or do it outside the step{here()}"
+            )
+        return look(self.plain, *args, **kwargs)
 
     return refuse
 
@@ -105,13 +105,13 @@ def _method(name: str) -> Any:
 
 
 def _to_numpy(self: Traced, *args: Any, **kwargs: Any) -> Any:
-    if self.recorder.over():
-        return to_host(self.plain).__array__(*args, **kwargs)
-    raise CannotRecord(
-        "an array that is being recorded was converted to NumPy, or written into an array that is not part of the "
-        "state: use functions of its own namespace, xp = xpnn.namespace_of(x), and name what the step writes in "
-        f"compile(step, state=...){here()}"
-    )
+    if not self.recorder.over():
+        self.recorder.refuse(
+            "an array that is being recorded was converted to NumPy, or written into an array that is not part of the "
+            "state: use functions of its own namespace, xp = xpnn.namespace_of(x), and name what the step writes in "
+            f"compile(step, state=...){here()}"
+        )
+    return to_host(self.plain).__array__(*args, **kwargs)
 
 
 def _operator(name: str, *, reflected: bool = False) -> Any:
@@ -183,10 +183,19 @@ class Traced:
             raise AttributeError(name)
         if self.recorder.over():
             return getattr(self.plain, name)
-        raise NoAttribute(
+        message = (
             f"an array that is being recorded has no {name}: use the functions of its namespace, "
-            f"xp = xpnn.namespace_of(x), such as xp.{name}(x){here()}"
+            f"xp = xpnn.namespace_of(x), such as xp.{name}(x)"
         )
+        method = getattr(self.plain, name, None)
+        if not self.recorder.goes_on or not callable(method):
+            raise NoAttribute(f"{message}{here()}")
+
+        def call(*args: Any, **kwargs: Any) -> Any:  # only a call is a problem: hasattr may ask
+            self.recorder.refuse(f"{message}{here()}")
+            return self.recorder.wrapped(method(*replaced(args, lowered), **replaced(kwargs, lowered)))
+
+        return call
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Traced:
         """The same array, if `device` is where it lives."""
@@ -215,7 +224,7 @@ class Traced:
     def __getitem__(self, key: Any) -> Any:
         keys = key if isinstance(key, tuple) else (key,)
         if any(getattr(part, "dtype", None) is not None and "bool" in str(part.dtype) for part in keys):
-            raise CannotRecord(
+            self.recorder.refuse(
                 "the shape of x[mask] depends on the numbers in the mask, so the step cannot be recorded: "
                 f"use xp.where or a product with the mask{here()}"
             )
@@ -233,18 +242,20 @@ class Traced:
             return getattr(ufunc, method)(*map(lowered, inputs), **replaced(options, lowered))
         if name is not None and method == "__call__" and not options:
             return self.recorder.call(getattr(operator, _OPERATORS[name]), inputs, {}, name)
-        raise CannotRecord(
+        self.recorder.refuse(
             f"numpy.{ufunc.__name__} was called on an array that is being recorded: use the functions of its own "
             f"namespace, xp = xpnn.namespace_of(x){here()}"
         )
+        return self.recorder.wrapped(getattr(ufunc, method)(*map(lowered, inputs), **replaced(options, lowered)))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if self.recorder.over():
             return function(*replaced(args, lowered), **replaced(kwargs, lowered))
-        raise CannotRecord(
+        self.recorder.refuse(
             f"numpy.{function.__name__} was called on an array that is being recorded: use the functions of its own "
             f"namespace, xp = xpnn.namespace_of(x){here()}"
         )
+        return self.recorder.wrapped(function(*replaced(args, lowered), **replaced(kwargs, lowered)))
 
     __array__ = _to_numpy
     __dlpack__ = _looked_at("export by DLPack", _method("__dlpack__"))
