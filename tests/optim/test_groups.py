@@ -315,3 +315,31 @@ def test_a_parameter_that_the_loss_does_not_use_stays():
     before = bits(model)
     optimizer.step(xpnn.grad(lambda m: nn.squared_error(m[1](X), X))(model))
     assert [name for name, b in bits(model).items() if b != before[name]] == ["1.weight", "1.bias"]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_numbers_changed_by_hand(compiled):
+    model = network()
+    optimizer = optim.SGD(model, learning_rate=0.1, groups={"*.bias": {"learning_rate": 0.2}})
+
+    def step(x, t):
+        optimizer.step(xpnn.value_and_grad(loss)(model, x, t)[1])
+        return xpnn.namespace_of(x).sum(x)
+
+    run = xpnn.compile(step, state=(model, optimizer)) if compiled else step
+    run(X, T)
+    optimizer.options["learning_rate"] = 0.0
+    before = model.state_dict()
+    run(X, T)
+    after = model.state_dict()
+    same = {name for name in before if numpy.array_equal(before[name], after[name])}
+    assert same == {name for name in before if name.endswith("weight")}
+    optimizer.patterns["*.bias"]["learning_rate"] = 0.0
+    run(X, T)
+    assert all(numpy.array_equal(after[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "lr", "beta1"])
+def test_an_option_is_no_attribute(name):
+    with pytest.raises(AttributeError, match=r"optimizer.options\['"):
+        setattr(optim.Adam(network()), name, 0.0)

@@ -178,7 +178,7 @@ def scaled_network():
 
 
 def set_rate(trainer, row):
-    trainer.optimizer.groups[0].schedule = optim.constant(0.05 / row["epoch"])
+    trainer.optimizer.options["learning_rate"] = 0.05 / row["epoch"]
 
 
 def freeze_in_turn(trainer, row):

@@ -42,6 +42,12 @@ class Optimizer(ABC):
         counts. With `{"embedding.weight": {"used_rows_only": True}}` an update leaves rows (along the first axis) alone
         whose gradient is all zero, their state and weight decay too: so a large embedding costs what a batch uses.
 
+    Notes
+    -----
+    A number is changed by hand where it is kept: `optimizer.options["learning_rate"] = 0.01`, and for parameters of a
+    pattern `optimizer.patterns["*.bias"]["learning_rate"] = 0.01`. The next step uses it, a compiled one after it is
+    recorded again; a rate that changes often is better a schedule.
+
     Raises
     ------
     ValueError
@@ -135,6 +141,15 @@ class Optimizer(ABC):
     def learning_rates(self) -> dict[str, float]:
         """The rate of the next update, for each group by its first parameter; reads the step count from the device."""
         return {group.slots[0][0].name: float(group.schedule(self.steps)) for group in self.groups}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("options", ()) or name == "lr":  # an attribute of that name would change nothing
+            option = "learning_rate" if name == "lr" else name
+            raise AttributeError(
+                f"{type(self).__name__} keeps {option} in its options: write optimizer.options[{option!r}] = ..., for "
+                "parameters of a pattern optimizer.patterns[pattern][...]"
+            )
+        object.__setattr__(self, name, value)
 
     # Binding
 

@@ -92,8 +92,6 @@ class Group:
     def __init__(self, slots: list[list[Slot]], options: dict[str, Any], state: StateOf) -> None:
         self.slots = slots  # for each parameter, all places that share it
         self.options = options
-        rate = options["learning_rate"]
-        self.schedule: Schedule = rate if callable(rate) else constant(rate)
         arrays = [places[0].value for places in slots]
         self.layout = FlatLayout(arrays)
         self.used_rows_only = bool(options.get("used_rows_only"))
@@ -106,6 +104,12 @@ class Group:
         self.numbers = {name: xp.full((), x, dtype=xp.float64, device=device) for name, x in state.numbers.items()}
         write(self.views, arrays)
         self.bind()
+
+    @property
+    def schedule(self) -> Schedule:
+        """The rate as a function of the step, read from the options at each step: they may be changed by hand."""
+        rate = self.options["learning_rate"]
+        return rate if callable(rate) else constant(rate)
 
     def bind(self) -> None:
         """Make the model's attributes views into the flat array."""
