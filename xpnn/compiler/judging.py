@@ -18,6 +18,7 @@ __all__ = ["fault"]
 
 TOLERANCE = 0.01  # of the largest change in an array: more than sums in another order make, less than any mistake
 SPREADS = 8  # with `exact`, this many times what plain runs are apart
+UNSURE = 10  # how much shorter or longer the way may be where rounding alone decides, as of squares of such gradients
 STRAY = 0.02  # the share of numbers that may be further off: a sign that rounding decides, in this replay only
 
 
@@ -99,7 +100,11 @@ def _of_changes(found: Any, runs: Sequence[Any], before: Any, exact: bool) -> st
     if wrong > 2 * unsure + STRAY:
         off = float(numpy.abs(way - wanted).max())
         return f"its numbers were off by {off:.1e}, which should have moved by {numpy.abs(wanted).max():.1e}"
-    length, right = float(numpy.linalg.norm(way)), float(numpy.linalg.norm(wanted))
-    if abs(length - right) > 0.5 * right + float(numpy.linalg.norm(rounding)):
-        return f"its numbers moved by {length:.1e} instead of {right:.1e}"
+    length, lengths = float(numpy.linalg.norm(way)), [float(numpy.linalg.norm(other)) for other in ways]
+    short, long = min(lengths) / UNSURE, max(lengths) * UNSURE
+    if unsure <= STRAY:
+        short, long = 0.5 * lengths[0], 1.5 * lengths[0]
+    slack = float(numpy.linalg.norm(rounding))
+    if not short - slack <= length <= long + slack:
+        return f"its numbers moved by {length:.1e} instead of {lengths[0]:.1e}"
     return ""
