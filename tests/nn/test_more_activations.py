@@ -222,3 +222,21 @@ def test_only_arrays_of_real_numbers_come_in(name, x):
         pytest.skip("tested with special.log_expit")
     with pytest.raises(TypeError, match="expected"):
         (ACTIVATIONS | GATES)[name][0](x)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "value", "expected"),
+    [(1.5, -numpy.inf, [-numpy.inf, 2.0]), (1.5, numpy.nan, [numpy.nan, 2.0]), (numpy.inf, 7.0, [7.0, 7.0])],
+)
+def test_threshold_takes_infinite_numbers(threshold, value, expected):
+    x = numpy.asarray([1.0, 2.0], dtype="float32")
+    y = nn.threshold(x, threshold=threshold, value=value)
+    assert y.dtype == "float32"
+    numpy.testing.assert_array_equal(y, expected)
+    slope = xpnn.grad(lambda x: xpnn.namespace_of(x).sum(nn.threshold(x, threshold=0.0, value=-numpy.inf)))
+    numpy.testing.assert_array_equal(slope(x), [1.0, 1.0])
+
+
+def test_the_slope_of_mish_is_1_far_out():
+    x = numpy.asarray([1e2, 1e17, 1e25])
+    numpy.testing.assert_allclose(xpnn.grad(lambda x: xpnn.namespace_of(x).sum(nn.mish(x)))(x), 1.0, rtol=1e-15)

@@ -6,6 +6,7 @@ cost little; `where` would cost a dozen times as much. At a kink the derivative 
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
@@ -221,6 +222,8 @@ def threshold(x: Array, *, threshold: float, value: float) -> Rule:
 
 def _threshold(x: Array, *, threshold: float, value: float) -> Array:
     xp = namespace_of(x)
+    if not (isfinite(value) and isfinite(threshold)):
+        return xp.where(x > threshold, x, value)  # infinity times 0 would be NaN
     above = xp.astype(x > threshold, x.dtype)
     kept = xp.maximum(x, threshold) * above  # finite times 0 where it is not kept
     return kept + (1 - above) * value if value else kept

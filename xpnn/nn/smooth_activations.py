@@ -254,13 +254,14 @@ def mish(x: Array) -> Rule:
     """
     require_floating_input("mish", x)
     xp = namespace_of(x)
-    u = xp.exp(xp.minimum(x, 20.0))
+    below = xp.minimum(x, 20.0)
+    u = xp.exp(below)
     n = u * (u + 2)
     t = n / (n + 2)
 
-    # t + x 4 u (u + 1) / (n + 2)²
+    # t + x 4 u (u + 1) / (n + 2)², whose second term is nothing beyond 20
     def dx(dy: Array) -> Array:
-        return dy * (t + 4 * u * (u + 1) / (n + 2) / (n + 2) * x)
+        return dy * (t + 4 * u * (u + 1) / (n + 2) / (n + 2) * below)
 
     return x * t, (dx,)
 
