@@ -5,6 +5,7 @@ import gc
 import pickle
 import random
 import tracemalloc
+import weakref
 
 import numpy
 import pytest
@@ -413,3 +414,29 @@ def test_a_plan_does_not_keep_the_arguments_or_the_arrays_of_its_recording():
     del x
     gc.collect()
     assert found() is None
+
+
+def test_arrays_that_were_replaced_in_the_state_do_not_stay_in_plans():
+    state = {"w": numpy.zeros(3)}
+    fast = xpnn.compile(lambda x: state["w"] * x, state=state)
+    alive = []
+    for n in range(7):
+        state["w"] = numpy.full(3, float(n))
+        alive.append(weakref.ref(state["w"]))
+        for rows in (1, 2):
+            assert [fast(numpy.ones((rows, 3)))[0, 0] for _ in range(3)] == [n] * 3
+    gc.collect()
+    assert [made() is not None for made in alive] == [False] * 4 + [True] * 3
+
+
+def test_arrays_that_take_turns_in_the_state_keep_their_plans():
+    state = {"w": numpy.zeros(3)}
+    arrays = [numpy.zeros(3), numpy.ones(3), numpy.full(3, 2.0)]
+    fast = xpnn.compile(lambda x: state["w"] * x, state=state)
+    plans = []
+    for n in range(30):
+        state["w"] = arrays[n % 3]
+        assert fast(numpy.ones(3))[0] == n % 3
+        plans.append(fast.plan())
+    assert plans[6:9] == plans[27:30]
+    assert len({id(plan) for plan in plans[6:]}) == 3

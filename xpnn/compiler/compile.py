@@ -32,6 +32,7 @@ __all__ = ["CannotRecord", "CompileWarning", "CompiledStep", "compile"]
 PLANS = 16  # kept for one step; the one used longest ago makes room
 WINDOW = 100  # calls: more new kinds of calls than there are plans within so many are reported
 PATIENCE = 60.0  # seconds to wait for another thread that records, before a call runs plainly
+REPLACED = 2  # sets of replaced arrays of the state whose plans are kept: averages take turns with parameters
 OBJECTS = 16  # models and optimizers given as arguments that are remembered
 
 
@@ -293,6 +294,7 @@ class CompiledStep:
     def _record(self, key: Any, states: list[State], given: Arguments) -> Any:
         """Run the step while it is recorded; the second time, make a plan if both recordings agree."""
         self._notice(key, states)
+        self._let_go()
         before = self._first.get(key)
         marks = before.marks() if before is not None else {}
         try:
@@ -325,6 +327,17 @@ class CompiledStep:
         result = recording.result
         recording.forget()
         return result
+
+    def _let_go(self) -> None:
+        """Drop plans for arrays that the state no longer holds, but for those of the last sets of such arrays."""
+        sets: dict[frozenset[int], None] = {}
+        for kept in (self._plans, self._first):
+            for key in reversed(list(kept)):  # the one used last comes first
+                gone = frozenset().union(*(token.replaced() for token in key[0]))
+                if gone and len(sets) >= REPLACED and gone not in sets:
+                    del kept[key]
+                elif gone:
+                    sets[gone] = None
 
     def _check(self, key: Any, states: list[State], recording: Recording) -> None:
         """Raise if the step changed what Python keeps, or put arrays away."""

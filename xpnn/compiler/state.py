@@ -58,11 +58,19 @@ class Key:
             self._memory = Memory(list(arrays.values()))
         return self._memory
 
+    def replaced(self) -> frozenset[int]:
+        """The arrays, by identity, if one of them is no longer where it was; else none."""
+        for container, _, values in self.held:
+            arrays = {id(value) for value in values if _is_array(value)}
+            if arrays and not arrays.issubset(map(id, _content(container)[1])):
+                return frozenset(map(id, self.arrays))
+        return frozenset()
+
     @property
     def arrays(self) -> list[Array]:
         """The arrays in containers and variables."""
         values = [value for _, _, values in self.held for value in values]
-        return [value for value in values if hasattr(type(value), "dtype") and hasattr(type(value), "shape")]
+        return list(filter(_is_array, values))
 
 
 class State:
@@ -242,6 +250,10 @@ class State:
                     f"the step added an array to its state, {name}: make it before the first step, and write into it "
                     "(state[...] = value)"
                 )
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(type(value), "dtype") and hasattr(type(value), "shape")
 
 
 def _require_all_places(places: list[Any], traced: dict[int, Traced], own: set[int]) -> None:
