@@ -355,8 +355,8 @@ def test_one_row_is_enough(place):
     [
         (lambda m: Trainer(None, nn.squared_error, adam(m)), TypeError, "expected a model .* got NoneType"),
         (lambda m: Trainer(m, nn.squared_error, adam(network())), ValueError, "optimizer made for this model"),
-        (lambda m: Trainer(m, nn.squared_error, "adam"), ValueError, "optimizer made for this model"),
-        (lambda m: Trainer(m, nn.squared_error, None), ValueError, "optimizer made for this model"),
+        (lambda m: Trainer(m, nn.squared_error, "adam"), TypeError, "expected an optimizer, such as"),
+        (lambda m: Trainer(m, nn.squared_error, None), TypeError, "expected an optimizer, such as"),
         (lambda m: Trainer(m, "squared error", adam(m)), TypeError, "expected a loss function, got str"),
         (lambda m: Trainer(m, nn.squared_error, adam(m), max_norm=0.0), ValueError, "max_norm above 0, got 0"),
         (

@@ -44,3 +44,36 @@ def test_ignored_labels(place):
     assert history["loss"][1] < history["loss"][0]
     with pytest.raises(ValueError, match="got labels from -100 to"):
         trainer(nn.CrossEntropy(axis=1), place).fit(X, t, epochs=1, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "message"),
+    [
+        (nn.hinge, [0.0, 1.0], "-1 or 1"),
+        (nn.SoftMargin(), [0.0, 1.0], "-1 or 1"),
+        (partial(nn.hinge_embedding, margin=2.0), [0.0, 1.0], "-1 or 1"),
+        (nn.poisson_negative_log_likelihood, [2.0, -1.0], "targets of 0 or more"),
+        (nn.CrossEntropy(), [2.0, -1.0], "targets of 0 or more"),
+        (partial(nn.binary_cross_entropy_with_logits), [2.0, -1.0], "targets from 0 to 1"),
+    ],
+)
+def test_targets_without_a_meaning_for_the_loss(loss, targets, message, place):
+    model = nn.Linear(2, 1).initialize(seed=0).to(place)
+    made = training.Trainer(model, loss, optim.SGD(model, learning_rate=0.1))
+    t = numpy.asarray([[1.0], [1.0], *([number] for number in targets)])
+    with pytest.raises(ValueError, match=message):
+        made.fit(X[:4, :, 0], t, progress=False)
+
+
+def test_targets_minus_one_and_one(place):
+    model = nn.Linear(2, 1).initialize(seed=0).to(place)
+    made = training.Trainer(model, nn.hinge, optim.SGD(model, learning_rate=0.1))
+    made.fit(X[:4, :, 0], numpy.asarray([[1.0], [-1.0], [1.0], [-1.0]]), epochs=1, progress=False)
+
+
+def test_what_is_no_optimizer_for_a_trainer():
+    model = nn.Linear(2, 1).initialize(seed=0)
+    with pytest.raises(TypeError, match=r"expected an optimizer, such as .*, got str"):
+        training.Trainer(model, nn.hinge, "adam")
+    with pytest.raises(TypeError, match="call its step"):
+        training.Trainer(model, nn.hinge, optim.LBFGS(model))

@@ -30,8 +30,12 @@ from xpnn.nn.losses.binary import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
 )
+from xpnn.nn.losses.classes import CrossEntropy, cross_entropy
+from xpnn.nn.losses.likelihoods import PoissonNegativeLogLikelihood, poisson_negative_log_likelihood
+from xpnn.nn.losses.margins import Hinge, HingeEmbedding, SoftMargin, hinge, hinge_embedding, soft_margin
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
+from xpnn.optim.lbfgs import LBFGS
 from xpnn.training.data import batch_indices, gathered, prepared, prepared_weight, require_whole
 from xpnn.training.repeated import Steps
 
@@ -41,6 +45,10 @@ Metric = Callable[..., float]
 Callback = Callable[["Trainer", dict[str, float]], bool | None]
 
 _OF_SHARES = (binary_cross_entropy, binary_cross_entropy_with_logits)
+_LAYERS_OF_SHARES = (BinaryCrossEntropy, BinaryCrossEntropyWithLogits)
+_NONE_BELOW_0 = (cross_entropy, poisson_negative_log_likelihood)
+_LAYERS_NONE_BELOW_0 = (CrossEntropy, PoissonNegativeLogLikelihood)
+_OF_SIGNS, _LAYERS_OF_SIGNS = (hinge, hinge_embedding, soft_margin), (Hinge, HingeEmbedding, SoftMargin)
 _log = logging.getLogger("xpnn")
 
 
@@ -137,7 +145,13 @@ class Trainer:
     def __post_init__(self) -> None:
         if not isinstance(self.model, Module):
             raise TypeError(f"Trainer expected a model (a Module), got {type(self.model).__name__}")
-        if not isinstance(self.optimizer, Optimizer) or self.optimizer.model is not self.model:
+        if isinstance(self.optimizer, LBFGS):
+            raise TypeError("Trainer takes no LBFGS, which has a loop of its own: call its step(loss)")
+        if not isinstance(self.optimizer, Optimizer):
+            raise TypeError(
+                f"Trainer expected an optimizer, such as Adam(model, ...), got {type(self.optimizer).__name__}"
+            )
+        if self.optimizer.model is not self.model:
             raise ValueError("Trainer expected an optimizer made for this model: Adam(model, ...)")
         if not callable(self.loss):
             raise TypeError(f"Trainer expected a loss function, got {type(self.loss).__name__}")
@@ -361,12 +375,24 @@ class Trainer:
         with _tried_with(first.stop, x.shape[0]):
             weight = {} if w is None else {"sample_weight": w[first] + 1}
             loss = self.loss(y, t[first, ...], **weight)
-        if self.loss in _OF_SHARES or isinstance(self.loss, BinaryCrossEntropy | BinaryCrossEntropyWithLogits):
-            self._check_shares(t)
+        self._check_targets(t)
         if getattr(loss, "shape", None) != ():
             raise ValueError(
                 f"expected the loss to give one number, got shape {getattr(loss, 'shape', type(loss).__name__)}"
             )
+
+    def _check_targets(self, t: Array) -> None:
+        """Raise if targets of a loss of xpnn's, or of a partial call of one, are numbers that it has no meaning for."""
+        loss, xp = getattr(self.loss, "func", self.loss), namespace_of(t)
+        if loss in _OF_SIGNS or isinstance(loss, _LAYERS_OF_SIGNS):
+            if not bool(xp.all(xp.abs(t) == 1)):
+                raise ValueError("expected targets -1 or 1, got others: for labels 0 and 1 write 2 * t - 1")
+        elif "int" in str(t.dtype):
+            return
+        elif loss in _OF_SHARES or isinstance(loss, _LAYERS_OF_SHARES):
+            self._check_shares(t)
+        elif (loss in _NONE_BELOW_0 or isinstance(loss, _LAYERS_NONE_BELOW_0)) and (least := float(xp.min(t))) < 0:
+            raise ValueError(f"expected targets of 0 or more, got {least}")
 
     def _check_shares(self, t: Array) -> None:
         xp = namespace_of(t)
