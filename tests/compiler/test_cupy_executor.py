@@ -387,6 +387,20 @@ def test_arguments_that_begin_anywhere_run_call_by_call_if_all_bits_count(librar
     assert bool(asked) is not exact
 
 
+def test_a_graph_is_tried_itself_wherever_its_arguments_begin(libraries, tmp_path):
+    class Other(OnNumpy):
+        def product(self, a, b, out):
+            return numpy.matmul(a, b) * 2
+
+        def aligned(self, x):
+            return False
+
+    libraries[0][0] = lambda: Other(tmp_path)
+    twins = Twins()
+    twins.run(6)
+    assert twins.compiled.plan().executor.reason.startswith("Differs")
+
+
 def test_what_was_written_call_by_call_is_named_where_it_breaks_off(libraries):
     twins = Twins()
     twins.run(4)

@@ -163,7 +163,7 @@ class GraphExecutor:
                 self._graph = library.capture(lambda: steps.run(inputs))
             self._kept = steps.fixed, steps.kernels
             self.parts = len(steps.steps), len(steps.kernels)
-            trial.judge(self.run)
+            trial.judge(self._replay)
             self.wavers = trial.wavers
         finally:
             trial.undo()
@@ -176,6 +176,9 @@ class GraphExecutor:
         )
         if self._call_by_call:
             return self._plain.run(*arguments)
+        return self._replay(*arguments)
+
+    def _replay(self, *arguments: Any) -> list[Any]:
         with self.library.lock:  # itself, since an interruption must not come between taking it and `try`
             self.library.begin()
             try:
