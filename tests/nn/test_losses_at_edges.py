@@ -228,3 +228,36 @@ def test_a_positive_weight_out_of_range(weight):
 def test_a_positive_weight_that_is_no_number(weight):
     with pytest.raises(TypeError, match="expected positive_weight to be a number, got"):
         nn.binary_cross_entropy_with_logits(Y, Y, positive_weight=weight)
+
+
+A = numpy.asarray([1.0, 2.0])
+SIGNS = numpy.asarray([1.0, -1.0])
+TIES = {  # just at the margin: ours, PyTorch's, the arrays, how many of them have a derivative
+    "margin_ranking": (nn.margin_ranking, "margin_ranking_loss", (A, A, SIGNS), 2),
+    "hinge_embedding": (nn.hinge_embedding, "hinge_embedding_loss", (numpy.ones(2), SIGNS), 1),
+    "cosine_embedding": (
+        nn.cosine_embedding,
+        "cosine_embedding_loss",
+        (numpy.asarray([[1.0, 0.0]]), numpy.asarray([[0.0, 1.0]]), -numpy.ones(1)),
+        2,
+    ),
+    "multi_margin": (nn.multi_margin, "multi_margin_loss", (numpy.asarray([[2.0, 1.0]]), numpy.asarray([0])), 1),
+    "triplet_margin": (
+        lambda *arrays: nn.triplet_margin(*arrays, epsilon=0.0),
+        "triplet_margin_loss",
+        (numpy.zeros((1, 2)), numpy.asarray([[3.0, 4.0]]), numpy.asarray([[6.0, 0.0]])),
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_the_slope_just_at_the_margin_is_pytorchs(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it judges these losses")
+    ours, theirs, arrays, trained = TIES[name]
+    tensors = [torch.tensor(x, requires_grad=n < trained) for n, x in enumerate(arrays)]
+    options = {"eps": 0.0} if name == "triplet_margin" else {}
+    getattr(torch.nn.functional, theirs)(*tensors, **options).backward()
+    for n in range(trained):
+        slope = xpnn.grad(lambda x, n=n: ours(*arrays[:n], x, *arrays[n + 1 :]))(arrays[n])
+        numpy.testing.assert_allclose(slope, tensors[n].grad.numpy(), atol=1e-12)

@@ -72,7 +72,8 @@ def triplet_margin(
     far = distance(anchor, negative)
     if swap:
         far = xp.minimum(far, distance(positive, negative))
-    return reduced(xp.maximum(distance(anchor, positive) - far + margin, 0.0), sample_weight, reduction)
+    short = distance(anchor, positive) - far + margin
+    return reduced(xp.clip(short, min=0.0), sample_weight, reduction)  # whose slope at 0 is 1, as in PyTorch
 
 
 def _triplet_options(who: str, margin: float, power: float, epsilon: float) -> tuple[float, float, float]:
@@ -134,7 +135,8 @@ def cosine_embedding(
     lengths = (xp.sum(a * a, axis=-1) + 1e-12) * (xp.sum(b * b, axis=-1) + 1e-12)
     cosine = xp.sum(a * b, axis=-1) / xp.sqrt(lengths)
     alike, unlike = (xp.astype(t == target, a.dtype) for target in (1, -1))
-    losses = (1 - cosine) * alike + xp.maximum(cosine - margin, 0.0) * unlike
+    near = xp.clip(cosine - margin, min=0.0)  # whose slope at 0 is 1, as in PyTorch
+    losses = (1 - cosine) * alike + near * unlike
     return reduced(losses, sample_weight, reduction)
 
 

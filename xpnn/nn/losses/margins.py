@@ -10,6 +10,7 @@ from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import require_labels
 from xpnn.autodiff.rules.special import expit, softplus
 from xpnn.autodiff.tape import differentiable, plain
+from xpnn.nn.activations import relu
 from xpnn.nn.declarations import Buffer
 from xpnn.nn.losses.binary import binary_cross_entropy_with_logits
 from xpnn.nn.losses.reducing import (
@@ -97,9 +98,9 @@ def _hinge_embedding(y: Array, t: Array, *, margin: float) -> Rule:
     xp = namespace_of(y, t)
     alike, short = xp.astype(t == 1, y.dtype), margin - y
 
-    # 1 for pairs alike; -1 for others within the margin
+    # 1 for pairs alike; -1 for others within the margin or just at it, as in PyTorch
     def dy_(dl: Array) -> Array:
-        return dl * (alike - (1 - alike) * xp.astype(short > 0, y.dtype))
+        return dl * (alike - (1 - alike) * xp.astype(short >= 0, y.dtype))
 
     return alike * y + (1 - alike) * xp.maximum(short, 0.0), (dy_, None)
 
@@ -154,12 +155,12 @@ def _margin_ranking(a: Array, b: Array, t: Array, *, margin: float) -> Rule:
     xp = namespace_of(a, b, t)
     short = margin - t * (a - b)
 
-    # -t and t where the margin is not kept
+    # -t and t where the margin is not kept, or just so, as in PyTorch
     def da(dl: Array) -> Array:
-        return -dl * t * xp.astype(short > 0, t.dtype)
+        return -dl * t * xp.astype(short >= 0, t.dtype)
 
     def db(dl: Array) -> Array:
-        return dl * t * xp.astype(short > 0, t.dtype)
+        return dl * t * xp.astype(short >= 0, t.dtype)
 
     return xp.maximum(short, 0.0), (da, db, None)
 
@@ -264,7 +265,7 @@ def multi_margin(
     require_labels(plain(t), z.shape[-1])
     t = t if t.dtype == xp.int64 else xp.astype(t, xp.int64)
     labels = xp.expand_dims(t, axis=-1)
-    short = xp.maximum(z - xp.take_along_axis(z, labels, axis=-1) + margin, 0.0)
+    short = relu(z - xp.take_along_axis(z, labels, axis=-1) + margin)  # whose slope at 0 is 0, as in PyTorch
     short = short if power == 1 else short * short
     own = margin if power == 1 else margin * margin  # the label's own term, which does not count
     losses = (xp.sum(short, axis=-1) - own) / z.shape[-1]
