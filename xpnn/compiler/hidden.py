@@ -30,7 +30,7 @@ __all__ = ["Hidden"]
 MOST = 20_000  # objects that are looked at, which takes 20 ms
 BYTES = 2**26  # of arrays, which take 100 ms
 _OWN = ("_kinds", "_children")  # of modules: notes that are replaced, never changed
-_ATOMS = (int, float, complex, str, bytes, bool, type(None), types.BuiltinFunctionType, types.ModuleType, type)
+_ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), types.BuiltinFunctionType})
 
 
 class Hidden:
@@ -77,7 +77,7 @@ class Hidden:
         left = self._roots[::-1]
         while left and len(self._marks) < MOST:
             name, held = left.pop()
-            if isinstance(held, _ATOMS) or id(held) in seen:
+            if type(held) in _ATOMS or id(held) in seen or isinstance(held, types.ModuleType | type):
                 continue
             seen.add(id(held))
             mark, parts = self._content(name, held)
