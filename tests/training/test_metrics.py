@@ -173,3 +173,10 @@ def test_confusion_matrix_refuses_labels_out_of_range():
         confusion_matrix(LOGITS, LABELS * 0 + 4)
     with pytest.raises(ValueError, match="got -1"):
         confusion_matrix(numpy.asarray([-1]), numpy.asarray([0]))
+
+
+def test_labels_that_are_no_classes_are_refused():
+    with pytest.raises(ValueError, match="targets from 0 to 1, got 2"):
+        binary_accuracy(numpy.asarray([1.0, -1.0, 2.0]), numpy.asarray([0, 1, 2]))
+    with pytest.raises(ValueError, match="labels below 3, the number of classes, got 7"):
+        accuracy(numpy.eye(3), numpy.asarray([5, 6, 7]))

@@ -37,14 +37,18 @@ def accuracy(y: Array, t: Array, *, sample_weight: Array | None = None) -> float
     TypeError
         If one is not an array of real numbers.
     ValueError
-        If shapes do not fit, there are no rows, a prediction is NaN, or weights are not one per row.
+        If shapes do not fit, there are no rows, a prediction is NaN, a label is no class of the logits, or weights are
+        not one per row.
 
     Examples
     --------
     >>> accuracy(numpy.asarray([[0.2, 0.8], [0.9, 0.1]]), numpy.asarray([1, 1]))
     0.5
     """
-    predicted, actual = _labels("accuracy", *_on_host("accuracy", y, t))
+    y, t = _on_host("accuracy", y, t)
+    predicted, actual = _labels("accuracy", y, t)
+    if y.dtype.kind == "f" and actual.max() >= y.shape[-1]:  # negative labels may be those that a loss ignores
+        raise ValueError(f"accuracy expected labels below {y.shape[-1]}, the number of classes, got {actual.max()}")
     return _mean("accuracy", predicted == actual, sample_weight)
 
 
@@ -67,7 +71,8 @@ def binary_accuracy(y: Array, t: Array, *, threshold: float = 0.0, sample_weight
     TypeError
         If one is not an array of real numbers.
     ValueError
-        If shapes differ, there are no rows, a prediction is NaN, or weights are not one per row.
+        If shapes differ, there are no rows, a prediction is NaN, a target is not from 0 to 1, or weights are not one
+        per row.
 
     Examples
     --------
@@ -75,6 +80,8 @@ def binary_accuracy(y: Array, t: Array, *, threshold: float = 0.0, sample_weight
     0.667
     """
     y, t = _alike("binary_accuracy", *_on_host("binary_accuracy", y, t))
+    if not ((t >= 0) & (t <= 1)).all():
+        raise ValueError(f"binary_accuracy expected targets from 0 to 1, got {t[(t < 0) | (t > 1)][0]:g}")
     return _mean("binary_accuracy", (y > threshold) == (t > 0.5), sample_weight)
 
 
