@@ -407,3 +407,10 @@ def test_arrays_of_jax_are_data_but_no_place_to_train():
     trainer.fit(x, t, epochs=1)
     assert isinstance(trainer.model[0].weight, numpy.ndarray)
     assert type(trainer.predict(x)) is type(x)
+
+
+def test_a_last_batch_of_one_row_is_named():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).initialize(seed=0)
+    with pytest.raises(ValueError, match="shape") as caught:
+        Trainer(model, nn.squared_error, adam(model)).fit(X, T, batch_size=3, epochs=1, progress=False)
+    assert "last batch of an epoch has 1 of 10 rows" in caught.value.__notes__[0]

@@ -278,6 +278,12 @@ class Trainer:
                     f"It broke off in epoch {self.epoch + 1} on {self.place.name}: model and optimizer are as before "
                     "that epoch. A smaller batch_size needs less memory"
                 )
+            rows = data[0].shape[0]
+            if isinstance(error, ValueError) and rows % batch_size == 1 and rows > 1:
+                error.add_note(
+                    f"The last batch of an epoch has 1 of {rows} rows; if that is too few, as for BatchNorm1d, take "
+                    f"another batch_size than {batch_size}"
+                )
             raise
         finally:
             self.model.eval()
