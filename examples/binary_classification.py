@@ -217,8 +217,9 @@ def draw(folder: Path, history: History, y: numpy.ndarray, t: numpy.ndarray) -> 
     figures = {name: Figure(figsize=(5.5, 4.5), layout="constrained") for name in ("training", "roc", "confusion")}
     training, roc, confusion = (figure.subplots() for figure in figures.values())
 
-    training.plot(history["epoch"], history["loss"], label="training rows, with dropout")
-    training.plot(history["epoch"], history["val_loss"], label="held-out rows")
+    marker = "o" if len(history) == 1 else ""  # a line needs two epochs
+    training.plot(history["epoch"], history["loss"], marker=marker, label="training rows, with dropout")
+    training.plot(history["epoch"], history["val_loss"], marker=marker, label="held-out rows")
     training.set(title="Loss over the epochs", xlabel="epoch", ylabel="binary cross-entropy", ylim=(0, None))
     training.legend()
 

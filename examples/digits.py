@@ -127,11 +127,12 @@ def draw_training(path: Path, history: History) -> None:
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     losses, right = figure.subplots(1, 2)
-    losses.semilogy(history["epoch"], history["loss"], label="training images, with dropout")
-    losses.semilogy(history["epoch"], history["val_loss"], label="held-out images")
+    marker = "o" if len(history) == 1 else ""  # a line needs two epochs
+    losses.semilogy(history["epoch"], history["loss"], marker=marker, label="training images, with dropout")
+    losses.semilogy(history["epoch"], history["val_loss"], marker=marker, label="held-out images")
     losses.set(title="Loss over the epochs", xlabel="epoch", ylabel="cross-entropy")
     losses.legend()
-    right.plot(history["epoch"], [100 * share for share in history["val_accuracy"]], color="C1")
+    right.plot(history["epoch"], [100 * share for share in history["val_accuracy"]], color="C1", marker=marker)
     right.set(title="Held-out digits read rightly", xlabel="epoch", ylabel="percent")
     for axes in (losses, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
