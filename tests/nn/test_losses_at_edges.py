@@ -261,3 +261,26 @@ def test_the_slope_just_at_the_margin_is_pytorchs(name):
     for n in range(trained):
         slope = xpnn.grad(lambda x, n=n: ours(*arrays[:n], x, *arrays[n + 1 :]))(arrays[n])
         numpy.testing.assert_allclose(slope, tensors[n].grad.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("q", [0.0, 0.3, 1.0])
+def test_the_quantile_error_of_infinite_differences(q):
+    y, t = f32(0.0, 0.0, 1.0), f32(INF, -INF, 1.0)
+    value = nn.quantile_error(y, t, q=q, reduction="none")
+    numpy.testing.assert_array_equal(value, [INF if q > 0 else 0, INF if q < 1 else 0, 0])
+    slope = xpnn.grad(lambda y: nn.quantile_error(y, t, q=q, reduction="sum"))(y)
+    numpy.testing.assert_allclose(slope, [-q, 1 - q, 0.5 - q], rtol=1e-7)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(("z", "t"), [(120.0, 1.0), (-120.0, 0.0), (1e4, 1.0), (120.0, 0.0), (-120.0, 1.0)])
+def test_the_focal_loss_of_what_is_certain(gamma, z, t):
+    value, gradient = both(nn.focal_cross_entropy, f32(z), f32(t), gamma=gamma, alpha=None)
+    right = (z > 0) == (t == 1)
+    numpy.testing.assert_allclose(value, 0.0 if right else abs(z), rtol=1e-6, atol=1e-20)
+    numpy.testing.assert_allclose(gradient, [0.0 if right else numpy.sign(z)], rtol=1e-6, atol=1e-20)
+
+
+def test_cross_entropy_keeps_the_digits_of_tiny_probabilities():
+    value, _ = both(nn.binary_cross_entropy, f32(1e-9), f32(0.0))
+    numpy.testing.assert_allclose(value, 1e-9, rtol=1e-6)  # log(1 - 1e-9) is 0 in float32, log1p(-1e-9) is not

@@ -218,7 +218,10 @@ def focal_cross_entropy(
     checked(reduction)
     losses = binary_cross_entropy_with_logits(z, t, reduction="none")
     if gamma:
-        losses = losses * (expit(z) * (1 - t) + expit(-z) * t) ** gamma
+        xp = namespace_of(z, t)
+        wrong = expit(z) * (1 - t) + expit(-z) * t
+        # kept from 0, where a power below 1 has no slope; the loss itself is 0 there
+        losses = losses * xp.clip(wrong, min=float(xp.finfo(z.dtype).smallest_normal)) ** gamma
     if alpha is not None:
         losses = losses * (t * alpha + (1 - t) * (1 - alpha))
     return reduced(losses, sample_weight, reduction)

@@ -181,7 +181,9 @@ def _quantile_error(y: Array, t: Array, *, q: float) -> Rule:
     def dy_(dl: Array) -> Array:
         return -dt(dl)
 
-    return (q - 0.5) * difference + 0.5 * xp.abs(difference), (dy_, dt)
+    # a term of factor 0 is left out, as the difference may be infinite
+    larger, smaller = (factor * difference if factor else 0.0 for factor in (q, q - 1))
+    return xp.maximum(larger, smaller), (dy_, dt)
 
 
 def quantile_error(
