@@ -373,3 +373,32 @@ def test_two_threads_with_one_step_take_turns():
     for thread in threads:
         thread.join()
     assert sorted(seen) == list(range(1, 401))
+
+
+@pytest.mark.parametrize("given", ["model and optimizer", "optimizer and model", "optimizer", "model", "state"])
+def test_a_model_and_its_optimizer_may_come_in_different_ways(given):
+    loss = xpnn.value_and_grad(lambda model, x: nn.squared_error(model(x), x[:, :1]))
+    found = []
+    for compiled in (False, True):
+        model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).initialize(seed=0)
+        optimizer = optim.Adam(model, learning_rate=0.1)
+
+        def update(model, optimizer, x):
+            value, gradients = loss(model, x)
+            optimizer.step(gradients)
+            return value
+
+        steps = {
+            "model and optimizer": (update, (model, optimizer)),
+            "optimizer and model": (lambda o, m, x, f=update: f(m, o, x), (optimizer, model)),
+            "optimizer": (lambda o, x, m=model, f=update: f(m, o, x), (optimizer,)),
+            "model": (lambda m, x, o=optimizer, f=update: f(m, o, x), (model,)),
+            "state": (lambda m, x, o=optimizer, f=update: f(m, o, x), (model,)),
+        }
+        step, arguments = steps[given]
+        chosen = xpnn.compile(step, state=optimizer if given == "state" else (), exact=True) if compiled else step
+        generator = numpy.random.default_rng(0)
+        batches = [generator.standard_normal((5, 3)).astype("float32") for _ in range(6)]
+        found.append([float(chosen(*arguments, x)) for x in batches])
+    assert found[0] == found[1]
+    assert chosen.plan() is not None

@@ -144,7 +144,8 @@ def recorded(step: Callable[..., Any], states: list[State], given: Arguments, *,
                     recorder.given(array, "state", name)
             names = dict(zip(map(id, given.arrays), given.names(), strict=False))
             args, kwargs = given.replaced(lambda x: recorder.given(x, "argument", names.get(id(x), "")))
-            for state in states:
+            # optimizers first: one that met other arrays in its model than its own would bind them anew
+            for state in sorted(states, key=State.lacks_optimizer):
                 swapped.enter_context(state.swapped(recorder))
             results = Results(step(*args, **kwargs))
             del args, kwargs

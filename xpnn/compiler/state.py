@@ -205,6 +205,9 @@ class State:
         found = [(str(name), value) for _, names, values in held for name, value in zip(names, values, strict=True)]
         return [*found, *self._variables.reached()]
 
+    def lacks_optimizer(self) -> bool:
+        return not any(groups_of(part) for part in self.parts)
+
     def saved(self) -> list[tuple[Array, Array]]:
         """Copies, to go back to if a recording fails."""
         return [(array, namespace_of(array).asarray(array, copy=True)) for array in self.arrays()]
@@ -218,7 +221,8 @@ class State:
     def swapped(self, recorder: Recorder) -> Iterator[None]:
         """With arrays that record in the places of the plain ones."""
         places = [(container, key, name, container[key]) for container, key, name in self.places()]
-        places = [place for place in places if type(place[3]) is not Traced]  # those are swapped by another state
+        others = {(id(place[0]), place[1]) for place in places if type(place[3]) is Traced}  # swapped by another state
+        places = [place for place in places if type(place[3]) is not Traced]
         traced = {id(array): recorder.given(array, "state", name) for _, _, name, array in places}
         try:
             for container, key, _, array in places:
@@ -230,20 +234,20 @@ class State:
             _write_rebound(recorder, places, traced)
             for container, key, _, array in places:
                 container[key] = traced[id(array)]
-            self._require_same_places(places)
+            self._require_same_places(others | {(id(container), key) for container, key, _, _ in places})
         finally:
             for container, key, _, array in places:
                 _put(container, key, array)
             self._tell()
-            for container, key, _ in self.places():  # made by the step
-                container[key] = lowered(container[key])
+            for container, key, _ in self.places():
+                if (id(container), key) not in others:  # made by the step
+                    container[key] = lowered(container[key])
 
     def _tell(self) -> None:
         for part in self.parts:
             part.recording_swapped()
 
-    def _require_same_places(self, places: list[Any]) -> None:
-        known = {(id(container), key) for container, key, _, _ in places}
+    def _require_same_places(self, known: set[tuple[int, Any]]) -> None:
         for container, key, name in self.places():
             if type(container[key]) is Traced and (id(container), key) not in known:
                 raise CannotRecord(
