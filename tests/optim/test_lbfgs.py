@@ -136,6 +136,48 @@ def test_it_goes_on_from_its_state():
     fresh.step(loss)
 
 
+class Ends(nn.Module):
+    """Squares of two vectors' distance from 1, each of its own weights."""
+
+    def __init__(self, n=5):
+        self.a, self.b = nn.Parameter(numpy.zeros(n)), nn.Parameter(numpy.zeros(5))
+
+    def forward(self):
+        xp = xpnn.namespace_of(self.a, self.b)
+        return xp.sum((self.a - 1.0) ** 2 * numpy.arange(1.0, 1.0 + self.a.shape[0])) + 7 * xp.sum((self.b - 1.0) ** 2)
+
+
+def changed_shape(model):
+    model.a = nn.Parameter(numpy.zeros(7))
+
+
+def changed_dtype(model):
+    model.to(dtype="float32")
+
+
+@pytest.mark.parametrize("change", [changed_shape, changed_dtype])
+def test_other_parameters_are_a_fresh_start(change):
+    model = Ends()
+    optimizer = optim.LBFGS(model, iterations=3)
+    optimizer.step(lambda model: model())
+    change(model)
+    again = copy.deepcopy(model)
+    fresh = optim.LBFGS(again, iterations=3)
+    for one in (optimizer, fresh):
+        one.step(lambda model: model())
+    assert optimizer.count == fresh.count
+    assert all(numpy.array_equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_a_state_of_other_shapes_is_refused():
+    optimizer = optim.LBFGS(Ends(5), iterations=3)
+    optimizer.step(lambda model: model())
+    with pytest.raises(ValueError, match="does not fit this LBFGS"):
+        optim.LBFGS(Ends(7)).load_state_dict(optimizer.state_dict())
+    optimizer.model.a = nn.Parameter(numpy.zeros(7))
+    assert optimizer.state_dict()["a.remembered"].shape == (0, 7)
+
+
 def test_other_optimizers_views_see_it():
     model = network()
     adam = optim.Adam(model)

@@ -110,7 +110,12 @@ class LBFGS:
         self._layout()
         self._forget()
 
+    def _parameters(self) -> list[tuple[str, tuple[int, ...], str]]:
+        """Name, shape and dtype of each parameter: what is remembered is about these."""
+        return [(name, p.shape, dtype_name(p.dtype)) for name, p in self.model.named_parameters()]
+
     def _forget(self) -> None:
+        self.remembered_of = self._parameters()
         self.count = 0  # iterations so far
         self.changes: list[Array] = []  # of the parameters, in the last steps
         self.changes_of_gradient: list[Array] = []
@@ -140,8 +145,8 @@ class LBFGS:
         """
         work = _Work(self._layout(), self.model, loss)
         x = work.flat(self.model.parameters())
-        if self.last_gradient is not None and self.last_gradient.shape != x.shape:
-            self._forget()  # other parameters than before
+        if self.remembered_of != self._parameters():
+            self._forget()  # other parameters than before, maybe of the same total length
         value, gradient = first, _ = work.at(x)
         if not isfinite(first) or not isfinite(_largest(gradient)):
             raise FloatingPointError(
@@ -200,17 +205,21 @@ class LBFGS:
         return q
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of what is remembered, by name."""
+        """Copies of what is remembered, by name: of each parameter ('0.weight.remembered') one row for each step."""
+        if self.remembered_of != self._parameters():
+            self._forget()
         layout = self._layout()
         xp, device = layout.xp, layout.device
         last = [x for x in (self.last_gradient, self.last_change) if x is not None]
-        rows = [*last, *self.changes, *self.changes_of_gradient]
-        empty = xp.zeros((0, layout.starts[-1]), dtype=layout.dtype, device=device)
-        return {
+        rows = [layout.views(row) for row in (*last, *self.changes, *self.changes_of_gradient)]
+        state = {
             "count": xp.asarray(self.count, device=device),
             "scale": xp.asarray(self.scale, dtype=xp.float64, device=device),
-            "remembered": xp.stack(rows) if rows else empty,
         }
+        for n, (name, shape, _) in enumerate(self.remembered_of):
+            empty = xp.zeros((0, *shape), dtype=layout.dtype, device=device)
+            state[f"{name}.remembered"] = xp.stack([views[n] for views in rows]) if rows else empty
+        return state
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over `state`, as `state_dict` gave it on any device.
@@ -220,15 +229,18 @@ class LBFGS:
         ValueError
             If names or shapes do not fit; nothing is then changed.
         """
-        layout = self._layout()
-        shape: tuple[int, ...] = getattr(state.get("remembered"), "shape", ())
-        if set(state) != {"count", "scale", "remembered"} or len(shape) != 2 or shape[1] != layout.starts[-1]:
-            raise ValueError(
-                f"the state does not fit this LBFGS of {layout.starts[-1]} numbers: {sorted(state)}, {shape}"
-            )
+        layout, parameters = self._layout(), self._parameters()
+        shapes = {name: getattr(array, "shape", ()) for name, array in state.items()}
+        count = next((shape[0] for name, shape in shapes.items() if name.endswith(".remembered") and shape), 0)
+        expected = {f"{name}.remembered": (count, *shape) for name, shape, _ in parameters}
+        if shapes != {"count": (), "scale": (), **expected}:
+            raise ValueError(f"the state does not fit this LBFGS: expected shapes {expected}, got {shapes}")
         own = device_of(self.model.parameters()[0])
-        rows = [own.asarray(state["remembered"][n, ...], dtype=layout.dtype) for n in range(shape[0])]
-        kept = max(0, shape[0] - 2) // 2
+        rows = [layout.zeros() for _ in range(count)]
+        for n, row in enumerate(rows):
+            write(layout.views(row), [own.asarray(state[name][n, ...], dtype=layout.dtype) for name in expected])
+        kept = max(0, count - 2) // 2
+        self.remembered_of = parameters
         self.count, self.scale = int(state["count"]), float(state["scale"])
         self.last_gradient, self.last_change = (rows[0], rows[1]) if rows else (None, None)
         self.changes, self.changes_of_gradient = rows[2 : 2 + kept], rows[2 + kept :]
