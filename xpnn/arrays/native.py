@@ -206,11 +206,11 @@ def is_immutable(x: Array) -> bool:
     return isinstance(x.plain if getattr(type(x), "records_calls", False) else x, numpy.generic)
 
 
-def require_labels(t: Array, classes: int) -> None:
+def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
     """Raise if a label is not from 0 to `classes` - 1, where looking costs nothing: on NumPy.
 
     On a GPU a look would wait for the device in every step, so there the data are checked once, before training; CuPy
-    would wrap a wrong index around without a word.
+    would wrap a wrong index around without a word. With `rows_of` they are indices of the rows of that.
 
     Raises
     ------
@@ -219,9 +219,11 @@ def require_labels(t: Array, classes: int) -> None:
     """
     if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
         wrong = t[(t < 0) | (t >= classes)][0]
+        if rows_of:
+            raise ValueError(f"{rows_of}: expected indices from 0 to {classes - 1}, got {wrong}")
         raise ValueError(f"expected labels from 0 to {classes - 1} for {classes} classes, got {wrong}")
     if getattr(type(t), "records_calls", False):
-        t.recorder.call(require_labels, (t, classes), {})
+        t.recorder.call(require_labels, (t, classes, rows_of) if rows_of else (t, classes), {})
 
 
 def require_shares(what: str, t: Array) -> None:

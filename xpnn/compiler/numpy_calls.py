@@ -384,7 +384,7 @@ def _scattered(w: Writer, call: Call, out: str) -> list[str]:
 
 
 def _labels(w: Writer, call: Call) -> list[str]:
-    t, classes = call.args
+    t, classes = call.args[:2]
     if type(t) is Ref:
         w.classes[_source(w, t.number)] = classes
     return _one_pass(w, call, t, "iu", classes - 1)  # a negative number is a large one without its sign

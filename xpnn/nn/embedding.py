@@ -78,10 +78,7 @@ def _embedding(who: str, indices: Array, w: Array, padding: int | None) -> Array
     xp = namespace_of(indices)
     if not xp.isdtype(indices.dtype, "integral"):
         raise TypeError(f"{who} expected an array of integers, got {dtype_name(indices.dtype)}")
-    try:
-        require_labels(indices, w.shape[0])
-    except ValueError as error:
-        raise ValueError(f"{who}, of {w.shape[0]} rows: {error}") from None
+    require_labels(indices, w.shape[0], f"{who}, of {w.shape[0]} rows")
     return rows_of(w, indices=indices, padding=padding)
 
 

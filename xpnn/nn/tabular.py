@@ -408,10 +408,8 @@ class CategoricalEmbedding(_Drawn):
         if tuple(indices.shape[-1:]) != (columns,):
             raise ValueError(f"CategoricalEmbedding expected {columns} columns (last axis), got shape {indices.shape}")
         for column, count in enumerate(self.categories):
-            try:
-                require_labels(indices[..., column], count)
-            except ValueError as error:
-                raise ValueError(f"CategoricalEmbedding, column {column} of {count} categories: {error}") from None
+            name = f"CategoricalEmbedding, column {column} of {count} categories"
+            require_labels(indices[..., column], count, name)
         starts = [sum(self.categories[:column]) for column in range(columns)]
         first = xp.asarray(starts, dtype=xp.int64, device=array_device(indices))
         return rows_of(self.weight, indices=xp.astype(indices, xp.int64) + first, padding=None)
