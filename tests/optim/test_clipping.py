@@ -198,3 +198,9 @@ def test_a_tree_without_numbers(function, tree):
 def test_leaves_that_are_no_gradients(function, leaf):
     with pytest.raises(TypeError, match=r"expected floating-point arrays, got (float|str|int64)"):
         function([f32(1), leaf])
+
+
+def test_a_compiled_step_is_told_what_to_pass():
+    step = xpnn.compile(lambda g: optim.clip_by_global_norm([g], 0.5)[0][0])
+    with pytest.raises(xpnn.CannotRecord, match="nonfinite='zero' or 'propagate'"):
+        step(numpy.ones(3))

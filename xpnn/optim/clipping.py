@@ -102,8 +102,14 @@ def clip_by_global_norm(
     norm = global_norm(leaves)
     xp = namespace_of(norm)
     finite = xp.isfinite(norm)
-    if nonfinite == "raise" and not bool(finite):
-        _raise_nonfinite(leaves)
+    if nonfinite == "raise":
+        try:
+            bad = not bool(finite)
+        except RuntimeError as error:  # a step that is being recorded cannot look
+            error.args = (f"{error}. For clip_by_global_norm pass nonfinite='zero' or 'propagate'", *error.args[1:])
+            raise
+        if bad:
+            _raise_nonfinite(leaves)
     bound = xp.full_like(norm, min(max_norm, -lowest(norm.dtype)))
     # bound / inf would be 0: zeros in place of an infinite gradient, without a word
     factor = xp.where(finite, bound / xp.maximum(norm, bound), xp.full_like(norm, xp.nan))
