@@ -51,7 +51,8 @@ def advice() -> str:
     if any("/scipy/" in name for name in names) and os.environ.get("SCIPY_ARRAY_API", "0") in ("", "0"):
         return "SciPy takes Tensors, where it can, if SCIPY_ARRAY_API=1 is set in the environment before it is imported"
     return (
-        "use the functions of xp = xpnn.namespace_of(x) for NumPy's, and make arrays to write into by xp.zeros. "
+        "use the functions of xp = xpnn.namespace_of(x) for NumPy's, with x what holds the Tensor, or of all arrays, "
+        "xpnn.namespace_of(x, y), and make arrays to write into by xp.zeros. "
         "To look at its numbers, return it as an auxiliary value (aux=True) or take xpnn.stop_gradient(x) first"
     )
 

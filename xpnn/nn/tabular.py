@@ -387,6 +387,25 @@ class CategoricalEmbedding(_Drawn):
     >>> import numpy
     >>> CategoricalEmbedding([3, 12], 8)(numpy.asarray([[2, 11], [0, 3]])).shape
     (2, 2, 8)
+
+    One array may carry both kinds of column, here two of numbers and then two of categories. The namespace is that of
+    the arrays that are joined, which are Tensors in training, not that of the data:
+
+    >>> import xpnn
+    >>> class Mixed(xpnn.nn.Module):
+    ...     def __init__(self):
+    ...         self.categories, self.layer = CategoricalEmbedding([3, 12], 8), xpnn.nn.Linear(2 + 2 * 8, 1)
+    ...
+    ...     def forward(self, x):
+    ...         xp = xpnn.namespace_of(x)
+    ...         vectors = self.categories(xp.astype(x[:, 2:], xp.int64))
+    ...         xp = xpnn.namespace_of(x, vectors)
+    ...         return self.layer(xp.concat([x[:, :2], xp.reshape(vectors, (x.shape[0], -1))], axis=1))
+    >>> x = numpy.asarray([[0.5, 1.5, 2, 11], [0.1, -0.3, 0, 3]], dtype="float32")
+    >>> model = Mixed().initialize(seed=0)
+    >>> trainer = xpnn.training.Trainer(model, xpnn.nn.squared_error, xpnn.optim.Adam(model))
+    >>> len(trainer.fit(x, numpy.ones((2, 1)), epochs=3))
+    3
     """
 
     weight: Array

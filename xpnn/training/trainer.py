@@ -187,7 +187,8 @@ class Trainer:
         Parameters
         ----------
         x, t
-            Inputs and targets, a row per item, NumPy arrays or arrays of the device.
+            Inputs and targets, a row per item, NumPy arrays or arrays of the device. Columns of numbers and of
+            categories go into one array, which the model takes apart (see `nn.CategoricalEmbedding`).
         epochs
             How often to go through all rows.
         batch_size
