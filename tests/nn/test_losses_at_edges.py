@@ -284,3 +284,16 @@ def test_the_focal_loss_of_what_is_certain(gamma, z, t):
 def test_cross_entropy_keeps_the_digits_of_tiny_probabilities():
     value, _ = both(nn.binary_cross_entropy, f32(1e-9), f32(0.0))
     numpy.testing.assert_allclose(value, 1e-9, rtol=1e-6)  # log(1 - 1e-9) is 0 in float32, log1p(-1e-9) is not
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        (nn.cross_entropy, numpy.arange(3)),
+        (nn.multi_margin, numpy.arange(3)),
+        (nn.multi_label_soft_margin, numpy.eye(3)),
+    ],
+)
+def test_class_weights_that_are_no_array(loss, targets):
+    with pytest.raises(TypeError, match="list"):
+        loss(numpy.ones((3, 3)), targets, class_weight=[1, 2, 3])

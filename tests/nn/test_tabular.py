@@ -147,3 +147,8 @@ def test_wrong_kinds():
         nn.PeriodicEmbedding(3, 2)(X)
     with pytest.raises(TypeError, match="expected integers, got float64"):
         nn.CategoricalEmbedding([2, 3], 4)(X[:, :2])
+
+
+def test_edges_that_are_no_arrays_are_refused():
+    with pytest.raises(TypeError, match="expected an array of edges for feature 0, got list"):
+        nn.PiecewiseLinearEmbedding([[0.0, 1.0]], 3)

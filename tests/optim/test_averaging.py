@@ -210,3 +210,15 @@ def test_a_model_that_moves_begins_anew():
     accumulator.add(xpnn.grad(loss)(model, x, t), items=2)
     accumulator.step()
     assert {str(p.dtype) for p in model.parameters()} == {"float32"}
+
+
+def test_an_average_left_out_of_the_state_is_named():
+    model = xpnn.nn.Linear(2, 1).initialize(seed=0)
+    average = xpnn.optim.WeightAverage(model)
+
+    def step(x):
+        average.update()
+        return model(x)
+
+    with pytest.raises(xpnn.CannotRecord, match=r"average\.model"):
+        xpnn.compile(step, state=model)(numpy.ones((3, 2), dtype="float32"))

@@ -290,6 +290,9 @@ def _edges(xp: Any, ordered: Array, feature: int, bins: int) -> Array:
 
 def padded_edges(who: str, edges: Sequence[Array], dtype: str) -> Array:
     """Edges of each feature as one array (features, bins + 1), the last one repeated; checked."""
+    for feature, row in enumerate(edges):
+        if not hasattr(row, "__array_namespace__") and not hasattr(row, "__dlpack__"):
+            raise TypeError(f"{who} expected an array of edges for feature {feature}, got {type(row).__name__}")
     hosts = [to_host(row) for row in edges]
     if not hosts:
         raise ValueError(f"{who} expected the edges of at least one feature, got none")

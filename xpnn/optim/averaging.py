@@ -86,10 +86,15 @@ class WeightAverage:
             if id(average) in seen:  # shared by several layers
                 continue
             seen.add(id(average))
-            if other.kind == "buffer":
-                average[...] = p
-            else:
-                average += (1 - self.decay) * (p - average)
+            try:
+                if other.kind == "buffer":
+                    average[...] = p
+                else:
+                    average += (1 - self.decay) * (p - average)
+            except RuntimeError as error:  # a step that is being recorded, which does not know of these arrays
+                if getattr(type(p), "records_calls", False) and not getattr(type(average), "records_calls", False):
+                    error.args = (f"{error}. Is average.model of the WeightAverage part of state=(...)?",)
+                raise
 
 
 class GradientAccumulator:

@@ -216,7 +216,8 @@ def _checked_classes(who: str, z: Array, t: Array, axis: int, class_weight: Arra
         raise ValueError(f"{who} expected axis to be one of the {n} axes of the outputs, got {axis!r:.40}")
     if not n or z.shape[axis] == 0:
         raise ValueError(f"{who} expected {_OUTPUTS[who]} of shape (n, ..., classes), got {z.shape}")
-    if class_weight is not None and class_weight.shape != (z.shape[axis],):
+    if class_weight is not None and getattr(class_weight, "shape", None) != (z.shape[axis],):
+        namespace_of(class_weight)  # raises if it is no array
         raise ValueError(f"{who} expected class_weight of shape {(z.shape[axis],)}, got {class_weight.shape}")
     return -1 if axis in (-1, n - 1) else index(axis) % n
 

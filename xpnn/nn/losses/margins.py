@@ -260,7 +260,8 @@ def multi_margin(
         raise ValueError(f"multi_margin expected z of shape (n, classes), t of shape (n,), got {z.shape} and {t.shape}")
     if not xp.isdtype(t.dtype, "integral"):
         raise TypeError(f"multi_margin expected integer labels, got {t.dtype}")
-    if class_weight is not None and class_weight.shape != z.shape[-1:]:
+    if class_weight is not None and getattr(class_weight, "shape", None) != z.shape[-1:]:
+        namespace_of(class_weight)  # raises if it is no array
         raise ValueError(f"multi_margin expected class_weight of shape {z.shape[-1:]}, got {class_weight.shape}")
     require_labels(plain(t), z.shape[-1])
     t = t if t.dtype == xp.int64 else xp.astype(t, xp.int64)
@@ -319,7 +320,8 @@ def multi_label_soft_margin(
     check_alike("multi_label_soft_margin", z, t)
     if not z.shape or z.shape[-1] == 0:
         raise ValueError(f"multi_label_soft_margin expected logits of shape (n, ..., classes), got {z.shape}")
-    if class_weight is not None and class_weight.shape != z.shape[-1:]:
+    if class_weight is not None and getattr(class_weight, "shape", None) != z.shape[-1:]:
+        namespace_of(class_weight)  # raises if it is no array
         raise ValueError(
             f"multi_label_soft_margin expected class_weight of shape {z.shape[-1:]}, got {class_weight.shape}"
         )
