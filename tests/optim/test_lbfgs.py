@@ -198,6 +198,56 @@ def test_a_loss_that_is_not_finite():
     numpy.testing.assert_allclose(barrier.x, 0.0, atol=1e-6)
 
 
+def test_a_step_to_where_the_loss_is_not_finite_is_taken_back():
+    def root(model):
+        xp = xpnn.namespace_of(model.x)
+        return xp.sum(xp.sqrt(model.x - 0.5))
+
+    model = Rosenbrock(1.0)
+    with (
+        numpy.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match="in iteration 1 of this step: use line_"),
+    ):
+        optim.LBFGS(model, learning_rate=5.0).step(root)
+    numpy.testing.assert_array_equal(model.x, [1.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"iterations": 2, "evaluations": 50}, "all iterations are used up"),
+        ({"evaluations": 3}, "all evaluations are used up"),
+        ({"gradient_tolerance": 10.0}, "the gradient is small"),
+        ({"gradient_tolerance": 0.1}, "the gradient is small"),
+        (
+            {"change_tolerance": 1e-3, "evaluations": 500, "iterations": 200, "gradient_tolerance": 0.0},
+            "the change is small",
+        ),
+        ({"change_tolerance": 100.0, "gradient_tolerance": 0.0}, "the direction does not lead down"),
+    ],
+)
+def test_it_says_why_it_stopped(options, reason):
+    optimizer = optim.LBFGS(network(), line_search=True, **options)
+    assert optimizer.stopped == ""
+    optimizer.step(loss)
+    assert optimizer.stopped == reason
+
+
+def test_it_says_that_a_search_found_no_lower_place():
+    first = []
+
+    def walled(model):  # finite where it begins, nowhere else
+        xp = xpnn.namespace_of(model.x)
+        first.append(model.x)
+        return xp.sum(model.x) + (0.0 if len(first) == 1 else numpy.inf)
+
+    model = Rosenbrock(1.0)
+    optimizer = optim.LBFGS(model, line_search=True)
+    optimizer.step(walled)
+    assert optimizer.stopped == "no lower place was found along the direction"
+    numpy.testing.assert_array_equal(model.x, [1.0])
+
+
 def test_an_error_in_the_loss_leaves_the_model_where_it_was():
     model, calls = network(), []
     before = model.state_dict()

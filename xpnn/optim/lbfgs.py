@@ -63,6 +63,12 @@ class LBFGS:
     change_tolerance
         Stop when no element of the parameters, nor the loss, changes by more.
 
+    Attributes
+    ----------
+    stopped
+        Why the last step ended, in words; '' before the first: a small gradient, a small change, a direction that does
+        not lead down, no lower place along it, or that all iterations or evaluations are used up.
+
     Raises
     ------
     TypeError, ValueError
@@ -107,6 +113,7 @@ class LBFGS:
         self.evaluations = iterations * 5 // 4 if evaluations is None else evaluations
         self.line_search = line_search
         self.gradient_tolerance, self.change_tolerance = float(gradient_tolerance), float(change_tolerance)
+        self.stopped = ""
         self._layout()
         self._forget()
 
@@ -141,7 +148,8 @@ class LBFGS:
         Raises
         ------
         FloatingPointError
-            If the loss or its gradient is not finite at the start; the model is unchanged.
+            If the loss or its gradient is not finite at the start; the model is then unchanged. Without a line search
+            also if they are not where an iteration went; the model is then where it was before that iteration.
         """
         work = _Work(self._layout(), self.model, loss)
         x = work.flat(self.model.parameters())
@@ -153,37 +161,53 @@ class LBFGS:
                 f"LBFGS got a loss of {first}, or a gradient that is not finite: nothing was changed"
             )
         if _largest(gradient) <= self.gradient_tolerance:
+            self.stopped = "the gradient is small"
             return first
         try:
-            self._iterate(work, x, value, gradient)
+            self.stopped = self._iterate(work, x, value, gradient)
         except BaseException:
             write(self.model.parameters(), work.layout.views(work.best))
             raise
         return first
 
-    def _iterate(self, work: _Work, x: Array, value: float, gradient: Array) -> None:
+    def _iterate(self, work: _Work, x: Array, value: float, gradient: Array) -> str:
+        """Go on until there is a reason to stop, which it gives."""
         for n in range(1, self.iterations + 1):
             direction = self._direction(gradient)
             t = self.learning_rate * (min(1.0, 1.0 / _sum_of_magnitudes(gradient)) if self.count == 1 else 1.0)
             slope = _dot(gradient, direction)
             self.last_gradient, self.last_change = gradient, t * direction
             if not slope <= -self.change_tolerance:
-                return
+                return "the direction does not lead down"
             before = value
             if self.line_search:
                 along = _Line(work, x, direction, self.evaluations, self.change_tolerance)
                 t, value, _, gradient = along.search(_Point(0.0, value, slope, gradient), t)
                 self.last_change = t * direction
             x = x + self.last_change
-            work.best = x
-            write(self.model.parameters(), work.layout.views(x))
+            if self.line_search or n == self.iterations:  # the last place of all is not looked at, as in PyTorch
+                work.best = x
+                write(self.model.parameters(), work.layout.views(x))
+            if t == 0:
+                return "no lower place was found along the direction"
             if n == self.iterations:
-                return
+                break
             if not self.line_search:
                 value, gradient = work.at(x)
-            small = _largest(self.last_change) <= self.change_tolerance or abs(value - before) < self.change_tolerance
-            if work.evaluations >= self.evaluations or small or _largest(gradient) <= self.gradient_tolerance:
-                return
+                if not isfinite(value) or not isfinite(_largest(gradient)):
+                    self._forget()
+                    raise FloatingPointError(
+                        f"LBFGS went to where the loss is {value}, or its gradient not finite, in iteration {n} of "
+                        "this step: use line_search=True or a smaller learning_rate"
+                    )
+                work.best = x
+            if _largest(gradient) <= self.gradient_tolerance:
+                return "the gradient is small"
+            if _largest(self.last_change) <= self.change_tolerance or abs(value - before) < self.change_tolerance:
+                return "the change is small"
+            if work.evaluations >= self.evaluations:
+                return "all evaluations are used up"
+        return "all iterations are used up"
 
     def _direction(self, gradient: Array) -> Array:
         """-H g, after taking the last step into H."""
