@@ -297,3 +297,16 @@ def test_cross_entropy_keeps_the_digits_of_tiny_probabilities():
 def test_class_weights_that_are_no_array(loss, targets):
     with pytest.raises(TypeError, match="list"):
         loss(numpy.ones((3, 3)), targets, class_weight=[1, 2, 3])
+
+
+def test_a_negative_variance_is_refused():
+    y, variance = numpy.ones((4, 1)), numpy.asarray([[1.0], [0.0], [2.0], [numpy.nan]])
+
+    def loss(y, variance):
+        return nn.gaussian_negative_log_likelihood(y, numpy.zeros((4, 1)), variance, reduction="sum")
+
+    compiled = xpnn.compile(loss)
+    for run in (loss, compiled, compiled, xpnn.grad(loss)):
+        run(y, variance)
+        with pytest.raises(ValueError, match=r"variance of 0 or more, got -1\.0"):
+            run(y, numpy.asarray([[1.0], [-1.0], [2.0], [1.0]]))

@@ -23,6 +23,7 @@ __all__ = [
     "from_number",
     "is_immutable",
     "require_labels",
+    "require_not_negative",
     "require_shares",
     "scatter_add",
     "share_memory",
@@ -238,6 +239,20 @@ def require_shares(what: str, t: Array) -> None:
         raise ValueError(f"expected {what} from 0 to 1, got {t[~((t >= 0) & (t <= 1))][0]}")
     if getattr(type(t), "records_calls", False):
         t.recorder.call(require_shares, (what, t), {})
+
+
+def require_not_negative(what: str, t: Array) -> None:
+    """Raise if a number is below 0, where looking costs nothing: on NumPy (see `require_labels`); NaN passes.
+
+    Raises
+    ------
+    ValueError
+        With the first wrong number.
+    """
+    if type(t) is numpy.ndarray and t.size and not _least(t, axis=None) >= 0 and (t < 0).any():
+        raise ValueError(f"expected {what} of 0 or more, got {t[t < 0][0]}")
+    if getattr(type(t), "records_calls", False):
+        t.recorder.call(require_not_negative, (what, t), {})
 
 
 _least, _most = numpy.minimum.reduce, numpy.maximum.reduce

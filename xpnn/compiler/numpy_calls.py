@@ -397,6 +397,13 @@ def _shares(w: Writer, call: Call) -> list[str]:
     return _one_pass(w, call, t, "f", bits[size]) if size in bits else _unchecked(w, call)
 
 
+def _not_negative(w: Writer, call: Call) -> list[str]:
+    t = call.args[1]
+    bits = {4: 0x7F800000, 8: 0x7FF0000000000000}  # of infinity: those of negative numbers and of NaN are more
+    size = numpy.dtype(w.program.values[t.number].dtype).itemsize if type(t) is Ref else 0
+    return _one_pass(w, call, t, "f", bits[size]) if size in bits else _unchecked(w, call)
+
+
 def _one_pass(w: Writer, call: Call, t: Any, kinds: str, most: int) -> list[str]:
     if type(t) is not Ref or 0 in w.program.values[t.number].shape:
         return _unchecked(w, call)
@@ -418,7 +425,7 @@ def _unchecked(w: Writer, call: Call) -> list[str]:
     return [_call(w, call)]
 
 
-_CHECKS = {"require_labels": _labels, "require_shares": _shares}
+_CHECKS = {"require_labels": _labels, "require_not_negative": _not_negative, "require_shares": _shares}
 WAYS: dict[str, Way] = {
     "pow": _elementwise, "matmul": _product, "sum": _reduction, "prod": _reduction, "max": _reduction,
     "min": _reduction, "zeros": _fill, "ones": _fill, "full": _fill, "astype": _cast, "asarray": _cast,

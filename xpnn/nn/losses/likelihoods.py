@@ -8,7 +8,8 @@ from math import log, pi
 from typing import Literal, TypeAlias
 
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.autodiff.tape import differentiable
+from xpnn.arrays.native import require_not_negative
+from xpnn.autodiff.tape import differentiable, plain
 from xpnn.nn.losses.reducing import (
     Loss,
     Reduction,
@@ -167,7 +168,8 @@ def gaussian_negative_log_likelihood(
     Raises
     ------
     ValueError
-        If the shapes do not fit, a mean over nothing is asked for, `epsilon` is not above 0, or `reduction` is another.
+        If the shapes do not fit, a mean over nothing is asked for, `epsilon` is not above 0, or `reduction` is another;
+        on NumPy, if a variance is negative.
     TypeError
         If the dtypes differ.
 
@@ -184,6 +186,7 @@ def gaussian_negative_log_likelihood(
     xp = namespace_of(y, variance)
     if variance.dtype != y.dtype:
         raise TypeError(f"{who} expected variance of dtype {y.dtype}, as the outputs, got {variance.dtype}")
+    given = variance
     if variance.shape != y.shape:
         fits = len(variance.shape) == len(y.shape) and all(
             m in (1, n) for m, n in zip(variance.shape, y.shape, strict=True)
@@ -191,6 +194,7 @@ def gaussian_negative_log_likelihood(
         if not fits:
             raise ValueError(f"{who} expected variance of a shape that stretches to {y.shape}, got {variance.shape}")
         variance = xp.broadcast_to(variance, y.shape)
+    require_not_negative("variance", plain(given))
     if not full:
         return reduced_by(_gaussian, y, t, variance, sample_weight=sample_weight, reduction=reduction, epsilon=epsilon)
     return reduced(_gaussian(y, t, variance, epsilon=epsilon) + 0.5 * log(2 * pi), sample_weight, reduction)
