@@ -80,3 +80,19 @@ def test_wrong_shapes_and_kinds():
     for function in (nn.channel_dropout, nn.drop_path, nn.alpha_dropout):
         with pytest.raises(TypeError, match="floating-point numbers, got int64"):
             function(numpy.ones((2, 2), dtype="int64"), seed=0)
+
+
+def test_a_state_of_pytorchs_loads_and_keeps_the_count_of_draws():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it makes the state")
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(), torch.nn.RReLU(), torch.nn.Linear(4, 2))
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.RReLU(), nn.Linear(4, 2)).initialize(seed=0)
+    x = numpy.ones((2, 3), dtype="float32")
+    model(x)
+    state = {name: array.numpy() for name, array in theirs.state_dict().items()}
+    model.load_state_dict(state)
+    assert (model[1].calls, model[2].calls) == (1, 1)
+    numpy.testing.assert_allclose(
+        model.eval()(x), theirs.eval()(torch.tensor(x)).detach(), rtol=1e-5, atol=1e-6
+    )  # float32, sums of four
+    with pytest.raises(ValueError, match=r"missing 3\.bias"):
+        model.load_state_dict({name: array for name, array in state.items() if name != "3.bias"})

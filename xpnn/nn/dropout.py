@@ -232,6 +232,7 @@ class _Dropping(Module):
     """What dropout layers share: the probability, and the count of masks."""
 
     calls: Array
+    _counters = ("calls",)
 
     def __init__(self, p: float = 0.5) -> None:
         if not 0 <= p <= 1:

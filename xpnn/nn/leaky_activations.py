@@ -200,6 +200,7 @@ class RReLU(Module):
     """
 
     calls: Array
+    _counters = ("calls",)
 
     def __init__(self, *, low: float = 1 / 8, high: float = 1 / 3) -> None:
         if not low <= high or not isfinite(high - low):

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
@@ -48,6 +48,11 @@ class Slot(NamedTuple):
     @property
     def value(self) -> Array:
         return self.module.__dict__[self.attribute]
+
+    @property
+    def is_counter(self) -> bool:
+        """Whether a loaded state may lack it."""
+        return self.attribute in self.module._counters
 
 
 class Module:
@@ -81,6 +86,7 @@ class Module:
     """
 
     training: bool
+    _counters: ClassVar[tuple[str, ...]] = ()  # buffers that a loaded state may lack, as PyTorch's does
     _kinds: dict[str, str]
     _children: dict[str, None]
 
@@ -258,6 +264,10 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Array]) -> Self:
         """Write the arrays of `state` (on any device) into the model's own, in place.
 
+        A state of PyTorch's fits a model of the same layers, and leaves the counters of random draws (`calls` of
+        `Dropout` and `RReLU`) as they are. Other names have to be changed first where ours differ: those of
+        `WeightNorm`, and `pos_weight` and `weight` of losses, here `positive_weight` and `class_weight`.
+
         Raises
         ------
         ValueError
@@ -266,12 +276,14 @@ class Module:
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict expected a dictionary of arrays by name, got {type(state).__name__}")
         slots = {slot.name: slot for slot in self.slots()}
-        missing, unexpected = slots.keys() - state.keys(), state.keys() - slots.keys()
+        missing = {name for name in slots.keys() - state.keys() if not slots[name].is_counter}
+        unexpected = state.keys() - slots.keys()
         if missing or unexpected:
             raise ValueError(
                 f"the state does not fit {type(self).__name__}: missing {_listed(missing)}, "
                 f"unexpected {_listed(unexpected)}"
             )
+        slots = {name: slot for name, slot in slots.items() if name in state}
         for name, slot in slots.items():
             _check_fits(name, slot.value, state[name])
         moved = {name: _copied(state[name], slot.value) for name, slot in slots.items()}
