@@ -25,6 +25,8 @@ ARGUMENTS = {  # of all modules; None: where it lives, which ours say elsewhere 
     "normalized_shape": "shape",
     "elementwise_affine": "affine",
     "track_running_stats": "track",
+    "divisor_override": "divisor",
+    "count_include_pad": "count_padding",
     "device": None,
     "dtype": None,
     "inplace": None,
@@ -203,7 +205,9 @@ OPTIMIZERS = {
         calls_loss=True,
     ),
     "Muon": TwinOptimizer(
-        "Muon", {"ns_steps": "iterations", "ns_coefficients": "coefficients", "adjust_lr_fn": "scale"}
+        "Muon",
+        {"ns_steps": "iterations", "ns_coefficients": "coefficients", "adjust_lr_fn": "scale"},
+        {"momentum_buffer": "velocity"},
     ),
 }
 

@@ -104,7 +104,9 @@ def _check_state(twin, mine, judge, theirs):
         for key, array in judge.state[p].items():
             if key == "step":
                 close("the number of steps", state["steps"], array)
-            elif twin.state.get(key) and array is not None:
+            elif array is not None:
+                if key not in twin.state:
+                    raise AssertionError(f"nothing is said about {key}, which {type(judge).__name__} keeps")
                 close(f"{key} of {name}", state[f"{name}.{twin.state[key]}"], array)
 
 
