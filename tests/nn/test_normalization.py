@@ -243,3 +243,23 @@ def test_a_wrong_input_leaves_the_statistics_alone():
     with pytest.raises(ValueError, match="at least two numbers"):
         layer(ONES((1, 3), "f4"))
     assert layer.num_batches_tracked == 0
+
+
+NORMS = {
+    "layer_norm": nn.layer_norm,
+    "rms_norm": nn.rms_norm,
+    "group_norm": lambda x: nn.group_norm(x, groups=1),
+    "batch_norm": nn.batch_norm,
+    "instance_norm": nn.instance_norm,
+    "LayerNorm": nn.LayerNorm(4, affine=False),
+    "RMSNorm": nn.RMSNorm(4, affine=False),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_half_precision_is_refused(name):
+    x = numpy.full((2, 3, 4), 1e-4, dtype="float16")  # whose squares are 0
+    with pytest.raises(
+        TypeError, match="expected float32 or float64, since means of squares leave the range of float16"
+    ):
+        NORMS[name](x)

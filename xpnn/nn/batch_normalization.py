@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import from_number
-from xpnn.nn.building import filled, positive, require_dtype, require_floating_input
+from xpnn.nn.building import filled, positive, require_dtype, require_wide_floating_input
 from xpnn.nn.declarations import Buffer
 from xpnn.nn.normalization import AffineLayer, described_options, of_channels
 from xpnn.nn.standardizing import Watch, per_channel, with_fixed
@@ -85,7 +85,7 @@ def _batch_norm(
     epsilon: float,
     watch: Watch | None,
 ) -> Array:
-    require_floating_input(who, x)
+    require_wide_floating_input(who, x)
     _check_epsilon(who, epsilon)
     if x.ndim < 2:
         raise ValueError(f"{who} expected x of shape (N, C, ...), got shape {x.shape}")
@@ -153,7 +153,7 @@ def instance_norm(x: Array, w: Array | None = None, b: Array | None = None, *, e
 def _instance_norm(
     who: str, x: Array, affine: tuple[Array | None, Array | None], epsilon: float, watch: Watch | None
 ) -> Array:
-    require_floating_input(who, x)
+    require_wide_floating_input(who, x)
     if x.ndim < 3:
         raise ValueError(f"{who} expected x of shape (N, C, L, ...), got shape {x.shape}")
     _check_epsilon(who, epsilon)

@@ -9,7 +9,7 @@ from typing import Any
 from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_floating, namespace_of
 from xpnn.arrays.native import from_number
 
-__all__ = ["filled", "positive", "positives", "require_dtype", "require_floating_input"]
+__all__ = ["filled", "positive", "positives", "require_dtype", "require_floating_input", "require_wide_floating_input"]
 
 
 def positive(who: str, name: str, n: Any) -> int:
@@ -76,6 +76,24 @@ def require_floating_input(who: str, x: Array) -> None:
     namespace_of(x)
     if not is_floating(x.dtype) or "complex" in dtype_name(x.dtype):
         raise TypeError(f"{who} expected an array of real floating-point numbers, got {dtype_name(x.dtype)}")
+
+
+def require_wide_floating_input(who: str, x: Array) -> None:
+    """Raise unless `x` is an array of real floating-point numbers of at least 32 bits.
+
+    Means of squares leave the range of half precision: 300² is infinite in float16, 1e-4² is 0.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+    """
+    require_floating_input(who, x)
+    if getattr(x.dtype, "itemsize", 4) < 4:
+        raise TypeError(
+            f"{who} expected float32 or float64, since means of squares leave the range of {dtype_name(x.dtype)}: "
+            "convert x before, and the result back"
+        )
 
 
 def require_dtype(who: str, x: Array, *own: Array | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from math import prod
 
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
-from xpnn.nn.building import filled, positive, positives, require_dtype, require_floating_input
+from xpnn.nn.building import filled, positive, positives, require_dtype, require_wide_floating_input
 from xpnn.nn.declarations import Parameter
 from xpnn.nn.module import Module
 from xpnn.nn.standardizing import per_item, root_mean_square
@@ -102,7 +102,7 @@ def rms_norm(
 
 def _last_axes(who: str, x: Array, shape: Sequence[int] | None, w: Array | None, b: Array | None) -> tuple[int, ...]:
     """The axes to normalise, if all shapes and dtypes fit."""
-    require_floating_input(who, x)
+    require_wide_floating_input(who, x)
     namespace_of(x, w, b)
     if x.ndim == 0:
         raise ValueError(f"{who} expected x with at least one axis, got shape {x.shape}")
@@ -156,7 +156,7 @@ def group_norm(
     array([[-1.,  1., -1.,  1.]])
     """
     groups = positive("group_norm", "groups", groups)
-    require_floating_input("group_norm", x)
+    require_wide_floating_input("group_norm", x)
     if x.ndim < 2 or x.shape[1] % groups:
         raise ValueError(f"group_norm expected x of shape (N, C, ...), C a multiple of {groups}, got shape {x.shape}")
     n, channels, places = x.shape[0], x.shape[1], prod(x.shape[2:])
@@ -246,6 +246,7 @@ class LayerNorm(AffineLayer):
         self._declare(self.shape, affine, affine and bias, dtype)
 
     def forward(self, x: Array) -> Array:
+        require_wide_floating_input("LayerNorm", x)
         require_dtype("LayerNorm", x, self.weight)
         _require_last("LayerNorm", x, self.shape)
         axes = tuple(range(x.ndim - len(self.shape), x.ndim))
