@@ -197,7 +197,7 @@ def test_class_weights_are_one_for_each_class(t, shape):
 def test_labels_of_a_wrong_shape(shape):
     with pytest.raises(ValueError, match=r"labels of shape \(4,\) for logits of shape \(4, 3\), got") as caught:
         nn.cross_entropy(Y, numpy.zeros(shape, dtype="int64"))
-    assert str(caught.value).endswith(str(shape))
+    assert str(caught.value).split(", got ")[1].split(":")[0] == str(shape)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (4, 0)])
@@ -310,3 +310,10 @@ def test_a_negative_variance_is_refused():
         run(y, variance)
         with pytest.raises(ValueError, match=r"variance of 0 or more, got -1\.0"):
             run(y, numpy.asarray([[1.0], [-1.0], [2.0], [1.0]]))
+
+
+def test_one_hot_integers_and_the_name_of_the_focal_loss():
+    with pytest.raises(ValueError, match="one-hot targets are floating-point, or labels by argmax"):
+        nn.cross_entropy(numpy.ones((3, 3)), numpy.eye(3, dtype="int64"))
+    with pytest.raises(ValueError, match="focal_cross_entropy expected outputs and targets of one shape"):
+        nn.focal_cross_entropy(numpy.ones((3, 1)), numpy.ones(3))

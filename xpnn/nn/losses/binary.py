@@ -216,6 +216,7 @@ def focal_cross_entropy(
     """
     gamma, alpha = _focal_options("focal_cross_entropy", gamma, alpha)
     checked(reduction)
+    check_alike("focal_cross_entropy", z, t)
     losses = binary_cross_entropy_with_logits(z, t, reduction="none")
     if gamma:
         xp = namespace_of(z, t)

@@ -226,8 +226,9 @@ def _checked_labels(who: str, z: Array, t: Array, axis: int, ignore_index: int |
     """The labels in int64, those ignored set to 0, and which are kept (None: all)."""
     expected = z.shape[:-1] if axis == -1 else z.shape[:axis] + z.shape[axis + 1 :]
     if t.shape != expected:
+        hint = ": one-hot targets are floating-point, or labels by argmax" if t.shape == z.shape else ""
         raise ValueError(
-            f"{who} expected labels of shape {expected} for {_OUTPUTS[who]} of shape {z.shape}, got {t.shape}"
+            f"{who} expected labels of shape {expected} for {_OUTPUTS[who]} of shape {z.shape}, got {t.shape}{hint}"
         )
     xp = namespace_of(t)
     wide = t if t.dtype == xp.int64 else xp.astype(t, xp.int64)  # uint8 could not count 300 classes
