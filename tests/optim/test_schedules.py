@@ -179,3 +179,8 @@ def test_options_out_of_range(make, message):
 def test_steps_that_are_no_numbers(name):
     with pytest.raises(TypeError, match=f"{name} expected steps to be a number, got '3'"):
         getattr(optim, name)(0.1, steps="3")
+
+
+def test_warmup_cosine_without_a_warmup():
+    rates = [float(optim.warmup_cosine(1.0, steps=10, warmup_steps=0)(n)) for n in (0, 5, 10)]
+    assert numpy.allclose(rates, [1.0, 0.5, 0.0], atol=1e-12)

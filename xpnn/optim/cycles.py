@@ -202,7 +202,7 @@ def warmup_cosine(learning_rate: float, *, steps: int, warmup_steps: int, final:
     [0.1, 1.0, 1.0, 0.5, 0.0]
     """
     require_number("warmup_cosine", "a learning_rate", learning_rate)
-    require_number("warmup_cosine", "warmup_steps", warmup_steps, 1)
+    require_number("warmup_cosine", "warmup_steps", warmup_steps)
     require_number("warmup_cosine", "steps", steps, warmup_steps + 1)
     require_number("warmup_cosine", "a final rate", final)
 
@@ -210,6 +210,6 @@ def warmup_cosine(learning_rate: float, *, steps: int, warmup_steps: int, final:
         xp, n = counted(step)
         ones = xp.ones_like(n)
         done = xp.minimum(xp.maximum(n - warmup_steps, 0 * ones) / (steps - warmup_steps), ones)
-        return _cosine(xp, learning_rate, final, done) * xp.minimum((n + 1) / warmup_steps, ones)
+        return _cosine(xp, learning_rate, final, done) * xp.minimum((n + 1) / max(warmup_steps, 1), ones)
 
     return schedule
