@@ -263,3 +263,10 @@ def test_half_precision_is_refused(name):
         TypeError, match="expected float32 or float64, since means of squares leave the range of float16"
     ):
         NORMS[name](x)
+
+
+def test_running_statistics_of_no_items_stay():
+    layer = nn.InstanceNorm1d(4, track=True)
+    assert layer(numpy.zeros((0, 4, 3), dtype="float32")).shape == (0, 4, 3)
+    numpy.testing.assert_array_equal(layer.running_mean, 0.0)
+    numpy.testing.assert_array_equal(layer.running_var, 1.0)

@@ -207,7 +207,7 @@ class _ChannelNorm(AffineLayer):
             rate = self.momentum
             if self._counts or rate is None:
                 self.num_batches_tracked[...] = self.num_batches_tracked + 1
-            if count == 0:
+            if count == 0 or mean.shape[0] == 0:  # no numbers, or (in instance norm) no items
                 return
             if rate is None:  # the mean of all batches so far
                 rate = 1 / xp.astype(self.num_batches_tracked, mean.dtype)
