@@ -153,7 +153,8 @@ class RMSprop(Optimizer):
     b ← momentum b + g / r;  p ← p - learning_rate b.
 
     Tieleman and Hinton, Neural networks for machine learning, lecture 6.5 (2012); `centered` as in Graves, Generating
-    sequences with recurrent neural networks (2013), equations 38 to 41. Epsilon is outside the root, as in PyTorch.
+    sequences with recurrent neural networks (2013), equations 38 to 41. Epsilon is outside the root, as in PyTorch. The
+    variance is kept at 0 or above, where rounding gives PyTorch NaN after many equal gradients.
 
     Parameters
     ----------
@@ -218,7 +219,7 @@ class RMSprop(Optimizer):
         if options["centered"]:
             m = state["mean"]
             m += (1 - share) * (g - m)
-            root = xp.sqrt(s - m * m)
+            root = xp.sqrt(xp.maximum(s - m * m, 0.0))  # rounding may leave less than 0
         else:
             root = xp.sqrt(s)
         root += options["epsilon"]
