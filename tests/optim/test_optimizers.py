@@ -315,3 +315,30 @@ def test_adam_refuses_complex_parameters_and_sgd_takes_them():
     optimizer = optim.SGD(model, learning_rate=0.5)
     optimizer.step([numpy.asarray([2.0, 2j])])
     assert model.factor.tolist() == [1j, 1j]
+
+
+def test_rmsprop_centered_stays_finite_along_a_constant_gradient():
+    model = nn.Linear(1, 500, bias=False)
+    g = numpy.linspace(0.1, 3, 500, dtype="float32")[:, None]  # for some the mean square is rounded to below the square
+    optimizer = optim.RMSprop(model, centered=True, decay=0.9)
+    for _ in range(200):
+        optimizer.step([g])
+    assert numpy.isfinite(model.weight).all()
+
+
+def test_nadam_keeps_the_product_of_its_momenta_where_a_layer_is_unfrozen():
+    model = network()
+    frozen = list(model.named_parameters())[-1][0]
+    model.freeze(frozen)
+    optimizer = optim.NAdam(model)
+    rest = [numpy.ones_like(p) for p in model.parameters()]
+    for _ in range(5):
+        optimizer.step(rest)
+    before = {name: x for name, x in optimizer.state_dict().items() if name.endswith("momentum_product")}
+    model.unfreeze(frozen)
+    after = optimizer.state_dict()
+    assert set(before) < {name for name in after if name.endswith("momentum_product")}
+    assert {float(x) for name, x in after.items() if name.endswith("momentum_product")} == {
+        float(x) for x in before.values()
+    }
+    assert all(float(x) < 1 for x in before.values())

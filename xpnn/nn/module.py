@@ -228,6 +228,9 @@ class Module:
     def freeze(self, *patterns: str) -> Self:
         """Stop training the parameters whose names match `patterns` ('0.*', '*.bias'; all if none is given).
 
+        An optimizer drops what it keeps for them, such as running means, and goes on counting its steps: after
+        `unfreeze` a new optimizer starts as PyTorch would (see the notes of `optim.Optimizer`).
+
         Raises
         ------
         ValueError

@@ -48,6 +48,10 @@ class Optimizer(ABC):
     pattern `optimizer.patterns["*.bias"]["learning_rate"] = 0.01`. The next step uses it, a compiled one after it is
     recorded again; a rate that changes often is better a schedule.
 
+    The step count is the optimizer's, not each parameter's as in PyTorch, and what is kept for a parameter is dropped
+    once it is frozen. So one that is unfrozen later starts with empty means and no correction for that: its first step
+    with Adam is 2.5 times as long as in PyTorch, after 1000 others. Make a new optimizer then, where that matters.
+
     Raises
     ------
     ValueError
@@ -201,6 +205,11 @@ class Optimizer(ABC):
             self._bind()
             kept = self._state()
             fits = {name: array for name, array in before.items() if name in kept and array.shape == kept[name].shape}
+            for group in self.groups:  # a parameter that is new shares the numbers that the others have
+                for number in group.numbers:
+                    names = [f"{slots[0].name}.{number}" for slots in group.slots]
+                    if known := [fits[name] for name in names if name in fits]:
+                        fits |= dict.fromkeys(names, known[0])
             self._write({**kept, **fits})
         except BaseException:  # with the old groups back, the next step sees the change again
             self.__dict__.update(old)
