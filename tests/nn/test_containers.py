@@ -178,3 +178,10 @@ def test_a_model_of_containers_trains():
         losses.append(float(value))
         optimizer.step(gradients)
     assert losses[-1] < losses[0] / 2
+
+
+def test_a_summary_is_that_of_evaluation():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    x = numpy.zeros((1, 3), dtype="float32")  # one item has no variance to train with
+    assert [row.output for row in model.summary(x).rows][1:] == ["(1, 2)", "(1, 2)"]
+    assert model.training
