@@ -1,0 +1,79 @@
+"""From what people give as a metric, a function or a `Metric`, to a `Metric`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.tree import Tree, flatten, named_leaves
+from xpnn.training.metrics.base import Metric, MetricOfRows, Number
+
+__all__ = ["accumulated"]
+
+
+def accumulated(metric: Metric | Callable[..., Number]) -> Metric:
+    """A `Metric` that has seen nothing yet, of `metric`.
+
+    Parameters
+    ----------
+    metric
+        A `Metric`: the result is a fresh copy. A function of `training.metrics`, or `functools.partial` of one with
+        options: its class with these options. Any other function `metric(y, t)`, or `metric(y, t, sample_weight=w)`
+        where weights are used: one that keeps all predictions and targets, and calls the function on NumPy arrays for
+        its result.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> largest = accumulated(lambda y, t: float(numpy.max(y - t)))
+    >>> largest.update(numpy.asarray([1.0, 2.0]), numpy.asarray([1.0, 1.0]))
+    >>> largest.update(numpy.asarray([5.0]), numpy.asarray([1.0]))
+    >>> largest.result()
+    4.0
+    """
+    if isinstance(metric, Metric):
+        fresh = copy.deepcopy(metric)
+        fresh.start()
+        return fresh
+    if isinstance(metric, type) or not callable(metric):
+        raise TypeError(f"expected a metric: a function of y and t, or a Metric such as Accuracy(), got {metric!r:.60}")
+    return _OfFunction(metric)
+
+
+class _OfFunction(MetricOfRows):
+    """Keeps all predictions, targets and weights for a function of them."""
+
+    def __init__(self, function: Callable[..., Number]) -> None:
+        super().__init__()
+        self.function = function
+        self._rebuild: tuple[Callable[..., Tree], Callable[..., Tree]] | None = None
+
+    def rows(self, y: Tree, t: Tree, w: Array | None) -> dict[str, Array]:
+        self._rebuild = flatten(y)[1], flatten(t)[1]
+        leaves = named_leaves({"y": y, "t": t} if w is None else {"y": y, "t": t, "w": w})
+        return {name: namespace_of(x).asarray(x, copy=True) for name, x in leaves}
+
+    def of_rows(self, rows: dict[str, Any]) -> Number:
+        weight = {"sample_weight": rows["w"]} if "w" in rows else {}
+        y, t = (_under(name, rows) for name in "yt")
+        if self._rebuild is not None:
+            y, t = (rebuild(flatten(tree)[0]) for rebuild, tree in zip(self._rebuild, (y, t), strict=True))
+        return self.function(y, t, **weight)
+
+
+def _under(name: str, rows: Mapping[str, Any]) -> Tree:
+    """The tree of the rows whose path begins with `name`: an array, or else tuples and dictionaries."""
+    if name in rows:
+        return rows[name]
+    below = [path.removeprefix(f"{name}.").partition(".")[0] for path in rows if path.startswith(f"{name}.")]
+    parts = {key: _under(f"{name}.{key}", rows) for key in below}
+    if not parts:
+        return None
+    return tuple(parts.values()) if all(key.isdecimal() for key in parts) else parts
