@@ -45,9 +45,29 @@ def test_alpha_dropout_keeps_mean_and_variance(p):
     assert abs(dropped.mean() - p) < 0.005
 
 
+@pytest.mark.parametrize("p", [0.2, 0.5])
+def test_feature_alpha_dropout_is_alpha_dropout_of_channels(p):
+    x = numpy.random.default_rng(0).standard_normal((500, 40, 10))
+    y = nn.feature_alpha_dropout(x, p, seed=1)
+    # 4 deviations of 20 000 channels of one number each: 4 / sqrt(20 000) of the mean, of the variance some times it
+    assert abs(y.mean()) < 0.03
+    assert abs(y.var() - 1) < 0.09
+    low = -1.7580993408473766
+    share = round((1 - p) * 2**16) / 2**16
+    a = (share * (1 + (1 - share) * low**2)) ** -0.5
+    offset = -a * (1 - share) * low
+    dropped = numpy.isclose(y, a * low + offset, rtol=1e-12)
+    assert (dropped == dropped[..., :1]).all()
+    assert abs(dropped.mean() - p) < 0.015  # 4 deviations of 20 000 channels
+    numpy.testing.assert_allclose(y[~dropped], a * x[~dropped] + offset, rtol=1e-12)
+    layer = nn.Sequential(nn.FeatureAlphaDropout(p)).initialize(seed=3)
+    assert not numpy.array_equal(layer(x), layer(x))
+    assert layer.eval()(x) is x
+
+
 def test_edges():
     x = numpy.ones((3, 2, 2))
-    for function in (nn.channel_dropout, nn.drop_path, nn.alpha_dropout):
+    for function in (nn.channel_dropout, nn.drop_path, nn.alpha_dropout, nn.feature_alpha_dropout):
         assert function(x, 0, seed=0) is x
         assert not function(x, 1, seed=0).any()
         assert not xpnn.grad(lambda x, f=function: xpnn.namespace_of(x).sum(f(x, 1, seed=0)))(x).any()

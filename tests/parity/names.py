@@ -91,6 +91,7 @@ MODULES = {
         "ReLU6 SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus Softsign Tanh Tanhshrink Threshold"
     ).split()},
     "Bilinear": Twin("Bilinear", {"in1_features": "in_features_1", "in2_features": "in_features_2"}),
+    "LocalResponseNorm": Twin("LocalResponseNorm", {"k": "offset"}),
     "Embedding": Twin(
         "Embedding", {"num_embeddings": "categories", "embedding_dim": "features", "padding_idx": "padding_index"}
     ),

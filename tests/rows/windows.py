@@ -6,6 +6,8 @@ weight is refused: no items are tried by the layers.
 
 from functools import partial
 
+import numpy
+
 from rows.base import normal, row
 from xpnn import nn
 
@@ -113,6 +115,13 @@ for layer, lengths in (
     (nn.GlobalMaxPool(), (3,)),
 ):
     row(repr(layer), called, layer, normal(2, 1, *lengths))
+
+for layer, lengths in ((nn.MaxUnpool1d(2), (3,)), (nn.MaxUnpool2d(2), (1, 2)), (nn.MaxUnpool3d(2), (1, 1, 2))):
+    axes, places = len(lengths), numpy.asarray([4, 0, 1][: lengths[-1]])
+    indices = numpy.broadcast_to(places, (2, 2, *lengths)).copy()
+    row(repr(layer), lambda layer, x, indices: layer(x, indices), layer, normal(2, 2, *lengths), indices)
+    unpool = partial(getattr(nn, f"max_unpool{axes}d"), kernel_size=2)
+    row(unpool.func.__name__, unpool, normal(2, 2, *lengths), indices)
 
 # Windows as columns, channels as pixels
 row("unfold", partial(nn.unfold, kernel_size=2, padding=1, stride=2), normal(2, 2, 3, 4))

@@ -38,6 +38,8 @@ from xpnn.nn.adaptive_pooling import (
     global_avg_pool,
     global_max_pool,
 )
+from xpnn.nn.alpha_dropout import AlphaDropout, FeatureAlphaDropout, alpha_dropout, feature_alpha_dropout
+from xpnn.nn.average_pooling import AvgPool1d, AvgPool2d, AvgPool3d, avg_pool1d, avg_pool2d, avg_pool3d
 from xpnn.nn.batch_normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -54,13 +56,11 @@ from xpnn.nn.convolution import Conv1d, Conv2d, Conv3d, conv1d, conv2d, conv3d
 from xpnn.nn.declarations import Buffer, Parameter
 from xpnn.nn.dense import Linear, linear
 from xpnn.nn.dropout import (
-    AlphaDropout,
     Dropout,
     Dropout1d,
     Dropout2d,
     Dropout3d,
     DropPath,
-    alpha_dropout,
     channel_dropout,
     drop_path,
     dropout,
@@ -113,6 +113,15 @@ from xpnn.nn.losses.regression import (
     smooth_absolute_error,
     squared_error,
 )
+from xpnn.nn.max_pooling import MaxPool1d, MaxPool2d, MaxPool3d, max_pool1d, max_pool2d, max_pool3d
+from xpnn.nn.max_unpooling import (
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from xpnn.nn.module import Module
 from xpnn.nn.normalization import (
     GroupNorm,
@@ -139,20 +148,7 @@ from xpnn.nn.piecewise_activations import (
     softshrink,
     threshold,
 )
-from xpnn.nn.pooling import (
-    AvgPool1d,
-    AvgPool2d,
-    AvgPool3d,
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-)
+from xpnn.nn.response_normalization import LocalResponseNorm, local_response_norm
 from xpnn.nn.sequential import Sequential
 from xpnn.nn.shaping import Flatten, Identity, Unflatten, flatten, unflatten
 from xpnn.nn.smooth_activations import (
@@ -242,6 +238,7 @@ __all__ = [
     "Dropout3d",
     "ELU",
     "Embedding",
+    "FeatureAlphaDropout",
     "Flatten",
     "FocalCrossEntropy",
     "Fold",
@@ -269,12 +266,16 @@ __all__ = [
     "Linear",
     "LinearEmbedding",
     "LinearPerFeature",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MarginRanking",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Mish",
     "Module",
     "ModuleDict",
@@ -350,6 +351,7 @@ __all__ = [
     "dropout",
     "elu",
     "embedding",
+    "feature_alpha_dropout",
     "flatten",
     "focal_cross_entropy",
     "fold",
@@ -374,12 +376,16 @@ __all__ = [
     "leaky_relu",
     "linear",
     "linear_per_feature",
+    "local_response_norm",
     "log_sigmoid",
     "log_softmax",
     "margin_ranking",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "multi_label_soft_margin",
     "multi_margin",

@@ -13,8 +13,8 @@ from xpnn.arrays.native import sum_over
 from xpnn.arrays.recording import recordable
 from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.nn.building import require_floating_input
+from xpnn.nn.max_pooling import largest, numbered, places_of_largest
 from xpnn.nn.module import Module
-from xpnn.nn.pooling import largest
 from xpnn.nn.windows import Lengths, Range, Window, counts, described, with_items, without_items
 
 __all__ = [
@@ -89,10 +89,10 @@ def adaptive_avg_pool3d(x: Array, output_size: Counts) -> Array:
     return _adaptive_avg_pool("adaptive_avg_pool3d", 3, x, output_size)
 
 
-def adaptive_max_pool1d(x: Array, output_size: Counts) -> Array:
+def adaptive_max_pool1d(x: Array, output_size: Counts, *, return_indices: bool = False) -> Any:
     """The largest elements of a given number of windows of sequences, (n, channels, length).
 
-    Options and errors are those of `adaptive_avg_pool2d`.
+    `return_indices` gives as well where they were, as in `max_pool2d`; the rest is as in `adaptive_avg_pool2d`.
 
     Examples
     --------
@@ -100,17 +100,17 @@ def adaptive_max_pool1d(x: Array, output_size: Counts) -> Array:
     >>> adaptive_max_pool1d(numpy.asarray([[1.0, 2.0, 3.0, 4.0, 5.0]]), 2)
     array([[3., 5.]])
     """
-    return _adaptive_max_pool("adaptive_max_pool1d", 1, x, output_size)
+    return _adaptive_max_pool("adaptive_max_pool1d", 1, x, output_size, return_indices)
 
 
-def adaptive_max_pool2d(x: Array, output_size: Counts) -> Array:
-    """The largest elements of a given number of windows of images; options as of `adaptive_avg_pool2d`."""
-    return _adaptive_max_pool("adaptive_max_pool2d", 2, x, output_size)
+def adaptive_max_pool2d(x: Array, output_size: Counts, *, return_indices: bool = False) -> Any:
+    """The largest elements of a given number of windows of images; options as of `adaptive_max_pool1d`."""
+    return _adaptive_max_pool("adaptive_max_pool2d", 2, x, output_size, return_indices)
 
 
-def adaptive_max_pool3d(x: Array, output_size: Counts) -> Array:
-    """The largest elements of a given number of windows of volumes; options as of `adaptive_avg_pool2d`."""
-    return _adaptive_max_pool("adaptive_max_pool3d", 3, x, output_size)
+def adaptive_max_pool3d(x: Array, output_size: Counts, *, return_indices: bool = False) -> Any:
+    """The largest elements of a given number of windows of volumes; options as of `adaptive_max_pool1d`."""
+    return _adaptive_max_pool("adaptive_max_pool3d", 3, x, output_size, return_indices)
 
 
 def global_avg_pool(x: Array) -> Array:
@@ -167,17 +167,25 @@ def _adaptive_avg_pool(who: str, axes: int, x: Array, output_size: Any) -> Array
     return without_items(y, x)
 
 
-def _adaptive_max_pool(who: str, axes: int, x: Array, output_size: Any) -> Array:
+def _adaptive_max_pool(who: str, axes: int, x: Array, output_size: Any, return_indices: bool) -> Any:
     items, sizes = _checked(who, axes, x, output_size)
-    xp, y, kernel = namespace_of(items), items, []
+    parts, kernel = [items, *([numbered(items)] if return_indices else [])], []
     for axis, (n, m) in enumerate(zip(items.shape[2:], sizes, strict=True), start=2):
         ranges = _ranges(n, m)
         kernel.append(max(b - a for a, b in ranges))
         if n % m:  # windows of equal lengths, in which an element may come twice: the second is never the first largest
             places = [min(a + t, b - 1) for a, b in ranges for t in range(kernel[-1])]
-            y = xp.take(y, xp.asarray(places, device=array_device(y)), axis=axis)
+            parts = [_taken(part, places, axis) for part in parts]
     window = Window(tuple(kernel), tuple(kernel), ((0, 0),) * axes, (1,) * axes)
-    return without_items(largest(y, window=window, outputs=sizes), x)
+    y = largest(parts[0], window=window, outputs=sizes)
+    if not return_indices:
+        return without_items(y, x)
+    return without_items(y, x), without_items(places_of_largest(parts[0], y, window, parts[1]), x)
+
+
+def _taken(x: Array, places: list[int], axis: int) -> Array:
+    xp = namespace_of(x)
+    return xp.take(x, xp.asarray(places, device=array_device(x)), axis=axis)
 
 
 def _ranges(n: int, m: int) -> tuple[Range, ...]:
@@ -235,25 +243,33 @@ def _range_shares(y: Array, *, axis: int, ranges: tuple[Range, ...], length: int
 
 
 class _AdaptivePool(Module):
+    """What the layers share: the size, and where the largest elements are."""
+
     _axes: int
 
-    def __init__(self, output_size: Counts) -> None:
+    def _set(self, output_size: Counts, *, return_indices: bool = False) -> None:
         parts = output_size if isinstance(output_size, tuple | list) else (output_size,) * self._axes
-        self.output_size = tuple(parts)
+        self.output_size, self.return_indices = tuple(parts), return_indices
         counts(type(self).__name__, "output_size", tuple(1 if n is None else n for n in parts), self._axes)
 
     def describe(self) -> str:
-        return described(self.output_size)
+        return described(self.output_size) + (", return_indices=True" if self.return_indices else "")
 
 
 class _AdaptiveAvgPool(_AdaptivePool):
+    def __init__(self, output_size: Counts) -> None:
+        self._set(output_size)
+
     def forward(self, x: Array) -> Array:
         return _adaptive_avg_pool(type(self).__name__, self._axes, x, self.output_size)
 
 
 class _AdaptiveMaxPool(_AdaptivePool):
-    def forward(self, x: Array) -> Array:
-        return _adaptive_max_pool(type(self).__name__, self._axes, x, self.output_size)
+    def __init__(self, output_size: Counts, *, return_indices: bool = False) -> None:
+        self._set(output_size, return_indices=return_indices)
+
+    def forward(self, x: Array) -> Any:
+        return _adaptive_max_pool(type(self).__name__, self._axes, x, self.output_size, self.return_indices)
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):

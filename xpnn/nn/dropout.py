@@ -14,19 +14,20 @@ from xpnn.arrays.random import fresh_seed, keep_mask
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.nn.declarations import Buffer
 from xpnn.nn.module import Module
-from xpnn.nn.smooth_activations import SELU_ALPHA, SELU_SCALE
 
 __all__ = [
-    "AlphaDropout",
     "DropPath",
+    "Dropping",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
     "Dropout3d",
-    "alpha_dropout",
     "channel_dropout",
     "drop_path",
     "dropout",
+    "keep_share",
+    "masked",
+    "require_probability",
 ]
 
 Rule = Any  # (value, backward)
@@ -64,12 +65,12 @@ def dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", ste
     >>> float(dropout(numpy.ones(10_000), 0.25, seed=0).mean().round(1))
     1.0
     """
-    _check("dropout", x, p)
+    require_probability("dropout", x, p)
     if p == 0:
         return x
-    share = _share(p)
+    share = keep_share(p)
     keep = keep_mask(x.shape, share, seed=seed, stream=stream, step=plain(step), like=plain(x))
-    return _scaled_mask(x, keep, scale=1 / share if share else 0.0)
+    return masked(x, keep, scale=1 / share if share else 0.0)
 
 
 def channel_dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", step: Any = 0) -> Array:
@@ -140,72 +141,25 @@ def drop_path(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", s
 
 def _dropped(who: str, x: Array, p: float, *, seed: int, stream: str, step: Any, axes: int) -> Array:
     """Dropout by one number of the mask for all but the first `axes` axes."""
-    _check(who, x, p)
+    require_probability(who, x, p)
     if x.ndim < axes:
         raise ValueError(f"{who} expected x of shape {('(N, ...)', '(N, C, ...)')[axes - 1]}, got shape {x.shape}")
     if p == 0:
         return x
-    share = _share(p)
+    share = keep_share(p)
     shape = (*x.shape[:axes], *[1] * (x.ndim - axes))
     keep = keep_mask(shape, share, seed=seed, stream=stream, step=plain(step), like=plain(x))
-    return _scaled_mask(x, keep, scale=1 / share if share else 0.0)
+    return masked(x, keep, scale=1 / share if share else 0.0)
 
 
-def alpha_dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", step: Any = 0) -> Array:
-    """`x` with each element set to the lowest value of a SELU with probability `p`, then scaled and moved, so that
-    numbers of mean 0 and variance 1 stay so.
-
-    y = a (x where kept, else α') + b with α' = -1.7581, a = ((1 - p) (1 + p α'²))^(-1/2), b = -a p α': Klambauer,
-    Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks (2017), section 3.
-
-    Parameters
-    ----------
-    x
-        Any shape.
-    p
-        Probability of an element to be dropped. `p = 1` gives zeros.
-    seed, stream, step
-        What the mask is a function of; see `dropout`.
+def require_probability(who: str, x: Array, p: float) -> None:
+    """Raise unless `p` is from 0 to 1, and `x` an array of floating-point numbers.
 
     Raises
     ------
-    ValueError
-        If `p` is not between 0 and 1.
-    TypeError
-        If `x` is not an array of floating-point numbers.
-
-    Examples
-    --------
-    >>> import numpy
-    >>> alpha_dropout(numpy.zeros(4), seed=0).round(3)
-    array([ 0.779, -0.779, -0.779, -0.779])
+    ValueError, TypeError
+        If it is not.
     """
-    _check("alpha_dropout", x, p)
-    if p == 0:
-        return x
-    share = _share(p)
-    keep = keep_mask(x.shape, share, seed=seed, stream=stream, step=plain(step), like=plain(x))
-    if not share:
-        return _scaled_mask(x, keep, scale=0.0)
-    low = -SELU_SCALE * SELU_ALPHA
-    a = (share * (1 + (1 - share) * low * low)) ** -0.5
-    return _replaced(x, keep, scale=a, replacement=a * low, offset=-a * (1 - share) * low)
-
-
-@differentiable
-def _replaced(x: Array, keep: Array, *, scale: float, replacement: float, offset: float) -> Rule:
-    """`scale x` where kept, else the replacement, plus the offset."""
-    xp = namespace_of(keep)
-    kept = xp.astype(keep, x.dtype)
-    factor = kept * scale
-
-    def dx(dy: Array) -> Array:
-        return dy * factor
-
-    return x * factor + ((1 - kept) * replacement + offset), (dx,)
-
-
-def _check(who: str, x: Array, p: float) -> None:
     if not 0 <= p <= 1:
         raise ValueError(f"{who} expected a probability p between 0 and 1, got {p}")
     namespace_of(x)
@@ -213,13 +167,14 @@ def _check(who: str, x: Array, p: float) -> None:
         raise TypeError(f"{who} expected floating-point numbers, got {dtype_name(x.dtype)}")
 
 
-def _share(p: float) -> float:
+def keep_share(p: float) -> float:
     """The probability to be kept, of which a mask is made."""
     return round((1 - p) * 2**16) / 2**16
 
 
 @differentiable
-def _scaled_mask(x: Array, keep: Array, *, scale: float) -> Rule:
+def masked(x: Array, keep: Array, *, scale: float) -> Rule:
+    """`scale x` where kept, else 0."""
     factor = namespace_of(keep).astype(keep, x.dtype) * scale
 
     def dx(dy: Array) -> Array:
@@ -228,7 +183,7 @@ def _scaled_mask(x: Array, keep: Array, *, scale: float) -> Rule:
     return x * factor, (dx,)
 
 
-class _Dropping(Module):
+class Dropping(Module):
     """What dropout layers share: the probability, and the count of masks."""
 
     calls: Array
@@ -261,7 +216,7 @@ class _Dropping(Module):
         return f"p={self.p}"
 
 
-class Dropout(_Dropping):
+class Dropout(Dropping):
     """In training, `dropout(x, p)` with a new mask each call; in evaluation, `x` as it is.
 
     Parameters
@@ -291,7 +246,7 @@ class Dropout(_Dropping):
         return dropout(x, p, **mask)
 
 
-class _DroppingChannels(_Dropping):
+class _DroppingChannels(Dropping):
     """`channel_dropout` of inputs with some numbers of axes, of which one may be of a single item."""
 
     _ndims: ClassVar[tuple[int, ...]]
@@ -365,22 +320,7 @@ class Dropout3d(_DroppingChannels):
     _ndims, _single = (4, 5), 4
 
 
-class AlphaDropout(_Dropping):
-    """In training, `alpha_dropout(x, p)` with a new mask each call; in evaluation, `x`. Goes with `SELU`.
-
-    For parameters, attributes and errors see `Dropout`.
-
-    Examples
-    --------
-    >>> AlphaDropout(0.1)
-    AlphaDropout(p=0.1)
-    """
-
-    def _drop(self, x: Array, p: float, **mask: Any) -> Array:
-        return alpha_dropout(x, p, **mask)
-
-
-class DropPath(_Dropping):
+class DropPath(Dropping):
     """In training, `drop_path(x, p)` with a new mask each call; in evaluation, `x`. For the branch of `Residual`.
 
     For parameters, attributes and errors see `Dropout`.
