@@ -2,8 +2,24 @@
 
 from xpnn.training import metrics
 from xpnn.training.checkpoint import load, save
+from xpnn.training.collating import padded
 from xpnn.training.data import batch_indices, split
 from xpnn.training.files import write_whole
-from xpnn.training.trainer import History, Trainer
+from xpnn.training.loader import Loader
+from xpnn.training.sources import Samples
+from xpnn.training.history import History
+from xpnn.training.trainer import Trainer
 
-__all__ = ["History", "Trainer", "batch_indices", "load", "metrics", "save", "split", "write_whole"]
+__all__ = [
+    "History",
+    "Loader",
+    "Samples",
+    "Trainer",
+    "batch_indices",
+    "load",
+    "metrics",
+    "padded",
+    "save",
+    "split",
+    "write_whole",
+]
