@@ -7,8 +7,7 @@ from xpnn.training.data import batch_indices, split
 from xpnn.training.files import write_whole
 from xpnn.training.loader import Loader
 from xpnn.training.sources import Samples
-from xpnn.training.history import History
-from xpnn.training.trainer import Trainer
+from xpnn.training.trainer import History, Trainer
 
 __all__ = [
     "History",
