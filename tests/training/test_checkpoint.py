@@ -257,10 +257,10 @@ def test_behind_a_link_the_file_it_leads_to_is_replaced(tmp_path):
 
 
 class Full:
-    """A file on a disk that has room for two writes."""
+    """A file on a disk that has room for one write."""
 
     def __init__(self, file, error):
-        self.file, self.error, self.room = file, error, 2
+        self.file, self.error, self.room = file, error, 1
 
     def __enter__(self):
         return self

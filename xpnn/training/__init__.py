@@ -2,14 +2,18 @@
 
 from xpnn.training import metrics
 from xpnn.training.checkpoint import load, save
+from xpnn.training.checkpoints import Checkpoints
 from xpnn.training.collating import padded
 from xpnn.training.data import batch_indices, split
 from xpnn.training.files import write_whole
+from xpnn.training.layout import CheckpointError
 from xpnn.training.loader import Loader
 from xpnn.training.sources import Samples
 from xpnn.training.trainer import History, Trainer
 
 __all__ = [
+    "CheckpointError",
+    "Checkpoints",
     "History",
     "Loader",
     "Samples",

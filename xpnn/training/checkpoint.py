@@ -1,56 +1,55 @@
 """Arrays in one file that is either whole or not there.
 
-The layout is that of safetensors: eight bytes with the length of a JSON header, the header with each array's dtype,
-shape and place, then the arrays in C order, little-endian. Nothing in it is executable. On top of that, the header's
-metadata holds a SHA-256 of all that the file says, header and arrays, so a damaged file is noticed, and the file is
-written beside the old one, flushed to disk and renamed, so that a crash or a full disk leaves the old one as it was.
+    save("model.safetensors", model.state_dict(), {"classes": ["no", "yes"]})
+    arrays, metadata = load("model.safetensors")
 
-Format: https://github.com/huggingface/safetensors#format
+Nothing in such a file is executable. It is written beside the old one, flushed to disk and renamed, so that a crash or
+a full disk leaves the old one as it was. A checksum covers each byte, so a damaged file is noticed. `layout` says what
+the bytes are, docs/files.md what is promised.
 """
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
-from math import prod
-from pathlib import Path
-from typing import Any
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import numpy
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.training.files import write_whole
+from xpnn.training.layout import (
+    CheckpointError,
+    Layout,
+    Place,
+    blocks_of,
+    check_digest,
+    dtype_code,
+    header_of,
+    read_layout,
+)
 
-__all__ = ["load", "save"]
+__all__ = ["load", "metadata_of", "save"]
 
-_CODES = {
-    "BOOL": "bool",
-    "I8": "int8",
-    "I16": "int16",
-    "I32": "int32",
-    "I64": "int64",
-    "U8": "uint8",
-    "U16": "uint16",
-    "U32": "uint32",
-    "U64": "uint64",
-    "F16": "float16",
-    "F32": "float32",
-    "F64": "float64",
-}
-_NAMES = {name: code for code, name in _CODES.items()}
-_LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
+_DEEPEST = 100  # levels of metadata: Python's reader of JSON gives up at some hundreds
+_AT_ONCE = 1 << 20  # bytes read together where nothing is kept
 
 
 def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Mapping[str, Any] | None = None) -> None:
     """Write `arrays` (of any device) and `metadata` (anything JSON can hold) into one file, all or nothing.
 
+    The arrays must not change meanwhile. Those in host memory are written without a copy if they are contiguous.
+
     Raises
     ------
     TypeError, ValueError
-        If a value is not an array, has a dtype without a place in the format, or metadata is not JSON.
+        If a value is not an array, has a dtype without a place in the format, or metadata is not JSON, with texts as
+        keys, at most 100 levels deep; if names and metadata are longer than the format's 100 MB.
     OSError
         If the file cannot be written; an older file of that name is then unchanged.
 
@@ -64,101 +63,121 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
     """
     if not isinstance(arrays, Mapping):
         raise TypeError(f"save expected arrays by name, such as model.state_dict(), got {type(arrays).__name__}")
-    header: dict[str, Any] = {}
-    blocks: list[bytes] = []
-    place = 0
-    for name, array in arrays.items():
-        host = _on_host(name, array)
-        block = numpy.ascontiguousarray(host).astype(host.dtype.newbyteorder("<"), copy=False).tobytes()
-        offsets = [place, place + len(block)]
-        header[name] = {"dtype": _NAMES[host.dtype.name], "shape": list(host.shape), "data_offsets": offsets}
-        blocks.append(block)
-        place += len(block)
-    header["__metadata__"] = {"xpnn": json.dumps(dict(metadata or {}), allow_nan=False)}
-    header["__metadata__"]["sha256"] = _digest(header, blocks)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    write_whole(path, [len(text).to_bytes(8, "little"), text, *blocks])
+    found = dict(metadata or {})
+    _require_plain(found, "metadata", _DEEPEST)
+    on_host = {name: _on_host(name, array) for name, array in arrays.items()}
+    header = header_of(on_host, json.dumps(found, allow_nan=False))
+    write_whole(path, [header, *blocks_of(on_host.values())])
+
+
+def _require_plain(value: Any, where: str, deepest: int) -> None:
+    """Raise unless all keys are texts: JSON would make them so, and 1 and "1" the same."""
+    if not deepest:
+        raise ValueError(f"save expected metadata of at most {_DEEPEST} levels, got more")
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"save expected texts as keys of metadata, got {key!r} in {where}")
+            _require_plain(part, key, deepest - 1)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _require_plain(part, where, deepest - 1)
 
 
 def _on_host(name: str, array: Array) -> numpy.ndarray:
+    """The array as it is written: NumPy's, contiguous, little-endian."""
     if not isinstance(name, str) or name == "__metadata__":
         raise TypeError(f"cannot save an array under the name {name!r}: expected a string other than '__metadata__'")
+    if not name.isascii():
+        _require_text(name)
     namespace_of(array)
     host: numpy.ndarray = to_host(array)
-    if host.dtype.name not in _NAMES:
+    if dtype_code(host.dtype) is None:
         raise TypeError(f"cannot save {name}: dtype {host.dtype} has no place in the file format")
-    return host
+    little = host.dtype.newbyteorder("<")
+    return numpy.asarray(host, dtype=little, order="C")
 
 
-def _digest(header: Mapping[str, Any], blocks: Iterable[bytes | memoryview]) -> str:
-    """The SHA-256 of names, dtypes, shapes, places and metadata (all but the digest itself), and of the arrays."""
-    metadata = {key: value for key, value in header["__metadata__"].items() if key != "sha256"}
-    said = hashlib.sha256(json.dumps({**header, "__metadata__": metadata}, sort_keys=True).encode())
-    for block in blocks:
-        said.update(block)
-    return said.hexdigest()
+def _require_text(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"cannot save an array under the name {name!r}: half a surrogate pair is no text") from None
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:
-    """The arrays (NumPy) and metadata of a file that `save` wrote.
+    """The arrays (NumPy) and metadata of a file that `save` wrote, in this version or an older one.
 
-    Files of other writers of the format are read too; they have no checksum and no metadata of ours.
+    Files of other writers of the format are read too; they have no checksum and no metadata of ours. Memory: that of
+    the arrays, and at most 50 times the header.
 
     Raises
     ------
-    ValueError
-        If the file is not whole, not of this format, or its checksum does not fit.
+    CheckpointError
+        If the file is not whole, not of this format or of a newer one, its checksum does not fit, or NumPy lacks a
+        dtype. It is a ValueError.
     OSError
         If it cannot be read.
     """
-    content = Path(path).read_bytes()
-    try:
-        header, data = _parted(content)
-        metadata = header.get("__metadata__", {})
-        ours = "xpnn" in metadata or "sha256" in metadata
-        if ours and _digest(header, [data]) != metadata.get("sha256"):
-            raise ValueError("its checksum does not fit, so its contents have changed since it was written")
-        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        arrays = {name: _array(entry, data) for name, entry in entries.items()}
-        _check_filled([entry["data_offsets"] for entry in entries.values()], len(data))
-        said = json.loads(metadata.get("xpnn", "{}"))
-        if not isinstance(said, dict):
-            raise ValueError("its metadata are not a JSON object")
-        return arrays, said
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path} is not a whole file of arrays: {error}") from error
+    with _opened(path) as (file, size):
+        layout = read_layout(file, size)
+        arrays = {place.name: numpy.empty(place.shape, place.dtype) for place in layout.places}
+        for place in _in_order(layout):
+            (view,) = blocks_of([arrays[place.name]])
+            _read(file, view, layout, place)
+        _check(layout)
+    native = {name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in arrays.items()}
+    return native, layout.metadata
 
 
-def _parted(content: bytes) -> tuple[dict[str, Any], memoryview]:
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or length > min(len(content) - 8, _LONGEST_HEADER):
-        raise ValueError(f"its header would be {length} bytes long, the file has {len(content)}")
-    header = json.loads(content[8 : 8 + length])
-    if not isinstance(header, dict):
-        raise ValueError("its header is not a JSON object")
-    return header, memoryview(content)[8 + length :]
+def metadata_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The metadata of a file that was found whole, without its arrays in memory; raises as `load`."""
+    with _opened(path) as (file, size):
+        layout = read_layout(file, size)
+        scratch = memoryview(bytearray(_AT_ONCE))
+        for place in _in_order(layout):
+            for start in range(place.start, place.stop, _AT_ONCE):
+                _read(file, scratch[: min(_AT_ONCE, place.stop - start)], layout, place)
+        _check(layout)
+        return layout.metadata
 
 
-def _array(entry: dict[str, Any], data: memoryview) -> numpy.ndarray:
-    if entry["dtype"] not in _CODES:
-        raise ValueError(f"dtype {entry['dtype']} is not supported")
-    dtype = numpy.dtype(_CODES[entry["dtype"]]).newbyteorder("<")
-    shape, (start, stop) = entry["shape"], entry["data_offsets"]
-    if not all(type(n) is int and n >= 0 for n in (*shape, start, stop)):
-        raise ValueError(f"expected whole numbers for shape and place, got {shape} and {start} to {stop}")
-    if not start <= stop <= len(data) or prod(shape) * dtype.itemsize != stop - start:
-        raise ValueError(f"an array of shape {shape} does not fit its place {start} to {stop}")
-    array = numpy.frombuffer(data, dtype=dtype, count=prod(shape), offset=start).reshape(shape)
-    return array.astype(dtype.newbyteorder("="))
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
+    """The file and its length; inside, what is wrong with it becomes a CheckpointError that names it."""
+    with open(path, "rb") as file:
+        try:
+            yield _sized(file)
+        except CheckpointError as error:
+            named = CheckpointError(f"cannot load {path}: {error}")
+            named.newer = error.newer
+            raise named from None
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"{path} is not a whole file of arrays: {error}") from error
 
 
-def _check_filled(places: list[list[int]], length: int) -> None:
-    """Raise unless the arrays lie side by side, without overlap or gap, from the first byte to the last."""
-    end = 0
-    for start, stop in sorted(places):
-        if start != end:
-            raise ValueError(f"an array starts at byte {start}, the one before ends at {end}")
-        end = stop
-    if end != length:
-        raise ValueError(f"its arrays take {end} bytes of {length}")
+def _sized(file: BinaryIO) -> tuple[BinaryIO, int]:
+    """The file and its length; of a pipe, which has none, what comes through it."""
+    about = os.fstat(file.fileno())
+    if stat.S_ISREG(about.st_mode):
+        return file, about.st_size
+    content = file.read()
+    return io.BytesIO(content), len(content)
+
+
+def _in_order(layout: Layout) -> list[Place]:
+    return sorted(layout.places, key=lambda place: (place.start, place.stop))
+
+
+def _read(file: BinaryIO, view: memoryview, layout: Layout, place: Place) -> None:
+    if file.readinto(view) != len(view):  # type: ignore[attr-defined]
+        raise ValueError("it ends before its arrays do: something has cut it off since it was opened")
+    if place.dtype == bool and len(view) and numpy.frombuffer(view, numpy.uint8).max() > 1:
+        raise ValueError(f"{place.name[:100]!r} has bytes that are neither true nor false")
+    if layout.said is not None:
+        layout.said.update(view)
+
+
+def _check(layout: Layout) -> None:
+    if layout.said is not None:
+        check_digest(layout.said, layout.digest)
