@@ -7,7 +7,7 @@ import pytest
 
 import xpnn
 from xpnn import nn, optim
-from xpnn.training import Trainer, load, repeated, save
+from xpnn.training import Trainer, load, save, steps
 
 RNG = numpy.random.default_rng(29)
 X = RNG.standard_normal((22, 3)).astype("float32")
@@ -21,7 +21,7 @@ SCALE = numpy.asarray(1.0)  # what no plan can see: a number in an array that Py
 def at_once(monkeypatch):
     """Compile from the first step and prediction on, so that few epochs tell."""
     for name in ("TRAINING_PAYS", "PREDICTION_PAYS", "MANY"):
-        monkeypatch.setattr(repeated, name, 0)
+        monkeypatch.setattr(steps, name, 0)
 
 
 def network(p=0.5):
@@ -258,7 +258,7 @@ def test_a_change_that_nobody_can_see_between_two_fits_is_found():
 
 
 def test_plans_that_are_always_thrown_away_are_made_ever_less_often(monkeypatch):
-    monkeypatch.setattr(repeated, "TRAINING_PAYS", 4)
+    monkeypatch.setattr(steps, "TRAINING_PAYS", 4)
     trainer = trainer_of(True)
     trainer.fit(X, T, epochs=60, batch_size=5, callbacks=[set_rate])
     assert trainer._steps().training._changes == 5  # after 8, 16, 32, 64 and 128 more steps

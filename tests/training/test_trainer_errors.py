@@ -81,7 +81,7 @@ FAILURES = {
     "NaN": (
         lambda loss: loss * float("nan"),
         FloatingPointError,
-        r"the training loss became nan in epoch 2: model and",
+        r"the training loss became nan in epoch 2\. Model and optimizer are as after step 4\.",
     ),
     "infinity": (
         lambda loss: loss * float("inf"),
@@ -111,7 +111,8 @@ def test_a_broken_epoch_is_undone_and_training_can_go_on(place, case):
     with pytest.raises(error, match=message):
         trainer.fit(X, T, epochs=3, batch_size=3)
     assert state(trainer) == before
-    assert loss.calls in (7, 8)
+    again = 4 if error is FloatingPointError else 0  # the steps of the epoch are made again, to look where it began
+    assert loss.calls in (7 + again, 8 + again)
     assert not model.training
 
     trainer.fit(X, T, epochs=2, batch_size=3)
@@ -182,9 +183,7 @@ def test_an_error_in_a_metric_comes_after_its_epoch():
 
 NAN = changed(X, (4, 1), numpy.nan)
 BAD = {
-    "a list": (([X.tolist(), T], {}), TypeError, "expected an array, got a list"),
-    "a list of targets": (([X, T.tolist()], {}), TypeError, "expected an array, got a list"),
-    "no data": (([None, T], {}), TypeError, "expected at least one array, got NoneType"),
+    "no data": (([None, T], {}), TypeError, "x expected an array, a table .*got NoneType"),
     "text": (([X.astype(str), T], {}), TypeError, "x expected real numbers, got dtype <U"),
     "objects": (([X.astype(object), T], {}), TypeError, "x expected real numbers, got dtype object"),
     "complex numbers": (([X + 0j, T], {}), TypeError, "x expected real numbers, got dtype complex64"),
@@ -212,7 +211,6 @@ BAD = {
     "weights of another length": (([X, T], {"sample_weight": numpy.ones(9)}), ValueError, r"shape \(10,\).*got \(9,\)"),
     "negative weights": (([X, T], {"sample_weight": -numpy.ones(10)}), ValueError, "weights of 0 or more"),
     "no weight at all": (([X, T], {"sample_weight": numpy.zeros(10)}), ValueError, "not all 0"),
-    "weights in a list": (([X, T], {"sample_weight": [1.0] * 10}), TypeError, "got a list"),
     "a NaN weight": (([X, T], {"sample_weight": NAN[:, 1]}), ValueError, "sample_weight holds NaN"),
     "no epochs": (([X, T], {"epochs": -1}), ValueError, "epochs to be an integer of 0 or more, got -1"),
     "half an epoch": (([X, T], {"epochs": 1.5}), ValueError, "epochs to be an integer of 0 or more, got 1.5"),
@@ -320,7 +318,6 @@ def test_a_loss_that_takes_no_weights_is_refused_before_training():
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (X.tolist(), TypeError, "got a list"),
         (X[:, :2], ValueError, "last axis of x to be 3"),
         (X[:0, :2], ValueError, r"last axis of x to be 3 .* got shape \(0, 2\)"),
         (NAN, ValueError, "x holds NaN"),

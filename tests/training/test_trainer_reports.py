@@ -54,7 +54,7 @@ def test_an_epoch_reports_loss_validation_and_metrics():
     trainer = trainer_of(network(), nn.cross_entropy, metrics={"accuracy": accuracy})
     history = trainer.fit(X, LABELS, epochs=2, batch_size=4, validation=(X[:5], LABELS[:5]))
     assert history is trainer.history
-    assert list(history.rows[0]) == ["epoch", "loss", "seconds", "val_loss", "val_accuracy"]
+    assert list(history.rows[0]) == ["epoch", "loss", "learning_rate", "seconds", "val_loss", "val_accuracy"]
     assert history["epoch"] == [1, 2]
     assert all(seconds > 0 for seconds in history["seconds"])
     assert len(history) == 2
@@ -100,7 +100,7 @@ def test_a_history_names_what_it_has():
     trainer.fit(X, T, epochs=1, validation=(X, T))
     assert trainer.history["val_loss"][0] is None
     assert trainer.history["val_loss"][1] > 0
-    with pytest.raises(KeyError, match="history has no 'accuracy'; it has epoch, loss, seconds, val_loss"):
+    with pytest.raises(KeyError, match="history has no 'accuracy'; it has epoch, learning_rate, loss, seconds, val_loss"):
         trainer.history["accuracy"]
     assert trainer.history.device.startswith("cpu, numpy ")
 

@@ -12,7 +12,7 @@ from xpnn.training.metrics import roc_auc
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metrics": ["accuracy"]}, r"metrics as {'name': function}, got \['accuracy'\]"),
+        ({"metrics": ["accuracy"]}, r"metrics as {'name': function or Metric}, got \['accuracy'\]"),
         ({"metrics": {"accuracy": 3}}, "metrics as"),
         ({"seed": "0"}, "seed to be an integer, got '0'"),
     ],

@@ -6,10 +6,11 @@ from xpnn.training.checkpoints import Checkpoints
 from xpnn.training.collating import padded
 from xpnn.training.data import batch_indices, split
 from xpnn.training.files import write_whole
+from xpnn.training.history import History
 from xpnn.training.layout import CheckpointError
 from xpnn.training.loader import Loader
 from xpnn.training.sources import Samples
-from xpnn.training.trainer import History, Trainer
+from xpnn.training.trainer import Trainer
 
 __all__ = [
     "CheckpointError",

@@ -11,27 +11,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from operator import is_
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 from xpnn.arrays.namespaces import Array
 from xpnn.arrays.tree import Tree
-from xpnn.autodiff.transforms import value_and_grad
 from xpnn.compiler.checking import checked, planned
 from xpnn.compiler.compile import CompiledStep
-from xpnn.nn.module import Module
-from xpnn.optim.base import Optimizer
-from xpnn.optim.clipping import clip_by_global_norm
 
-__all__ = ["Repeated", "Steps"]
+__all__ = ["Repeated"]
 
-# Calls after which compiling has paid for itself. Measured on one core for dense networks from 30-32-16-1 to
-# 784-1024-1024-10: 94 to 9 training steps, 600 to 125 predictions, where there is less Python to leave out.
-TRAINING_PAYS = 100
-PREDICTION_PAYS = 400
-MANY = 10  # predictions in a row, one of which is made both ways
 KINDS = 16  # that are remembered and compiled, as many as a compiled step keeps plans
 
 
@@ -48,7 +38,7 @@ class Repeated:
         How many calls of one kind make up for a plan; None: it is never compiled.
     """
 
-    def __init__(self, step: Callable[..., Array], state: Tree, *, pays: int | None) -> None:
+    def __init__(self, step: Callable[..., Any], state: Tree, *, pays: int | None) -> None:
         self.step, self.state, self.pays = step, state, pays
         self._changes = self._surprises = 0
         self._forget()
@@ -70,7 +60,7 @@ class Repeated:
 
     def each(
         self, calls: Sequence[tuple[Array, ...]], *, ahead: int = 0, undisturbed: int | None = None
-    ) -> list[Array]:
+    ) -> list[Any]:
         """What the step gives for each of `calls`, which are of one kind.
 
         With these, `ahead` of that kind are likely, `undisturbed` of them (all if None) before the next doubt.
@@ -95,7 +85,7 @@ class Repeated:
             self._met.popitem(last=False)
         return pays or kind in self._compiled
 
-    def _each_checked(self, kind: Any, calls: Sequence[tuple[Array, ...]], undisturbed: int) -> list[Array]:
+    def _each_checked(self, kind: Any, calls: Sequence[tuple[Array, ...]], undisturbed: int) -> list[Any]:
         """As `each`, with a look at whether the plan, if there was one, is still there and does the same."""
         made = self._compiled.get(kind, 0)
         found = []
@@ -144,61 +134,3 @@ class Repeated:
                 "what it does has changed twice between epochs or calls, by something that the attributes of model, "
                 "loss and optimizer do not show. Keep numbers that change there, or pass Trainer(..., compile=False)"
             )
-
-
-class Steps:
-    """The two steps of a trainer, made of `parts`."""
-
-    def __init__(
-        self, model: Module, loss: Callable[..., Array], optimizer: Optimizer, max_norm: float | None, compiled: bool
-    ) -> None:
-        self.parts = model, loss, optimizer, max_norm, compiled
-        self._model = model
-        step = _training_step(model, loss, optimizer, max_norm)
-        pays = (TRAINING_PAYS, PREDICTION_PAYS) if compiled else (None, None)
-        self.training = Repeated(step, (model, optimizer), pays=pays[0])
-        self._prediction = Repeated(_prediction(model), model, pays=pays[1])
-
-    def are_of(self, *parts: Any) -> bool:
-        """Whether these are the parts."""
-        return all(map(is_, parts, self.parts))
-
-    def predicted(self, batches: list[Array], rest: list[Array]) -> list[Array]:
-        """The model's outputs for batches of equal size, and for what is left.
-
-        A user's layers run as Python at each call of `predict` at least once, since anything may have changed.
-        """
-        self._prediction.doubt()
-        many = [(x,) for x in batches] if len(batches) >= MANY else []
-        found = self._prediction.each(many, ahead=len(many)) if many else []
-        return found + [self._model(x) for x in (rest if many else batches + rest)]
-
-
-def _training_step(
-    model: Module, loss: Callable[..., Array], optimizer: Optimizer, max_norm: float | None
-) -> Callable[..., Array]:
-    """`training_step(x, t)`, or `training_step(x, t, w)` with weights: updates the model, gives the loss before."""
-
-    def weighted_loss(model: Module, x: Array, t: Array, *w: Array) -> Array:
-        return loss(model(x), t, sample_weight=w[0]) if w else loss(model(x), t)
-
-    loss_and_gradients = value_and_grad(weighted_loss)
-
-    def training_step(x: Array, t: Array, *w: Array) -> Array:
-        value, gradients = loss_and_gradients(model, x, t, *w)
-        if max_norm is not None:
-            gradients, _ = clip_by_global_norm(gradients, max_norm, nonfinite="propagate")
-        optimizer.step(gradients)
-        return value
-
-    return training_step
-
-
-def _prediction(model: Module) -> Callable[[Array], Array]:
-    """`prediction(x)` that gives the model's outputs."""
-
-    def prediction(x: Array) -> Array:
-        y: Array = model(x)
-        return y
-
-    return prediction

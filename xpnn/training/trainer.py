@@ -1,80 +1,52 @@
-"""The training loop: epochs of batches, on any device, without a look at a device value inside a step.
+"""The trainer: a model, a loss and an optimizer, trained on any device, without a look at a device value inside a step.
 
     trainer = Trainer(model, cross_entropy, Adam(model), metrics={"accuracy": accuracy})
-    trainer.fit(x, t, epochs=20, validation=(x_val, t_val))
+    trainer.fit(x, t, epochs=20, validation=(x_val, t_val), callbacks=[EarlyStopping()])
     trainer.evaluate(x_test, t_test)
     trainer.predict(x_new)
 
-Data are checked, converted and moved once, at the door. The loss of an epoch is summed up on the device and read at
-its end. If it, or a parameter, is then not finite, model and optimizer go back to the epoch's start and the run ends
-with an error.
+Data are checked, converted and moved once, at the door (`training.door`). The loop itself is in `training.loop`: losses
+are summed up on the device, and now and then it looks whether all is finite. What a training is made of, down to the
+position in the epoch, is in `state_dict`; from it a training goes on bit for bit.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from math import isfinite
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
-from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.random import require_seed
-from xpnn.nn.losses.binary import (
-    BinaryCrossEntropy,
-    BinaryCrossEntropyWithLogits,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-)
-from xpnn.nn.losses.classes import CrossEntropy, cross_entropy
-from xpnn.nn.losses.likelihoods import PoissonNegativeLogLikelihood, poisson_negative_log_likelihood
-from xpnn.nn.losses.margins import Hinge, HingeEmbedding, SoftMargin, hinge, hinge_embedding, soft_margin
+from xpnn.arrays.namespaces import Array
+from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.module import Module
+from xpnn.optim.averaging import WeightAverage
 from xpnn.optim.base import Optimizer
-from xpnn.optim.lbfgs import LBFGS
-from xpnn.training.data import batch_indices, gathered, prepared, prepared_weight, require_whole
-from xpnn.training.repeated import Steps
+from xpnn.training.callbacks.base import Callback, Callbacks
+from xpnn.training.callbacks.progress import progress_bar
+from xpnn.training.data import require_whole
+from xpnn.training.door import checked_data, class_weights, moved, try_first_rows
+from xpnn.training.evaluation import Evaluation
+from xpnn.training.feeds import Feed, Held, Streamed
+from xpnn.training.history import History
+from xpnn.training.loop import Goal, Loop
+from xpnn.training.metrics.accumulating import accumulated
+from xpnn.training.metrics.base import Metric
+from xpnn.training.options import check_bounds, check_trainer
+from xpnn.training.running import Running
+from xpnn.training.sources import as_arrays
+from xpnn.training.state import POSITION, Loaded, load_state, require_same_data, state_of
+from xpnn.training.steps import Layout, Steps
 
-__all__ = ["History", "Trainer"]
+if TYPE_CHECKING:
+    from xpnn.training.checkpoints import Checkpoints
 
-Metric = Callable[..., float]
-Callback = Callable[["Trainer", dict[str, float]], bool | None]
+__all__ = ["Trainer"]
 
-_OF_SHARES = (binary_cross_entropy, binary_cross_entropy_with_logits)
-_LAYERS_OF_SHARES = (BinaryCrossEntropy, BinaryCrossEntropyWithLogits)
-_NONE_BELOW_0 = (cross_entropy, poisson_negative_log_likelihood)
-_LAYERS_NONE_BELOW_0 = (CrossEntropy, PoissonNegativeLogLikelihood)
-_OF_SIGNS, _LAYERS_OF_SIGNS = (hinge, hinge_embedding, soft_margin), (Hinge, HingeEmbedding, SoftMargin)
 _log = logging.getLogger("xpnn")
-
-
-@dataclass
-class History:
-    """What training reported: a row of numbers per epoch, and where it ran.
-
-    `history["loss"]` is the list over the epochs (None where an epoch has no such number).
-
-    Raises
-    ------
-    KeyError
-        If no epoch has a number of that name.
-    """
-
-    device: str = ""
-    rows: list[dict[str, float]] = field(default_factory=list)
-
-    def __getitem__(self, name: str) -> list[float | None]:
-        if not any(name in row for row in self.rows):
-            known = sorted({key for row in self.rows for key in row})
-            raise KeyError(f"history has no {name!r}; it has {', '.join(known) or 'no epochs yet'}")
-        return [row.get(name) for row in self.rows]
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @dataclass
@@ -84,10 +56,11 @@ class Trainer:
     Parameters
     ----------
     model
-        The model; its floating-point dtype is that of the computation.
+        The model; its floating-point dtype is that of the computation. It is called `model(x)`; where `x` is a tuple or
+        list of arrays `model(*x)`, of a dictionary `model(**x)`.
     loss
         `loss(y, t)`, or `loss(y, t, sample_weight=w)` where weights are used: a function or a layer of `nn`,
-        averaging over items.
+        averaging over items. None if `step_function` is given and nothing is to be evaluated but metrics.
     optimizer
         An optimizer made for `model`.
     device
@@ -95,11 +68,30 @@ class Trainer:
     seed
         Decides the order of the batches.
     metrics
-        Further numbers that `evaluate` gives and `fit` reports of `validation`, by name: functions
-        `metric(y, t, sample_weight=...)` of `training.metrics` or your own. The names 'loss', 'epoch' and 'seconds' are
-        taken.
+        Further numbers that `evaluate` gives and `fit` reports of `validation`, by name: classes of `training.metrics`,
+        which add up on the device, or functions `metric(y, t, sample_weight=...)`, those of `training.metrics` or your
+        own. The names 'loss', 'epoch', 'batch', 'step', 'seconds', 'skipped' and 'learning_rate' are taken.
+    training_metrics
+        Whether `fit` reports the metrics of the training rows as well, of the outputs that each step computed anyway:
+        they are then of a model that changes during the epoch, in training mode.
     max_norm
         If given, gradients are scaled to this norm at most (`clip_by_global_norm`).
+    accumulate
+        How many batches make one update: their gradients are added up, weighted by items, so that the update is that of
+        one batch of them all, in the memory of one.
+    average
+        The decay of an exponential moving average of the weights, or a `WeightAverage` of the model. `evaluate`,
+        `predict` and validation then use the averaged weights (`trainer.evaluated`).
+    nonfinite
+        What to do about NaN and infinity in losses, parameters and the optimizer's state (`training.nonfinite`):
+        'raise' an error that names step, layer and row, 'skip' the steps that lead to them, or 'ignore' them.
+    step_function
+        A step of your own, `step_function(model, optimizer, x, t)` or `(model, optimizer, x, t, w)` with weights, which
+        updates the model and gives the loss, an array of shape (). What it changes beside model and optimizer has to be
+        in `also`; `max_norm` and `accumulate` are then its own business.
+    also
+        Further things that `step_function` changes and that have `state_dict` and `load_state_dict`, by name, such as
+        the optimizer of a second model: `{"critic": critic, "critic optimizer": Adam(critic)}`.
     compile
         Whether steps and predictions that come often are compiled (`xpnn.compile`), which gives the same bits in less
         time: steps after 100 of one shape, or at once where as many lie ahead, predictions after 400. The Python of
@@ -112,11 +104,15 @@ class Trainer:
     ----------
     history
         A `History` of all epochs.
-    epoch
-        The number of epochs trained. To go on with a loaded model and optimizer set it, as it decides the order of
-        the batches.
+    epoch, batch, step
+        Whole epochs trained, batches of the epoch that was begun, and updates made. To go on with a model and an
+        optimizer that were loaded by hand set `epoch`, as it decides the order of the batches.
     place
         The `Device` that the model is on.
+    evaluated
+        The model that is evaluated: the one with averaged weights if there is one.
+    goal
+        When `fit` ends: the `epoch` and `step` (or None), of which callbacks may show how far it is.
 
     Examples
     --------
@@ -130,223 +126,313 @@ class Trainer:
     """
 
     model: Module
-    loss: Callable[..., Array]
+    loss: Callable[..., Array] | None
     optimizer: Optimizer
     _: KW_ONLY
     device: Device | str | None = None
     seed: int = 0
-    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    metrics: Mapping[str, Metric | Callable[..., Any]] = field(default_factory=dict)
+    training_metrics: bool = False
     max_norm: float | None = None
+    accumulate: int = 1
+    average: WeightAverage | float | None = None
+    nonfinite: Literal["raise", "skip", "ignore"] = "raise"
+    step_function: Callable[..., Array] | None = None
+    also: Mapping[str, Any] = field(default_factory=dict)
     compile: bool = True
     history: History = field(default_factory=History, init=False)
     epoch: int = field(default=0, init=False)
+    batch: int = field(default=0, init=False)
+    step: int = field(default=0, init=False)
+    seconds_in_epoch: float = field(default=0.0, init=False, repr=False)
+    skipped_in_epoch: int = field(default=0, init=False, repr=False)
+    interrupted: bool = field(default=False, init=False, repr=False)
+    resumed: bool = field(default=False, init=False, repr=False)
+    goal: Goal = field(default_factory=lambda: Goal(None, None, None), init=False, repr=False)
     _made: Steps | None = field(default=None, init=False, repr=False, compare=False)
+    _layout: Layout | None = field(default=None, init=False, repr=False, compare=False)
+    _running: Running | None = field(default=None, init=False, repr=False, compare=False)
+    _feed: Feed | None = field(default=None, init=False, repr=False, compare=False)
+    _callbacks: Callbacks | None = field(default=None, init=False, repr=False, compare=False)
+    _loaded: Loaded | None = field(default=None, init=False, repr=False, compare=False)
+    _begun: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, Module):
-            raise TypeError(f"Trainer expected a model (a Module), got {type(self.model).__name__}")
-        if isinstance(self.optimizer, LBFGS):
-            raise TypeError("Trainer takes no LBFGS, which has a loop of its own: call its step(loss)")
-        if not isinstance(self.optimizer, Optimizer):
-            raise TypeError(
-                f"Trainer expected an optimizer, such as Adam(model, ...), got {type(self.optimizer).__name__}"
-            )
-        if self.optimizer.model is not self.model:
-            raise ValueError("Trainer expected an optimizer made for this model: Adam(model, ...)")
-        if not callable(self.loss):
-            raise TypeError(f"Trainer expected a loss function, got {type(self.loss).__name__}")
-        if not isinstance(self.metrics, Mapping) or not all(callable(metric) for metric in self.metrics.values()):
-            raise TypeError(f"Trainer expected metrics as {{'name': function}}, got {self.metrics!r:.60}")
-        if taken := {"loss", "epoch", "seconds"} & self.metrics.keys():
-            raise ValueError(f"Trainer expected other names for metrics than {', '.join(sorted(taken))}")
-        require_seed(self.seed)
-        if self.max_norm is not None and not self.max_norm > 0:
-            raise ValueError(f"Trainer expected max_norm above 0, got {self.max_norm}")
+        check_trainer(self)
+        if isinstance(self.average, float | int):
+            self.average = WeightAverage(self.model, decay=self.average)
         if self.device is None:
             self.place = device_of(self._first_parameter())
         else:
             self.place = find_device(self.device)
             self.model.to(self.place)
+            if self.average is not None:
+                self.average.model.to(self.place)
         self.history.device = self.place.describe()
 
     def fit(
         self,
-        x: Array,
-        t: Array,
+        x: Any,
+        t: Any = None,
         *,
-        epochs: int = 10,
+        epochs: int | None = None,
+        steps: int | None = None,
+        seconds: float | None = None,
         batch_size: int = 32,
-        sample_weight: Array | None = None,
-        validation: tuple[Array, ...] | None = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        validation: Any = None,
         shuffle: bool = True,
         progress: bool | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback | Callable[[Trainer, dict[str, float]], bool | None]] = (),
+        report_every: int = 100,
+        checkpoint: Checkpoints | str | None = None,
+        resume: bool = False,
     ) -> History:
-        """Train for `epochs` more epochs; gives the history. The model is then in evaluation mode.
+        """Train for `epochs` more epochs, or until another bound is reached; gives the history. The model is then in
+        evaluation mode.
 
         Parameters
         ----------
         x, t
-            Inputs and targets, a row per item, NumPy arrays or arrays of the device. Columns of numbers and of
-            categories go into one array, which the model takes apart (see `nn.CategoricalEmbedding`).
+            Inputs and targets, a row per item: arrays of NumPy or of the device, tables of pandas, polars or PyArrow
+            with numbers only, lists; or tuples, lists or dictionaries of arrays, for a model of several inputs or
+            outputs. Or a `Loader` as `x` alone, which brings its own batch size, order and weights.
         epochs
-            How often to go through all rows.
+            How often to go through all rows, 10 by default. An epoch that was begun before counts as one of them.
+        steps
+            How many updates at most; without `epochs` they are the only bound.
+        seconds
+            How long at most, checked between steps.
         batch_size
-            Rows per update; the last batch of an epoch may be smaller.
+            Rows per batch; the last batch of an epoch may be smaller.
         sample_weight
             A weight of 0 or more for each row: the loss is the weighted mean.
+        class_weight
+            A weight for each class, for integer labels `t`: a mapping or a list by label, or 'balanced' for weights
+            that make all classes count the same, n / (classes * rows of the class). They multiply `sample_weight`.
         validation
-            `(x, t)` or `(x, t, sample_weight)` to evaluate after each epoch; its numbers are reported as 'val_...'.
+            `(x, t)` or `(x, t, sample_weight)` to evaluate after each epoch, or a `Loader`; its numbers are reported as
+            'val_...'.
         shuffle
             Whether each epoch takes the rows in another order, decided by the trainer's seed.
         progress
             Whether to show a progress bar (needs tqdm); None shows one on a terminal where tqdm is installed.
         callbacks
-            Functions `callback(trainer, row)` called after each epoch; one that gives True ends the training.
+            `Callback`s, or functions `callback(trainer, row)` called after each epoch; one that gives True ends the
+            training.
+        report_every
+            After how many steps within an epoch it looks whether all is finite, keeps a copy of the state, and calls
+            the callbacks' `report`.
+        checkpoint
+            Where to save while training: a `Checkpoints` or the name of its folder.
+        resume
+            Whether to go on from the newest whole checkpoint there, if there is one; `epochs`, `steps` are then counted
+            from where that training started, so that the same call, made again and again, ends in the same place.
 
         Raises
         ------
         TypeError, ValueError
             If data are not arrays of numbers, are empty, hold NaN or infinity, differ in length, do not fit the model
-            or the loss, or hold labels out of range; nothing is then changed.
+            or the loss, or hold labels out of range, or a checkpoint is of another training; nothing is then changed.
         FloatingPointError
-            If the loss of an epoch, or a parameter after it, is not finite. After this or any other error inside an
-            epoch, model and optimizer are as before that epoch.
+            If something is not finite and `nonfinite` is 'raise'. After this or any other error inside an epoch, model,
+            optimizer and position are as at the last look, at most `report_every` steps before.
         MemoryError
             If a batch does not fit into memory; on a GPU it is CuPy's OutOfMemoryError.
+        KeyboardInterrupt, SystemExit
+            After Ctrl-C or SIGTERM, at the end of a step and after saving a checkpoint.
         """
-        require_whole("epochs", epochs, 0)
-        batch_indices(1, batch_size, seed=self.seed)
-        if validation is not None and not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
-            length = f" of length {len(validation)}" if hasattr(validation, "__len__") else ""
-            given = f"{type(validation).__name__}{length}"
-            raise ValueError(f"fit expected validation to be (x, t) or (x, t, sample_weight), got {given}")
-        if not isinstance(callbacks, Sequence) or not all(callable(callback) for callback in callbacks):
-            raise TypeError(f"fit expected callbacks to be a list of functions, got {callbacks!r:.60}")
-        data = self._data(x, t, sample_weight)
-        held_out = None if validation is None else self._data(*validation)
+        check_bounds(epochs, steps, seconds, batch_size, report_every)
+        told = Callbacks(callbacks)
+        checkpoints = _checkpoints(checkpoint, resume)
+        feed, first, template = self._feed_of(x, t, sample_weight, class_weight, batch_size, shuffle)
+        held_out = None if validation is None else self._held_out(validation)
         if held_out is not None and self.metrics:
-            self._numbers(*held_out)  # what cannot be reported is found before anything is trained
+            held_out()  # what cannot be reported is found before anything is trained
+        bar = progress_bar(progress)
+        self._begin(feed, first, template, told, checkpoints if resume else None)
+        self.goal = self._goal(epochs, steps, seconds)
+        if bar is not None:
+            told.add(bar)
         _log.info("training on %s", self.place.describe())
         self.model.eval()
         self._steps().training.doubt()
-        with _progress(epochs, progress) as bar:
-            for done in range(epochs):
-                left = epochs - done
-                row = self._epoch(data, batch_size, shuffle, left, 1 if callbacks else left)
-                self.history.rows.append(row)
-                if held_out is not None:
-                    row |= {f"val_{name}": number for name, number in self._numbers(*held_out).items()}
-                bar(row)
-                wishes = [callback(self, row) for callback in callbacks]  # all are called, whatever the first says
-                if any(wishes):
-                    break
-                if callbacks:  # they may have changed anything
-                    self._steps().training.doubt()
+        assert self._running is not None
+        loop = Loop(
+            self, feed, self.goal, told, running=self._running, accumulate=self.accumulate, report_every=report_every,
+            held_out=held_out, checkpoint=checkpoints,
+        )  # fmt: skip
+        try:
+            told.tell("fit_starts", self)
+            loop.run()
+            if checkpoints is not None:
+                loop.save_at_end()
+        finally:
+            self.resumed = False
+            told.tell("fit_ends", self)
+            self.interrupted = False
         return self.history
 
-    def evaluate(self, x: Array, t: Array, *, sample_weight: Array | None = None) -> dict[str, float]:
-        """The loss and the metrics on other data, by name."""
-        return self._numbers(*self._data(x, t, sample_weight))
-
-    def predict(self, x: Array, *, batch_size: int = 1024) -> Array:
-        """The model's outputs for `x`, in evaluation mode; arrays of the kind of `x`."""
+    def evaluate(self, x: Any, t: Any = None, *, sample_weight: Any = None, batch_size: int = 1024) -> dict[str, float]:
+        """The loss and the metrics on other data, by name; `x` may be a `Loader`."""
         require_whole("batch_size", batch_size, 1)
-        home = device_of(x)
-        if x.shape[:1] == (0,):
-            moved = self.place.asarray(x, dtype=self._first_parameter().dtype)
+        if t is None and hasattr(x, "batches"):
+            return self._judge().of_loader(x)
+        data = self._data(x, t, sample_weight)
+        try_first_rows(self.evaluated, self.loss, data)
+        return self._judge().of_arrays(data, batch_size)
+
+    def predict(self, x: Any, *, batch_size: int = 1024) -> Tree:
+        """The model's outputs for `x`, in evaluation mode; arrays of the kind of `x` (NumPy's for tables and lists)."""
+        require_whole("batch_size", batch_size, 1)
+        x = as_arrays(x, "x")
+        leaves = flatten(x)[0]
+        dtype = self._first_parameter().dtype
+        home = device_of(leaves[0])
+        if leaves[0].shape[:1] == (0,):
+            on_device = tree_map(partial(self.place.asarray, dtype=dtype), x)
         else:
-            moved = prepared("x", x, self.place, self._first_parameter().dtype)
-        y = self._outputs(moved, batch_size)
-        return y if home == self.place else home.asarray(self.place.to_host(y))
+            on_device = moved("x", x, self.place, dtype)
+        y = self._judge().outputs(on_device, batch_size)
+        return y if home == self.place else tree_map(lambda leaf: home.asarray(self.place.to_host(leaf)), y)
 
-    # One epoch
+    @property
+    def evaluated(self) -> Module:
+        """The model that is evaluated: the one with averaged weights if there is one."""
+        return self.average.model if isinstance(self.average, WeightAverage) else self.model
 
-    def _epoch(
-        self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool, *epochs: int
-    ) -> dict[str, float]:
-        before = self.model.state_dict(), self.optimizer.state_dict()
-        start = time.perf_counter()
-        try:
-            self.model.train()
-            loss = self._mean_loss_while_training(data, batch_size, shuffle, *epochs)
-            self._require_finite(loss)
-        except BaseException as error:  # an interruption too
-            self.model.load_state_dict(before[0])
-            self.optimizer.load_state_dict(before[1])
-            if isinstance(error, MemoryError):  # CuPy's OutOfMemoryError is one
-                error.add_note(
-                    f"It broke off in epoch {self.epoch + 1} on {self.place.name}: model and optimizer are as before "
-                    "that epoch. A smaller batch_size needs less memory"
-                )
-            rows = data[0].shape[0]
-            if isinstance(error, ValueError) and rows % batch_size == 1 and rows > 1:
-                error.add_note(
-                    f"The last batch of an epoch has 1 of {rows} rows; if that is too few, as for BatchNorm1d, take "
-                    f"another batch_size than {batch_size}"
-                )
-            raise
-        finally:
-            self.model.eval()
-        self.epoch += 1
-        return {"epoch": self.epoch, "loss": loss, "seconds": time.perf_counter() - start}
+    def learning_rate(self) -> float:
+        """The rate of the next update, of the first group of parameters."""
+        rate = self.optimizer.groups[0].options["learning_rate"]
+        return float(rate) if not callable(rate) else next(iter(self.optimizer.learning_rates().values()))
 
-    def _mean_loss_while_training(
-        self, data: tuple[Array, Array, Array | None], batch_size: int, shuffle: bool, left: int, undisturbed: int
-    ) -> float:
-        """Update the model by each batch once; the mean of the losses, read from the device at the end.
+    def take_weights(self, state: Mapping[str, Array]) -> None:
+        """Give the model, and its average, the parameters and buffers of `state`, as `model.state_dict()` gave them."""
+        self.model.load_state_dict(state)
+        if isinstance(self.average, WeightAverage):
+            self.average.model.load_state_dict(state)
 
-        With this one, epochs are `left`, `undisturbed` of them before the next callback: so often will batches of one
-        size come.
+    def state_dict(self) -> tuple[dict[str, Array], dict[str, Any]]:
+        """All that a training is: arrays by name, and the rest as JSON can hold it, for `training.save` and `load`.
+
+        Model, optimizer, averaged weights, position in the epoch, sums of the epoch so far, history, and the states of
+        the callbacks of the `fit` that runs.
         """
-        arrays = [array for array in data if array is not None]
-        step, count = self._steps().training, arrays[0].shape[0]
-        indices = batch_indices(count, batch_size, seed=self.seed, epoch=self.epoch, shuffle=shuffle)
-        full, total, weight = count // batch_size, None, None
-        for batches in gathered(arrays, indices, self.place):
-            rows = batches[0][0].shape[0]
-            times = full if rows == batch_size else 1
-            values = step.each(batches, ahead=left * times, undisturbed=undisturbed * times)
-            for value, batch in zip(values, batches, strict=True):
-                share = rows if len(batch) == 2 else namespace_of(batch[2]).sum(batch[2])
-                total = value * share if total is None else total + value * share
-                weight = share if weight is None else weight + share
-        return float(total) / float(weight)  # type: ignore[arg-type]  # the one look at the device
+        return state_of(self)
 
-    def _require_finite(self, loss: float) -> None:
-        """Raise if the loss, or a parameter, is NaN or infinite: the last update shows in the parameters only."""
-        xp = self.place.xp
-        finite = xp.all(xp.stack([xp.all(xp.isfinite(p)) for p in self.model.parameters()]))
-        if isfinite(loss) and bool(finite):
-            return
-        what = f"the training loss became {loss}" if not isfinite(loss) else "a parameter became NaN or infinite"
-        raise FloatingPointError(
-            f"{what} in epoch {self.epoch + 1}: model and optimizer are as before that epoch. Try a smaller learning "
-            "rate, standardised inputs, or max_norm"
+    def load_state_dict(self, arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, on any device; the next `fit` takes up the epoch where it was left.
+
+        Raises
+        ------
+        ValueError
+            If it is the state of another model, optimizer or kind of trainer; nothing is then changed.
+        """
+        load_state(self, arrays, metadata)
+
+    # Beginning
+
+    def _feed_of(
+        self, x: Any, t: Any, sample_weight: Any, class_weight: Any, batch_size: int, shuffle: bool
+    ) -> tuple[Feed, tuple[Tree, ...], Tree]:
+        """Where batches come from, a first batch (or all rows), and what the outputs look like."""
+        dtype = self._first_parameter().dtype
+        if t is None and hasattr(x, "batches"):
+            if sample_weight is not None or class_weight is not None:
+                raise ValueError("fit expected no weights beside a Loader: it has its own, Loader(sample_weight=...)")
+            streamed = Streamed(x, self.place, dtype)
+            first = streamed.first()
+            return streamed, first, try_first_rows(self.model, self.loss, first)
+        data = self._data(x, t, sample_weight)
+        if class_weight is not None:
+            data = class_weights(data, class_weight, self.place, dtype)
+        outputs = try_first_rows(self.model, self.loss, data)
+        arrays = flatten(data)[0]
+        return Held(arrays, batch_size, shuffle=shuffle, seed=self.seed, place=self.place), data, outputs
+
+    def _begin(
+        self, feed: Feed, first: tuple[Tree, ...], template: Tree, told: Callbacks, checkpoints: Checkpoints | None
+    ) -> None:
+        """Take up the training in the newest checkpoint, or the epoch that was left, if it is one of these data."""
+        found = checkpoints.latest() if checkpoints is not None else None
+        if found is not None:
+            arrays, metadata, path = found
+            require_same_data(metadata, feed.describe(), self.accumulate, f"{path}")
+            self.load_state_dict(arrays, metadata)
+            _log.info("resuming from %s: epoch %d, batch %d, step %d", path, self.epoch, self.batch, self.step)
+        elif self._loaded is not None:
+            require_same_data(self._loaded.metadata, feed.describe(), self.accumulate, "the state that was loaded")
+        layout = Layout(first)
+        if self._layout is None or not self._layout.is_like(layout):
+            self._layout = layout
+        metrics = {name: accumulated(one) for name, one in self.metrics.items()} if self.training_metrics else {}
+        left, self._feed, self._callbacks = self._feed, feed, told
+        loaded, self._loaded = self._loaded, None
+        self.resumed = found is not None
+        self._begun = {"epoch": self.epoch, "step": self.step}
+        if loaded is not None:
+            self._running = Running(self.place, metrics)
+            loaded.take_up(self._running, (template, *first[1:]))
+            if self.resumed:
+                told.load_state_dict(loaded.callbacks())
+                self._begun = dict(loaded.metadata["begun"])
+        elif not (self.batch and self._running and left and left.describe() == feed.describe()):
+            self.batch, self.seconds_in_epoch, self.skipped_in_epoch = 0, 0.0, 0
+            self._running = Running(self.place, metrics)
+
+    def _goal(self, epochs: int | None, steps: int | None, seconds: float | None) -> Goal:
+        if epochs is None and steps is None and seconds is None:
+            epochs = 10
+        return Goal(
+            None if epochs is None else self._begun["epoch"] + int(epochs),
+            None if steps is None else self._begun["step"] + int(steps),
+            seconds,
         )
 
     def _steps(self) -> Steps:
         """The steps of this model, loss and optimizer: made anew when one of these is another."""
-        parts = self.model, self.loss, self.optimizer, self.max_norm, self.compile
-        if self._made is None or not self._made.are_of(*parts):
-            self._made = Steps(*parts)
+        parts = (
+            self.model, self.loss, self.optimizer, self.max_norm, self.compile, self.average, self.step_function,
+            list(self.also.values()),
+        )  # fmt: skip
+        if self._made is None or not self._made.are_of(parts, self._layout, self.training_metrics):
+            self._made = Steps(parts, self._layout, self.training_metrics)
         return self._made
+
+    # The state, copied and restored while training (see `loop`)
+
+    def _copy(self) -> tuple[Any, ...]:
+        position = {name: getattr(self, name) for name in POSITION}
+        return position, [(one, one.state_dict()) for one in self._stateful()]
+
+    def _go_back(self, copy: Any) -> None:
+        position, states = copy
+        for one, state in states:
+            one.load_state_dict(state)
+        for name, value in position.items():
+            setattr(self, name, value)
+
+    def _stateful(self) -> list[Any]:
+        average = [self.average.model] if isinstance(self.average, WeightAverage) else []
+        return [self.model, self.optimizer, *average, *self.also.values()]
 
     # Evaluation
 
-    def _numbers(self, x: Array, t: Array, w: Array | None) -> dict[str, float]:
-        y = self._outputs(x, 1024)
-        loss = self.loss(y, t) if w is None else self.loss(y, t, sample_weight=w)
-        host_y, host_t = self.place.to_host(y), self.place.to_host(t)
-        weight = {} if w is None else {"sample_weight": self.place.to_host(w)}
-        return {"loss": float(loss)} | {name: metric(host_y, host_t, **weight) for name, metric in self.metrics.items()}
+    def _held_out(self, validation: Any) -> Callable[[], dict[str, float]]:
+        """A function that evaluates, made of data that were checked."""
+        if hasattr(validation, "batches"):
+            return lambda: self._judge().of_loader(validation)
+        if not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
+            length = f" of length {len(validation)}" if hasattr(validation, "__len__") else ""
+            given = f"{type(validation).__name__}{length}"
+            raise ValueError(f"fit expected validation to be (x, t) or (x, t, sample_weight), got {given}")
+        data = self._data(*validation)
+        try_first_rows(self.evaluated, self.loss, data)
+        return lambda: self._judge().of_arrays(data, 1024)
 
-    def _outputs(self, x: Array, batch_size: int) -> Array:
-        with _evaluating(self.model):
-            starts = range(0, max(1, count := x.shape[0]), batch_size)
-            batches, full = [x[n : min(n + batch_size, count), ...] for n in starts], count // batch_size
-            parts = self._steps().predicted(batches[:full], batches[full:])
-        return parts[0] if len(parts) == 1 else self.place.xp.concat(parts, axis=0)
+    def _judge(self) -> Evaluation:
+        return Evaluation(self.evaluated, self.loss, self.metrics, self.place, self._steps().predicted)
 
     # The door
 
@@ -356,119 +442,19 @@ class Trainer:
             raise ValueError(f"{type(self.model).__name__} has no parameters")
         return parameters[0]
 
-    def _data(self, x: Array, t: Array, sample_weight: Array | None = None) -> tuple[Array, Array, Array | None]:
+    def _data(self, x: Any, t: Any, sample_weight: Any = None) -> tuple[Tree, ...]:
         """The data, checked, on the device, in the model's dtype."""
-        dtype = self._first_parameter().dtype
-        x, t = prepared("x", x, self.place, dtype), prepared("t", t, self.place, dtype)
-        if x.shape[0] != t.shape[0]:
-            raise ValueError(f"expected as many targets as inputs, got x of shape {x.shape} and t of shape {t.shape}")
-        w = None if sample_weight is None else prepared_weight(sample_weight, x.shape[0], self.place, dtype)
-        self._try_first_rows(x, t, w)
-        return x, t, w
-
-    def _try_first_rows(self, x: Array, t: Array, w: Array | None) -> None:
-        """Run model and loss once, without training, so that what does not fit is found before anything changes."""
-        first = slice(min(2, x.shape[0]))
-        with _tried_with(first.stop, x.shape[0]), _evaluating(self.model):
-            y = self.model(x[first, ...])
-            labelled = "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1
-            axis, ignored = _of_classes(self.loss)
-            if labelled and y.shape[axis] == 1:
-                raise ValueError(
-                    "expected targets like the one output per row, floating-point of shape (n, 1), got integers"
-                )
-        if labelled:
-            self._check_labels(t, y.shape[axis], ignored)
-        with _tried_with(first.stop, x.shape[0]):
-            weight = {} if w is None else {"sample_weight": w[first] + 1}
-            loss = self.loss(y, t[first, ...], **weight)
-        self._check_targets(t)
-        if getattr(loss, "shape", None) != ():
-            raise ValueError(
-                f"expected the loss to give one number, got shape {getattr(loss, 'shape', type(loss).__name__)}"
-            )
-
-    def _check_targets(self, t: Array) -> None:
-        """Raise if targets of a loss of xpnn's, or of a partial call of one, are numbers that it has no meaning for."""
-        loss, xp = getattr(self.loss, "func", self.loss), namespace_of(t)
-        if loss in _OF_SIGNS or isinstance(loss, _LAYERS_OF_SIGNS):
-            if not bool(xp.all(xp.abs(t) == 1)):
-                raise ValueError("expected targets -1 or 1, got others: for labels 0 and 1 write 2 * t - 1")
-        elif "int" in str(t.dtype):
-            return
-        elif loss in _OF_SHARES or isinstance(loss, _LAYERS_OF_SHARES):
-            self._check_shares(t)
-        elif (loss in _NONE_BELOW_0 or isinstance(loss, _LAYERS_NONE_BELOW_0)) and (least := float(xp.min(t))) < 0:
-            raise ValueError(f"expected targets of 0 or more, got {least}")
-
-    def _check_shares(self, t: Array) -> None:
-        xp = namespace_of(t)
-        least, most = float(xp.min(t)), float(xp.max(t))
-        if least < 0 or most > 1:
-            raise ValueError(f"expected targets from 0 to 1, got targets from {least} to {most}")
-
-    def _check_labels(self, t: Array, classes: int, ignored: int | None) -> None:
-        xp = namespace_of(t)
-        if ignored is not None:
-            t = t * xp.astype(t != ignored, t.dtype)
-        least, most = int(xp.min(t)), int(xp.max(t))
-        if least < 0 or most >= classes:
-            raise ValueError(
-                f"expected labels from 0 to {classes - 1} for {classes} outputs, got labels from {least} to {most}"
-            )
+        if t is None:
+            raise TypeError("expected inputs x and targets t, or a Loader alone; got no t")
+        given = as_arrays(x, "x"), as_arrays(t, "t"), None if sample_weight is None else as_arrays(sample_weight, "w")
+        return checked_data(*given, self.place, self._first_parameter().dtype)
 
 
-def _of_classes(loss: Callable[..., Array]) -> tuple[int, int | None]:
-    """Which axis of the outputs counts classes, and the label that means none; a layer or a partial call says so."""
-    options = {**getattr(loss, "__dict__", {}), **getattr(loss, "keywords", {})}
-    return options.get("axis", -1), options.get("ignore_index")
+def _checkpoints(given: Checkpoints | str | None, resume: bool) -> Checkpoints | None:
+    if given is None:
+        if resume:
+            raise ValueError("fit expected checkpoint=... to resume from")
+        return None
+    from xpnn.training.checkpoints import Checkpoints
 
-
-@contextmanager
-def _tried_with(some: int, rows: int) -> Iterator[None]:
-    """Adds to an error how many rows it comes from, since it may name their shape."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        if type(error) not in (ValueError, TypeError):  # another class may be made of other arguments
-            raise
-        raise type(error)(f"{error} (tried with {some} of {rows} rows)") from error
-
-
-@contextmanager
-def _evaluating(model: Module) -> Iterator[None]:
-    """The model in evaluation mode, and every module back to its own mode afterwards."""
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.__dict__["training"] = mode
-
-
-@contextmanager
-def _progress(epochs: int, wanted: bool | None) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """A function that shows an epoch's numbers on a progress bar, or does nothing."""
-    if wanted is None:
-        wanted = sys.stderr.isatty() and _has_tqdm()
-    if not wanted:
-        yield lambda row: None
-        return
-    if not _has_tqdm():
-        raise ModuleNotFoundError("progress=True needs tqdm: pip install 'xpnn[progress]'")
-    from tqdm import tqdm
-
-    with tqdm(total=epochs, unit="epoch", file=sys.stderr) as bar:
-
-        def show(row: Mapping[str, float]) -> None:
-            bar.set_postfix({k: f"{v:.4g}" for k, v in row.items() if k not in ("epoch", "seconds")}, refresh=False)
-            bar.update()
-
-        yield show
-
-
-def _has_tqdm() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("tqdm") is not None
+    return given if isinstance(given, Checkpoints) else Checkpoints(given)

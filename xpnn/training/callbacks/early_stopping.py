@@ -1,0 +1,134 @@
+"""Stop when it gets no better, and keep the best weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from math import inf, isnan
+from typing import TYPE_CHECKING, Any, Literal
+
+from xpnn.training.callbacks.base import Callback
+from xpnn.training.data import require_whole
+
+if TYPE_CHECKING:
+    from xpnn.training.trainer import Trainer
+
+__all__ = ["EarlyStopping"]
+
+_log = logging.getLogger("xpnn")
+_THE_MORE_THE_BETTER = ("accuracy", "auc", "precision", "recall", "f1", "r2", "score")
+
+
+class EarlyStopping(Callback):
+    """Ends the training when a number of the history has not become better for some epochs, and takes the best weights.
+
+    Parameters
+    ----------
+    monitor
+        The number: 'val_loss' by default, or 'loss', or 'val_' and the name of a metric.
+    patience
+        How many epochs without a better value it waits: 1 or more, or None to wait for ever and only keep the best
+        weights.
+    least
+        By how much a value must be better to count, 0 or more.
+    mode
+        Whether a smaller ('min') or a larger ('max') value is better; 'auto' takes 'max' for names with accuracy, auc,
+        precision, recall, f1, r2 or score in them, else 'min'.
+    restore_best
+        Whether the model has the weights of the best epoch at the end of `fit`, its buffers included.
+
+    Attributes
+    ----------
+    best
+        The best value, None before the first.
+    best_epoch
+        Its epoch.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range; in `fit`, if an epoch has no number of that name.
+
+    Examples
+    --------
+    >>> EarlyStopping(patience=3)
+    EarlyStopping(monitor='val_loss', patience=3)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        patience: int | None = 10,
+        least: float = 0.0,
+        mode: Literal["auto", "min", "max"] = "auto",
+        restore_best: bool = True,
+    ) -> None:
+        if patience is not None:
+            require_whole("patience", patience, 1)
+        if not least >= 0:
+            raise ValueError(f"EarlyStopping expected least of 0 or more, got {least}")
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"EarlyStopping expected mode 'auto', 'min' or 'max', got {mode!r}")
+        self.monitor, self.patience, self.least, self.restore_best = monitor, patience, float(least), restore_best
+        large = any(word in monitor.lower() for word in _THE_MORE_THE_BETTER)
+        self.mode = ("max" if large else "min") if mode == "auto" else mode
+        self._start()
+
+    def _start(self) -> None:
+        self.best: float | None = None
+        self.best_epoch = self._waited = 0
+        self._weights: dict[str, Any] = {}
+
+    def fit_starts(self, trainer: Trainer) -> None:
+        """Begin anew, unless this goes on from a checkpoint."""
+        if not trainer.resumed:
+            self._start()
+
+    def epoch_ends(self, trainer: Trainer, row: dict[str, float]) -> bool | None:
+        """Compare this epoch with the best so far."""
+        if self.monitor not in row:
+            raise ValueError(
+                f"EarlyStopping expected a number {self.monitor!r} in each epoch, got {', '.join(row)}"
+                + (": give fit validation=(x, t)" if self.monitor.startswith("val_") else "")
+            )
+        value = row[self.monitor]
+        if self._is_better(value):
+            self.best, self.best_epoch, self._waited = value, int(row["epoch"]), 0
+            if self.restore_best:
+                self._weights = trainer.evaluated.state_dict()
+            return None
+        self._waited += 1
+        if self.patience is None or self._waited < self.patience:
+            return None
+        _log.info(
+            "stopped after epoch %d: %s was best, %.6g, in epoch %d", row["epoch"], self.monitor, self.best or 0.0,
+            self.best_epoch,
+        )  # fmt: skip
+        return True
+
+    def _is_better(self, value: float) -> bool:
+        if isnan(value):
+            return False
+        if self.best is None:
+            return True
+        gain = value - self.best if self.mode == "max" else self.best - value
+        return gain > self.least if self.best not in (inf, -inf) else gain > 0
+
+    def fit_ends(self, trainer: Trainer) -> None:
+        """Take the best weights, unless training only makes a pause."""
+        if self._weights and not trainer.interrupted:
+            trainer.take_weights(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best value, its epoch and its weights."""
+        numbers = {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited}
+        return {**numbers, **{f"weights.{name}": array for name, array in self._weights.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.best, self.best_epoch, self._waited = state["best"], state["best_epoch"], state["waited"]
+        self._weights = {k.removeprefix("weights."): v for k, v in state.items() if k.startswith("weights.")}
+
+    def __repr__(self) -> str:
+        return f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience})"

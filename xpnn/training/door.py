@@ -1,0 +1,200 @@
+"""What is checked before a training: data that are bad or do not fit are refused while nothing has changed yet.
+
+Inputs and targets may be arrays, or tuples or dictionaries of arrays with a row per item each. They are checked for NaN
+and infinity, converted to the model's dtype and moved to its device once; then model and loss are tried with two rows,
+and targets are compared with what the loss can mean by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.nn.losses.binary import (
+    BinaryCrossEntropy,
+    BinaryCrossEntropyWithLogits,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+)
+from xpnn.nn.losses.classes import CrossEntropy, cross_entropy
+from xpnn.nn.losses.likelihoods import PoissonNegativeLogLikelihood, poisson_negative_log_likelihood
+from xpnn.nn.losses.margins import Hinge, HingeEmbedding, SoftMargin, hinge, hinge_embedding, soft_margin
+from xpnn.nn.module import Module
+from xpnn.training.data import prepared, prepared_weight
+from xpnn.training.steps import applied
+
+__all__ = ["checked_data", "class_weights", "evaluating", "moved", "try_first_rows"]
+
+_OF_SHARES = (binary_cross_entropy, binary_cross_entropy_with_logits)
+_LAYERS_OF_SHARES = (BinaryCrossEntropy, BinaryCrossEntropyWithLogits)
+_NONE_BELOW_0 = (cross_entropy, poisson_negative_log_likelihood)
+_LAYERS_NONE_BELOW_0 = (CrossEntropy, PoissonNegativeLogLikelihood)
+_OF_SIGNS, _LAYERS_OF_SIGNS = (hinge, hinge_embedding, soft_margin), (Hinge, HingeEmbedding, SoftMargin)
+
+
+def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
+    """Arrays, or a tuple or dictionary of them, checked and on the device (see `data.prepared`)."""
+    if isinstance(data, dict):
+        return {key: moved(f"{name}[{key!r}]", part, place, dtype) for key, part in data.items()}
+    if isinstance(data, tuple | list):
+        parts = [moved(f"{name}[{n}]", part, place, dtype) for n, part in enumerate(data)]
+        return type(data)(*parts) if hasattr(data, "_fields") else type(data)(parts)
+    return prepared(name, data, place, dtype)
+
+
+def checked_data(x: Tree, t: Tree, sample_weight: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:
+    """`(x, t)` or `(x, t, sample_weight)`, checked, on the device, in the model's dtype.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not arrays of finite numbers with as many rows each, or weights are not one of 0 or more per row.
+    """
+    x, t = moved("x", x, place, dtype), moved("t", t, place, dtype)
+    shapes = [leaf.shape for leaf in flatten((x, t))[0]]
+    if not shapes or not flatten(t)[0]:
+        raise ValueError("expected inputs x and targets t, got none")
+    if len({shape[0] for shape in shapes}) > 1:
+        given = (flatten(x)[0], flatten(t)[0])
+        first, second = (", ".join(str(leaf.shape) for leaf in leaves) for leaves in given)
+        raise ValueError(f"expected as many targets as inputs, got x of shape {first} and t of shape {second}")
+    if sample_weight is None:
+        return x, t
+    return x, t, prepared_weight(sample_weight, shapes[0][0], place, dtype)
+
+
+def class_weights(data: tuple[Tree, ...], given: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:
+    """The data with each row's weight multiplied by that of its class.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If targets are no integer labels of shape (n,), or a label has no weight of 0 or more.
+    """
+    x, t, *w = data
+    labels = place.to_host(t) if hasattr(t, "dtype") else None
+    if labels is None or labels.dtype.kind not in "iub" or labels.ndim != 1:
+        raise TypeError("class_weight expected targets that are integer labels of shape (n,)")
+    known, place_of, counts = numpy.unique(labels, return_inverse=True, return_counts=True)
+    if isinstance(given, str):
+        if given != "balanced":
+            raise ValueError(f"class_weight expected 'balanced' or weights by label, got {given!r}")
+        by_class = len(labels) / (len(known) * counts)
+    else:
+        by_class = _weights_by_label(given, known)
+    weight = by_class[place_of] * (place.to_host(w[0]) if w else 1.0)
+    return x, t, prepared_weight(weight, len(labels), place, dtype)
+
+
+def _weights_by_label(given: Any, known: Any) -> Any:
+    by_label = given if isinstance(given, Mapping) else dict(enumerate(given))
+    missing = [int(label) for label in known if int(label) not in by_label]
+    if missing:
+        raise ValueError(f"class_weight has no weight for label {missing[0]}; it has {sorted(by_label)}")
+    weights = numpy.asarray([by_label[int(label)] for label in known], dtype="float64")
+    if not (numpy.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(f"class_weight expected finite weights of 0 or more, got {given!r:.60}")
+    return weights
+
+
+def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tuple[Tree, ...]) -> Tree:
+    """Run model and loss once, without training, so that what does not fit is found before anything changes; gives the
+    outputs of the first rows.
+    """
+    x, t = batch[:2]
+    rows = flatten(x)[0][0].shape[0]
+    few = min(2, rows)
+
+    def head(part: Tree) -> Tree:
+        return tree_map(lambda leaf: leaf[slice(few), ...], part)
+
+    with _tried_with(few, rows), evaluating(model):
+        y = applied(model, head(x))
+        single = hasattr(y, "shape") and hasattr(t, "shape")
+        labelled = single and "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1
+        axis, ignored = _of_classes(loss)
+        if labelled and loss is not None and y.shape[axis] == 1:
+            raise ValueError(
+                "expected targets like the one output per row, floating-point of shape (n, 1), got integers"
+            )
+    if loss is None:
+        return y
+    if labelled:
+        _check_labels(t, y.shape[axis], ignored)
+    with _tried_with(few, rows):
+        weight = {"sample_weight": head(batch[2]) + 1} if len(batch) == 3 else {}
+        value = loss(y, head(t), **weight)
+    if single:
+        check_targets(loss, t)
+    if getattr(value, "shape", None) != ():
+        raise ValueError(
+            f"expected the loss to give one number, got shape {getattr(value, 'shape', type(value).__name__)}"
+        )
+    return y
+
+
+def check_targets(loss: Any, t: Array) -> None:
+    """Raise if targets of a loss of xpnn's, or of a partial call of one, are numbers that it has no meaning for."""
+    loss, xp = getattr(loss, "func", loss), namespace_of(t)
+    if loss in _OF_SIGNS or isinstance(loss, _LAYERS_OF_SIGNS):
+        if not bool(xp.all(xp.abs(t) == 1)):
+            raise ValueError("expected targets -1 or 1, got others: for labels 0 and 1 write 2 * t - 1")
+    elif "int" in str(t.dtype):
+        return
+    elif loss in _OF_SHARES or isinstance(loss, _LAYERS_OF_SHARES):
+        _check_shares(t)
+    elif (loss in _NONE_BELOW_0 or isinstance(loss, _LAYERS_NONE_BELOW_0)) and (least := float(xp.min(t))) < 0:
+        raise ValueError(f"expected targets of 0 or more, got {least}")
+
+
+def _check_shares(t: Array) -> None:
+    xp = namespace_of(t)
+    least, most = float(xp.min(t)), float(xp.max(t))
+    if least < 0 or most > 1:
+        raise ValueError(f"expected targets from 0 to 1, got targets from {least} to {most}")
+
+
+def _check_labels(t: Array, classes: int, ignored: int | None) -> None:
+    xp = namespace_of(t)
+    if ignored is not None:
+        t = t * xp.astype(t != ignored, t.dtype)
+    least, most = int(xp.min(t)), int(xp.max(t))
+    if least < 0 or most >= classes:
+        raise ValueError(
+            f"expected labels from 0 to {classes - 1} for {classes} outputs, got labels from {least} to {most}"
+        )
+
+
+def _of_classes(loss: Any) -> tuple[int, int | None]:
+    """Which axis of the outputs counts classes, and the label that means none; a layer or a partial call says so."""
+    options = {**getattr(loss, "__dict__", {}), **getattr(loss, "keywords", {})}
+    return options.get("axis", -1), options.get("ignore_index")
+
+
+@contextmanager
+def _tried_with(some: int, rows: int) -> Iterator[None]:
+    """Adds to an error how many rows it comes from, since it may name their shape."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if type(error) not in (ValueError, TypeError):  # another class may be made of other arguments
+            raise
+        raise type(error)(f"{error} (tried with {some} of {rows} rows)") from error
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """The model in evaluation mode, and every module back to its own mode afterwards."""
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.__dict__["training"] = mode

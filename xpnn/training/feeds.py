@@ -1,0 +1,144 @@
+"""Where the batches of an epoch come from: arrays on the device, or a `Loader` that reads them from elsewhere.
+
+Both give the calls of training steps, in lists of those with equal shapes, from any batch of any epoch on: what comes
+is a function of seed, epoch and number of the batch, so that a training can be broken off and resumed, or a few steps
+of it made again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.namespaces import Array, is_floating
+from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.training.data import batch_indices, gathered
+
+__all__ = ["Feed", "Held", "Streamed"]
+
+Call = tuple[Array, ...]
+TOGETHER = 64  # steps in a list at most
+
+
+class Feed(ABC):
+    """What gives the batches of an epoch."""
+
+    epoch_batches: int | None  # how many, if that is known
+    rows: int | None
+
+    @abstractmethod
+    def batches(self, epoch: int, start: int) -> Iterator[list[Call]]:
+        """The arrays of each batch of an epoch from number `start` on, in lists of batches of equal shapes."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What decides the order, as JSON."""
+
+    def rows_of(self, epoch: int, batch: int) -> numpy.ndarray | None:
+        """Which rows of the data are in a batch, if that is known."""
+        return None
+
+    def calls(self, epoch: int, start: int, accumulate: int) -> Iterator[list[Call]]:
+        """The arguments of training steps: `accumulate` batches each, of equal shapes in each list."""
+        if accumulate == 1:
+            yield from self.batches(epoch, start)
+            return
+        each = (batch for batches in self.batches(epoch, start) for batch in batches)
+        some: list[Call] = []
+        while several := list(islice(each, accumulate)):
+            call = tuple(array for batch in several for array in batch)
+            if some and (len(some) == TOGETHER or _shapes(call) != _shapes(some[0])):
+                yield some
+                some = []
+            some.append(call)
+        if some:
+            yield some
+
+
+def _shapes(call: Call) -> list[tuple[int, ...]]:
+    return [array.shape for array in call]
+
+
+class Held(Feed):
+    """Arrays that are held on the device, a row per item.
+
+    Parameters
+    ----------
+    arrays
+        Their leaves, one after the other.
+    """
+
+    def __init__(self, arrays: Sequence[Array], batch_size: int, *, shuffle: bool, seed: int, place: Device) -> None:
+        self.arrays, self.place = list(arrays), place
+        self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
+        self.rows = int(arrays[0].shape[0])
+        self.epoch_batches = -(-self.rows // batch_size)
+
+    def _indices(self, epoch: int) -> Iterator[numpy.ndarray]:
+        return batch_indices(self.rows or 0, self.batch_size, seed=self.seed, epoch=epoch, shuffle=self.shuffle)
+
+    def batches(self, epoch: int, start: int) -> Iterator[list[Call]]:
+        """See `Feed`."""
+        return gathered(self.arrays, islice(self._indices(epoch), start, None), self.place)
+
+    def rows_of(self, epoch: int, batch: int) -> numpy.ndarray | None:
+        """See `Feed`."""
+        return next(islice(self._indices(epoch), batch, None), None)
+
+    def describe(self) -> dict[str, Any]:
+        """See `Feed`."""
+        return {
+            "rows": self.rows, "batch_size": self.batch_size, "shuffle": self.shuffle, "seed": self.seed,
+            "arrays": len(self.arrays),
+        }  # fmt: skip
+
+
+class Streamed(Feed):
+    """Batches of a loader, moved to the device one by one.
+
+    Parameters
+    ----------
+    loader
+        A `Loader`, or anything with `batches(epoch, start)`, `describe()` and maybe `len()`.
+    """
+
+    def __init__(self, loader: Any, place: Device, dtype: Any) -> None:
+        self.loader, self.place, self.dtype = loader, place, dtype
+        self.rows = getattr(loader, "rows", None)
+        try:
+            self.epoch_batches = len(loader)
+        except TypeError:
+            self.epoch_batches = None
+
+    def first(self) -> tuple[Tree, ...]:
+        """The first batch, on the device."""
+        for batch in self.loader.batches(epoch=0, start=0):
+            return self.moved(batch)
+        raise ValueError("the loader gives no batches")
+
+    def moved(self, batch: tuple[Tree, ...]) -> tuple[Tree, ...]:
+        """A batch on the device, floating-point numbers in the model's dtype."""
+        if not isinstance(batch, tuple) or len(batch) not in (2, 3):
+            what = f"{type(batch).__name__}" + (f" of {len(batch)}" if hasattr(batch, "__len__") else "")
+            raise ValueError(f"expected batches (x, t) or (x, t, sample_weight) to train with, got a {what}")
+
+        def move(array: Any) -> Array:
+            return self.place.asarray(array, dtype=self.dtype if is_floating(array.dtype) else None)
+
+        moved: tuple[Tree, ...] = tree_map(move, batch)
+        return moved
+
+    def batches(self, epoch: int, start: int) -> Iterator[list[Call]]:
+        """See `Feed`."""
+        for batch in self.loader.batches(epoch=epoch, start=start):
+            yield [tuple(flatten(self.moved(batch))[0])]
+
+    def describe(self) -> dict[str, Any]:
+        """See `Feed`."""
+        described: dict[str, Any] = self.loader.describe()
+        return described

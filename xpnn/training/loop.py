@@ -1,0 +1,415 @@
+"""The loop: batches become steps, steps epochs, until the goal is reached, a callback has enough, or a signal comes.
+
+    while not reached:
+        for calls in feed:          # the arguments of a few steps of equal shapes
+            make the steps
+            now and then: is all finite? report; save
+        the epoch's row, validation, callbacks, a checkpoint
+
+Every so many steps, and at the end of an epoch, the loop looks whether all is finite and keeps a copy of the state.
+Whatever goes wrong after that takes model, optimizer and position back to the copy, so they always belong together.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from xpnn.training.callbacks.base import Callbacks
+from xpnn.training.feeds import Call, Feed, Held
+from xpnn.training.interruption import Interruption, noticed
+from xpnn.training.nonfinite import all_finite, cause
+from xpnn.training.running import Running
+from xpnn.training.steps import Steps
+
+if TYPE_CHECKING:
+    from xpnn.training.trainer import Trainer
+
+__all__ = ["Goal", "Loop"]
+
+_log = logging.getLogger("xpnn")
+
+
+@dataclass
+class Goal:
+    """When training ends: at the first of these that is reached.
+
+    Attributes
+    ----------
+    epoch
+        After this epoch, counted from the trainer's first.
+    step
+        After this update.
+    seconds
+        After so much time.
+    """
+
+    epoch: int | None
+    step: int | None
+    seconds: float | None
+
+
+class Loop:
+    """One call of `fit`."""
+
+    def __init__(
+        self, trainer: Trainer, feed: Feed, goal: Goal, callbacks: Callbacks, *,
+        running: Running, accumulate: int, report_every: int, held_out: Any, checkpoint: Any,
+    ) -> None:  # fmt: skip
+        self.trainer, self.feed, self.goal, self.callbacks = trainer, feed, goal, callbacks
+        self.running, self.accumulate, self.report_every = running, accumulate, report_every
+        self.held_out, self.checkpoint = held_out, checkpoint
+        self.interruption = Interruption()
+        self._started = self._saved_at = time.perf_counter()
+        self._epoch_started = 0.0
+        self._copy: tuple[Any, ...] = ()
+        self.saved_to: Any = None
+        self._saved_step = -1
+
+    def run(self) -> None:
+        """Train until the goal is reached."""
+        with noticed() as self.interruption:
+            self._keep()
+            wish = False
+            while not (wish or self._reached()):
+                wish = self._epoch()
+
+    @property
+    def steps(self) -> Steps:
+        """The trainer's, which a callback may have given another loss."""
+        return self.trainer._steps()
+
+    # The goal
+
+    def _reached(self) -> bool:
+        trainer, goal = self.trainer, self.goal
+        return (
+            (goal.epoch is not None and trainer.epoch >= goal.epoch)
+            or (goal.step is not None and trainer.step >= goal.step)
+            or (goal.seconds is not None and time.perf_counter() - self._started >= goal.seconds)
+        )
+
+    def _ahead(self, calls: list[Call]) -> tuple[int, int]:
+        """How many steps of the kind of these are likely to come, and how many of them before other code runs."""
+        if self.feed.epoch_batches is None:
+            return 0, 0
+        rows = calls[0][0].shape[0]
+        held = self.feed if isinstance(self.feed, Held) else None
+        whole = held is None or self.accumulate > 1 or rows == held.batch_size
+        times = self.feed.epoch_batches // self.accumulate if whole else 1
+        if held is not None and whole and self.accumulate == 1:
+            times = (held.rows or 0) // held.batch_size
+        left = 1 if self.goal.epoch is None else max(1, self.goal.epoch - self.trainer.epoch)
+        ahead = left * times
+        if self.goal.step is not None:
+            ahead = min(ahead, self.goal.step - self.trainer.step)
+        return ahead, min(ahead, times) if self.callbacks.may_change else ahead
+
+    # An epoch
+
+    def _epoch(self) -> bool:
+        """One epoch, or what is left of it; whether a callback wants to end the training."""
+        trainer = self.trainer
+        self._epoch_started = time.perf_counter() - trainer.seconds_in_epoch
+        trainer.model.train()
+        try:
+            self.callbacks.tell("epoch_starts", trainer)
+            finished = self._batches()
+            if not finished:
+                return False
+            row = self._row()
+        finally:
+            trainer.model.eval()
+        trainer.epoch += 1
+        trainer.batch, trainer.seconds_in_epoch = 0, 0.0
+        self.running.start()
+        trainer.history.rows.append(row)
+        self._keep()
+        if self.held_out is not None:
+            row |= {f"val_{name}": number for name, number in self.held_out().items()}
+        wishes = self.callbacks.tell("epoch_ends", trainer, row)
+        if self.callbacks.may_change:  # they may have changed anything
+            self.steps.training.doubt()
+            self._keep()
+        self._checkpoint(row)
+        self._heed()
+        return any(wishes)
+
+    def _batches(self) -> bool:
+        """The steps of an epoch from the trainer's position on; whether it came to the epoch's end."""
+        trainer = self.trainer
+        with self._undoing():
+            for calls in self.feed.calls(trainer.epoch, trainer.batch, self.accumulate):
+                while calls:
+                    some = min(len(calls), self._until_event())
+                    self._advance(calls[:some])
+                    calls = calls[some:]
+                    self._between()
+                    if self._reached():
+                        return self._broke_off(calls)
+            if trainer.batch == 0:
+                raise ValueError("the loader gave no batches in this epoch")
+            self.running.sum_up()
+            self._look(summed=True)
+        return True
+
+    def _broke_off(self, calls: Sequence[Call]) -> bool:
+        """The goal is reached within an epoch, unless this was its last step."""
+        trainer = self.trainer
+        if not calls and self.feed.epoch_batches is not None and trainer.batch >= self.feed.epoch_batches:
+            self.running.sum_up()
+            self._look(summed=True)
+            return True
+        self._look()
+        self._checkpoint(None, now=True)
+        return False
+
+    def _until_event(self) -> int:
+        """How many steps until the next look, the end, or a checkpoint."""
+        trainer = self.trainer
+        until = self.report_every - self._steps_in_epoch() % self.report_every
+        if self.goal.step is not None:
+            until = min(until, self.goal.step - trainer.step)
+        if every := getattr(self.checkpoint, "every_steps", None):
+            until = min(until, every - trainer.step % every)
+        return until
+
+    def _steps_in_epoch(self) -> int:
+        return -(-self.trainer.batch // self.accumulate)
+
+    def _advance(self, calls: list[Call]) -> None:
+        """Make these steps."""
+        ahead, undisturbed = self._ahead(calls)
+        results = self.steps.training.each(calls, ahead=ahead, undisturbed=undisturbed)
+        for result, call in zip(results, calls, strict=True):
+            self._count(result, call)
+
+    def _count(self, result: Any, call: Call) -> None:
+        """Add what a step gave to the sums, and move on by its batches."""
+        layout, trainer = self.steps.layout, self.trainer
+        assert layout is not None
+        times = len(call) // layout.arrays
+        if not isinstance(result, tuple):
+            rows = float(sum(call[n + layout.arrays - 1].shape[0] for n in range(0, len(call), layout.arrays)))
+            self.running.add(result, rows, [])
+        else:
+            value, share, ys = result
+            batches = layout.batches(call) if ys else []
+            if share is None:
+                share = float(sum(call[n + layout.arrays - 1].shape[0] for n in range(0, len(call), layout.arrays)))
+            outputs = [(y, *batch[1:]) for y, batch in zip(ys, batches, strict=True)]
+            self.running.add(value, share, outputs)
+        trainer.batch += times
+        trainer.step += 1
+
+    def _between(self) -> None:
+        """After some steps: look and report where it is time, save, and see whether a signal came."""
+        trainer = self.trainer
+        trainer.seconds_in_epoch = time.perf_counter() - self._epoch_started
+        last = self.feed.epoch_batches is not None and trainer.batch >= self.feed.epoch_batches
+        if self._steps_in_epoch() % self.report_every == 0 and not last:
+            self.running.sum_up()
+            self._look(summed=True)
+            self._report()
+        if not last:
+            self._checkpoint(None)
+            self._heed()
+
+    def _report(self) -> None:
+        trainer = self.trainer
+        row = {"epoch": trainer.epoch + 1, "batch": trainer.batch, "step": trainer.step, "loss": self.running.loss()}
+        row |= self.running.numbers()
+        self.callbacks.tell("report", trainer, row)
+        if self.callbacks.may_change:
+            self.steps.training.doubt()
+            self._keep()
+
+    def _row(self) -> dict[str, Any]:
+        trainer = self.trainer
+        row: dict[str, Any] = {"epoch": trainer.epoch + 1, "loss": self.running.loss(), **self.running.numbers()}
+        row["learning_rate"] = trainer.learning_rate()
+        if trainer.skipped_in_epoch:
+            row["skipped"] = trainer.skipped_in_epoch
+            trainer.skipped_in_epoch = 0
+        row["seconds"] = time.perf_counter() - self._epoch_started
+        return row
+
+    # Looks, and going back
+
+    def _state(self) -> list[Any]:
+        """Arrays that have to be finite."""
+        trainer = self.trainer
+        slots = [array for group in trainer.optimizer.groups for array in group.state.values()]
+        return [*trainer.model.parameters(), *slots]
+
+    def _keep(self) -> None:
+        """Keep a copy of all that a step changes."""
+        self._copy = (*self.trainer._copy(), self.running.saved())
+
+    def _go_back(self, copy: tuple[Any, ...] | None = None) -> None:
+        *trainer, running = copy or self._copy
+        self.trainer._go_back(trainer)
+        self.running.restore(running)
+
+    def _look(self, *, summed: bool = False) -> None:
+        """Raise, or undo steps, if something is not finite; else keep a copy. `summed` says whether the sums of the
+        epoch were just added up.
+        """
+        trainer = self.trainer
+        if trainer.nonfinite != "ignore" and not self._all_finite():
+            self._trace(summed)
+        self._keep()
+
+    def _all_finite(self) -> bool:
+        return all_finite([*self.running.to_check(), *self._state()], self.trainer.place)
+
+    def _trace(self, summed: bool) -> None:
+        """Make the steps since the last look again, one by one and plainly; undo or name those that leave something not
+        finite.
+        """
+        trainer = self.trainer
+        what, target = self._what(), trainer.step
+        self._go_back()
+        first, undone = trainer.step, 0
+        for call in self._calls_until(target):
+            before = (*trainer._copy(), self.running.saved())
+            self._count(self.steps.training.step(*call), call)
+            if not self._all_finite():
+                what = self._what()
+                self._go_back(before)
+                if trainer.nonfinite == "raise":
+                    raise self._error(what, call)
+                self._pass_over(call)
+                undone += 1
+        if summed:
+            self.running.sum_up()
+        if not undone:  # what was not finite does not come again: the step is no function of its arguments
+            raise self._error(what, None)
+        if undone == target - first:
+            raise FloatingPointError(
+                f"each of the last {undone} steps gave NaN or infinity and was undone: the model does not train"
+            )
+        trainer.skipped_in_epoch += undone
+        _log.warning("undid %d of %d steps that gave NaN or infinity", undone, target - first)
+
+    def _calls_until(self, target: int) -> Iterator[Call]:
+        """The arguments of the steps up to that one."""
+        for calls in self.feed.calls(self.trainer.epoch, self.trainer.batch, self.accumulate):
+            for call in calls:
+                yield call
+                if self.trainer.step >= target:
+                    return
+
+    def _pass_over(self, call: Call) -> None:
+        assert self.steps.layout is not None
+        self.trainer.batch += len(call) // self.steps.layout.arrays
+        self.trainer.step += 1
+
+    def _what(self) -> str:
+        """What is not finite."""
+        trainer = self.trainer
+        loss = self.running.last_value()
+        if loss is not None and not isfinite(loss):
+            return f"the training loss became {loss}"
+        if not isfinite(loss := self.running.loss()):
+            return f"the training loss became {loss}"
+        if not all_finite(trainer.model.parameters(), trainer.place):
+            return "a parameter became NaN or infinite"
+        return "the optimizer's state became NaN or infinite"
+
+    def _error(self, what: str, call: Call | None) -> FloatingPointError:
+        trainer = self.trainer
+        where = f"in epoch {trainer.epoch + 1}"
+        if call is not None:
+            where += f", step {trainer.step + 1} (batch {trainer.batch + 1} of the epoch)"
+            if found := self._cause(call):
+                where += f": {found}"
+        steps = self._copy[0]["step"]
+        return FloatingPointError(
+            f"{what} {where}. Model and optimizer are as after step {steps}. Try a smaller learning rate, standardised "
+            "inputs, or max_norm"
+        )
+
+    def _cause(self, call: Call) -> str:
+        trainer, layout = self.trainer, self.steps.layout
+        assert layout is not None
+        batches = layout.batches(call)
+        rows = [self.feed.rows_of(trainer.epoch, trainer.batch + n) for n in range(len(batches))]
+        try:
+            return cause(trainer.model, None if trainer.step_function else trainer.loss, batches, rows)
+        except Exception as error:  # of a loss that fails now and then: the error to show is the other one
+            _log.debug("could not trace it: %s", error)
+            return ""
+
+    @contextmanager
+    def _undoing(self) -> Iterator[None]:
+        """Whatever goes wrong inside, model, optimizer and position go back to the last look."""
+        try:
+            yield
+        except BaseException as error:  # an interruption too
+            broke_off = self.trainer.epoch + 1
+            self._go_back()
+            self._explain(error, broke_off)
+            raise
+
+    def _explain(self, error: BaseException, epoch: int) -> None:
+        trainer = self.trainer
+        if isinstance(error, MemoryError):  # CuPy's OutOfMemoryError is one
+            error.add_note(
+                f"It broke off in epoch {epoch} on {trainer.place.name}: model and optimizer are as after step "
+                f"{trainer.step}. A smaller batch_size needs less memory"
+            )
+        held = self.feed if isinstance(self.feed, Held) else None
+        if isinstance(error, ValueError) and held and (rows := held.rows or 0) > 1 and rows % held.batch_size == 1:
+            error.add_note(
+                f"The last batch of an epoch has 1 of {rows} rows; if that is too few, as for BatchNorm1d, take "
+                f"another batch_size than {held.batch_size}"
+            )
+
+    # Saving and signals
+
+    def _checkpoint(self, row: dict[str, Any] | None, *, now: bool = False) -> None:
+        """Save if it is time to; `row` is given at the end of an epoch."""
+        if self.checkpoint is None or not (now or self._is_due(row)):
+            return
+        trainer = self.trainer
+        if row is None:
+            self._look()
+        arrays, metadata = trainer.state_dict()
+        score = None if row is None or self.checkpoint.best is None else row.get(self.checkpoint.best)
+        self.saved_to = self.checkpoint.save(arrays, metadata, epoch=trainer.epoch, step=trainer.step, score=score)
+        self._saved_at, self._saved_step = time.perf_counter(), trainer.step
+
+    def _is_due(self, row: dict[str, Any] | None) -> bool:
+        given = self.checkpoint
+        if given.every_seconds is not None and time.perf_counter() - self._saved_at >= given.every_seconds:
+            return True
+        if row is not None:
+            return bool(given.every_epochs and self.trainer.epoch % given.every_epochs == 0)
+        return bool(given.every_steps and self.trainer.step % given.every_steps == 0)
+
+    def save_at_end(self) -> None:
+        """A last checkpoint, unless this step has one."""
+        if self._saved_step != self.trainer.step:
+            self._checkpoint(None, now=True)
+
+    def _heed(self) -> None:
+        """If a signal came: save, say how to go on, and end."""
+        if self.interruption.signal is None:
+            return
+        trainer = self.trainer
+        self._look()
+        trainer.interrupted = True
+        self.save_at_end()
+        where = f"stopped after step {trainer.step}, batch {trainer.batch} of epoch {trainer.epoch + 1}"
+        if self.checkpoint is None:
+            message = f"{where}: call fit again to go on from there"
+        else:
+            message = f"{where}; saved as {self.saved_to}. To go on: fit(..., checkpoint=..., resume=True)"
+        _log.warning(message)
+        self.interruption.end(message)
