@@ -55,7 +55,8 @@ def _check_parts(trainer: Trainer) -> None:
 
 
 def _check_metrics(metrics: Any) -> None:
-    if not isinstance(metrics, Mapping) or not all(isinstance(one, Metric) or callable(one) for one in metrics.values()):
+    values = metrics.values() if isinstance(metrics, Mapping) else None
+    if values is None or not all(isinstance(one, Metric) or callable(one) for one in values):
         raise TypeError(f"Trainer expected metrics as {{'name': function or Metric}}, got {metrics!r:.60}")
     if taken := _TAKEN & metrics.keys():
         raise ValueError(f"Trainer expected other names for metrics than {', '.join(sorted(taken))}")
