@@ -45,6 +45,7 @@ __all__ = [
     "recompute",
     "special",
     "stop_gradient",
+    "tables",
     "testing",
     "training",
     "value_and_grad",
@@ -53,7 +54,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load `xpnn.training` and `xpnn.testing` when first used: files and checks need more of Python's library."""
-    if name in ("training", "testing"):
+    """Load these when first used: files, tables and checks need more of Python's library."""
+    if name in ("tables", "training", "testing"):
         return import_module(f"xpnn.{name}")
     raise AttributeError(f"module 'xpnn' has no attribute {name!r}")

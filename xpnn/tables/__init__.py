@@ -31,3 +31,23 @@ What becomes of a column. Its kind is found by what it holds, and `kinds={"zip":
 
 Errors and messages name the column, and the row counted from 0 in the frame first given, also after `take`.
 """
+
+from xpnn.tables.columns import Column, TableWarning
+from xpnn.tables.features import Features
+from xpnn.tables.importance import permutation_importance
+from xpnn.tables.preprocessing import Preprocessing
+from xpnn.tables.scaling import robust_scale, smooth_clip
+from xpnn.tables.table import Table
+from xpnn.tables.target import Target
+
+__all__ = [
+    "Column",
+    "Features",
+    "Preprocessing",
+    "Table",
+    "TableWarning",
+    "Target",
+    "permutation_importance",
+    "robust_scale",
+    "smooth_clip",
+]

@@ -1,0 +1,82 @@
+"""Labels of any type as classes 0, 1, 2, …, and classes as labels of the type they had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from xpnn.tables.columns import Column, text_of_number
+from xpnn.tables.converting import as_booleans, as_text, number_in
+
+__all__ = ["class_codes", "classes_of", "labels_of"]
+
+
+def classes_of(column: Column) -> numpy.ndarray:
+    """The different labels: sorted, or in the order that the column's levels have.
+
+    Examples
+    --------
+    >>> from xpnn.tables.reading import column_of
+    >>> classes_of(column_of([3, 1, 3])), classes_of(column_of([True, False]))
+    (array([1, 3]), array([False,  True]))
+    """
+    if column.kind == "number":
+        labels = numpy.unique(column.values)
+        stored = numpy.dtype(column.dtype or "float64")
+        return labels.astype(stored) if numpy.array_equal(labels.astype(stored), labels) else labels
+    there = column.counts() > 0
+    if column.kind == "boolean":
+        return numpy.asarray([False, True])[there]
+    return numpy.asarray([level for level, some in zip(column.levels, there, strict=True) if some])
+
+
+def class_codes(column: Column, classes: numpy.ndarray) -> numpy.ndarray:
+    """The place of each label among the classes, shape (n,), int64.
+
+    Numbers are the same label whether stored as 3, 3.0 or "3"; so are True and "true".
+
+    Raises
+    ------
+    ValueError
+        If a label is not among them: its row is named.
+    """
+    if classes.dtype.kind == "b":
+        column, words = as_booleans(column), ["False", "True"]
+        words = [word for word, value in zip(words, (False, True), strict=True) if value in classes]
+    else:
+        column = as_text(column)
+        words = [label if isinstance(label, str) else text_of_number(label) for label in classes.tolist()]
+    place = {word: number for number, word in enumerate(words)}
+    table = numpy.asarray([place.get(_word(level, classes), -1) for level in column.levels] or [-1], dtype=numpy.int64)
+    codes: numpy.ndarray = table[column.values]
+    unknown = numpy.flatnonzero(codes < 0)
+    if len(unknown):
+        first = int(unknown[0])
+        raise ValueError(
+            f"target {column.name!r} expected one of {_listed(classes)}, got {column.value(first)!r:.60} in row "
+            f"{column.row(first)}"
+        )
+    return codes
+
+
+def labels_of(labels: list[Any], dtype: str) -> numpy.ndarray:
+    """The array that `classes.tolist()` and its dtype's string were written from.
+
+    Examples
+    --------
+    >>> labels_of(["no", "yes"], "<U3")
+    array(['no', 'yes'], dtype='<U3')
+    """
+    return numpy.asarray(labels, dtype=numpy.dtype(dtype))
+
+
+def _word(level: str, classes: numpy.ndarray) -> str:
+    """A label of numbers as `text_of_number` writes it: "3.0" in a file is 3."""
+    number = number_in(level) if classes.dtype.kind in "iuf" else None
+    return level if number is None else text_of_number(number)
+
+
+def _listed(classes: numpy.ndarray, most: int = 10) -> str:
+    shown = ", ".join(repr(label) for label in classes.tolist()[:most])
+    return f"{shown} and {len(classes) - most} more" if len(classes) > most else shown
