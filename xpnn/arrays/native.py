@@ -25,9 +25,11 @@ __all__ = [
     "require_labels",
     "require_not_negative",
     "require_shares",
+    "require_signs",
     "scatter_add",
     "share_memory",
     "special_function",
+    "stack_scalars",
     "sum_over",
     "to_host",
     "used_rows",
@@ -52,6 +54,19 @@ def to_host(x: Array) -> Any:
         return numpy.array(numpy.from_dlpack(x))
     except BufferError:  # read-only memory, which libraries on NumPy 2.0 do not export
         return numpy.from_dlpack(namespace_of(x).asarray(x, copy=True))
+
+
+def stack_scalars(values: list[Array]) -> Array:
+    """Arrays of shape () of one dtype and device as one of shape (n,).
+
+    Examples
+    --------
+    >>> stack_scalars([numpy.asarray(1.0), numpy.asarray(2.0)])
+    array([1., 2.])
+    """
+    if isinstance(values[0], numpy.ndarray | numpy.generic):  # 2 us for a hundred; numpy.stack takes 47 to 150 us
+        return numpy.array(values)
+    return namespace_of(values[0]).stack(values)
 
 
 def from_number(x: float | complex | int) -> Any:
@@ -253,6 +268,21 @@ def require_not_negative(what: str, t: Array) -> None:
         raise ValueError(f"expected {what} of 0 or more, got {t[t < 0][0]}")
     if getattr(type(t), "records_calls", False):
         t.recorder.call(require_not_negative, (what, t), {})
+
+
+def require_signs(who: str, t: Array) -> None:
+    """Raise if a target is not -1 or 1, where looking costs nothing: on NumPy (see `require_labels`).
+
+    Raises
+    ------
+    ValueError
+        With the first wrong target.
+    """
+    if type(t) is numpy.ndarray and t.size and not (abs(t) == 1).all():
+        wrong = t[abs(t) != 1][0]
+        raise ValueError(f"{who} expected targets -1 or 1, got {wrong}: for labels 0 and 1 write 2 * t - 1")
+    if getattr(type(t), "records_calls", False):
+        t.recorder.call(require_signs, (who, t), {})
 
 
 _least, _most = numpy.minimum.reduce, numpy.maximum.reduce

@@ -81,11 +81,14 @@ class Results:
         self._build = rebuild
         self.single = len(leaves) == 1 and tree is places[0]
         self.plain = all(not isinstance(leaf, _Itself) for leaf in leaves)
+        self.flat = self.plain and type(tree) is tuple and list(map(id, tree)) == list(map(id, places))
 
     def build(self, found: Sequence[Any]) -> Tree:
         """The tree around other leaves."""
         if self.single and self.plain:
             return found[0]
+        if self.flat:
+            return tuple(found)
         tree = self._build([found[n] for n in self.order])
         return tree if self.plain else _unmarked(tree)
 

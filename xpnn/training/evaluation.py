@@ -60,10 +60,8 @@ class Evaluation:
                 y = applied(self.model, x)
                 weight = {"sample_weight": w[0]} if w else {}
                 share = self.place.xp.sum(w[0]) if w else float(flatten(t)[0][0].shape[0])
-                if self.loss is not None:
-                    running.add(self.loss(y, t, **weight), share, [(y, *batch[1:])])
-                else:
-                    running.add(None, None, [(y, *batch[1:])])
+                values = [] if self.loss is None else [self.loss(y, t, **weight)]
+                running.add(values, [share] * len(values), [[(y, *batch[1:])]])
                 running.sum_up()
         return ({} if self.loss is None else {"loss": running.loss()}) | running.numbers()
 

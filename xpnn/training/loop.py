@@ -25,7 +25,7 @@ from xpnn.training.feeds import Call, Feed, Held
 from xpnn.training.interruption import Interruption, noticed
 from xpnn.training.nonfinite import all_finite, cause
 from xpnn.training.running import Running
-from xpnn.training.steps import Steps
+from xpnn.training.steps import Layout, Steps
 
 if TYPE_CHECKING:
     from xpnn.training.trainer import Trainer
@@ -185,27 +185,29 @@ class Loop:
     def _advance(self, calls: list[Call]) -> None:
         """Make these steps."""
         ahead, undisturbed = self._ahead(calls)
-        results = self.steps.training.each(calls, ahead=ahead, undisturbed=undisturbed)
-        for result, call in zip(results, calls, strict=True):
-            self._count(result, call)
+        steps = self.steps
+        self._count(steps.training.each(calls, ahead=ahead, undisturbed=undisturbed), calls, steps.layout)
 
-    def _count(self, result: Any, call: Call) -> None:
-        """Add what a step gave to the sums, and move on by its batches."""
-        layout, trainer = self.steps.layout, self.trainer
+    def _count(self, results: list[Any], calls: list[Call], layout: Layout | None) -> None:
+        """Add what steps of equal shapes gave to the sums, and move on by their batches."""
         assert layout is not None
-        times = len(call) // layout.arrays
-        if not isinstance(result, tuple):
-            rows = float(sum(call[n + layout.arrays - 1].shape[0] for n in range(0, len(call), layout.arrays)))
-            self.running.add(result, rows, [])
+        first, width = calls[0], layout.arrays
+        rows = float(sum(first[n].shape[0] for n in range(width - 1, len(first), width)))
+        if not isinstance(results[0], tuple):
+            self.running.add(results, [rows] * len(results), [])
+        elif len(results[0]) == 2:
+            outputs = [[(y, call[1])] for (_, y), call in zip(results, calls, strict=True)]
+            self.running.add([value for value, _ in results], [rows] * len(results), outputs)
         else:
-            value, share, ys = result
-            batches = layout.batches(call) if ys else []
-            if share is None:
-                share = float(sum(call[n + layout.arrays - 1].shape[0] for n in range(0, len(call), layout.arrays)))
-            outputs = [(y, *batch[1:]) for y, batch in zip(ys, batches, strict=True)]
-            self.running.add(value, share, outputs)
-        trainer.batch += times
-        trainer.step += 1
+            several = [layout.batches(call) if ys else [] for (*_, ys), call in zip(results, calls, strict=True)]
+            outputs = [
+                [(y, *batch[1:]) for y, batch in zip(ys, batches, strict=True)]
+                for (*_, ys), batches in zip(results, several, strict=True)
+            ]
+            shares = [rows if share is None else share for _, share, _ in results]
+            self.running.add([value for value, *_ in results], shares, outputs)
+        self.trainer.batch += len(results) * (len(first) // width)
+        self.trainer.step += len(results)
 
     def _between(self) -> None:
         """After some steps: look and report where it is time, save, and see whether a signal came."""
@@ -278,7 +280,7 @@ class Loop:
         first, undone = trainer.step, 0
         for call in self._calls_until(target):
             before = (*trainer._copy(), self.running.saved())
-            self._count(self.steps.training.step(*call), call)
+            self._count([self.steps.training.step(*call)], [call], self.steps.layout)
             if not self._all_finite():
                 what = self._what()
                 self._go_back(before)

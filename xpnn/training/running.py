@@ -14,6 +14,7 @@ from typing import Any
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array
+from xpnn.arrays.native import stack_scalars
 from xpnn.arrays.tree import Tree, flatten
 from xpnn.training.metrics.base import Metric
 
@@ -49,16 +50,18 @@ class Running:
         for metric in self.metrics.values():
             metric.start()
 
-    def add(self, value: Array | None, share: Any, outputs: list[tuple[Tree, ...]]) -> None:
-        """The loss of a step (if there is one), what it counts for, and for each of its batches outputs, targets and
-        maybe weights.
+    def add(self, values: list[Array], shares: list[Any], outputs: list[list[tuple[Tree, ...]]]) -> None:
+        """What steps of equal shapes gave: losses (if there are some), what each counts for, and for each of its
+        batches outputs, targets and maybe weights.
         """
-        if value is not None:
-            self._values.append(value)
-            self._shares.append(share)
-        if self.metrics:
-            self._outputs += outputs
-            self._numbers += sum(leaf.size for batch in outputs for leaf in flatten(batch)[0])
+        self._values += values
+        self._shares += shares
+        if not (self.metrics and outputs and outputs[0]):
+            return
+        numbers = sum(leaf.size for batch in outputs[0] for leaf in flatten(batch)[0])
+        for step in outputs:
+            self._outputs += step
+            self._numbers += numbers
             if self._numbers > TOGETHER:
                 self._sum_outputs()
 
@@ -66,7 +69,7 @@ class Running:
         """Add what was put aside to the sums; only at places that the position in the epoch decides."""
         if self._values:
             xp = self.place.xp
-            values = xp.astype(xp.stack(self._values), self._dtype)
+            values = xp.astype(stack_scalars(self._values), self._dtype)
             shares = self._in_one(self._shares)
             self.total = self.total + xp.sum(values * shares)
             self.weight = self.weight + xp.sum(shares)
@@ -76,7 +79,7 @@ class Running:
     def _in_one(self, shares: list[Any]) -> Array:
         xp = self.place.xp
         if hasattr(shares[0], "dtype"):
-            return xp.astype(xp.stack(shares), self._dtype)
+            return xp.astype(stack_scalars(shares), self._dtype)
         return self.place.asarray(xp.asarray(shares, dtype=self._dtype))
 
     def _sum_outputs(self) -> None:
@@ -97,7 +100,7 @@ class Running:
 
     def to_check(self) -> list[Array]:
         """Arrays that are finite if all losses of the epoch are."""
-        return [self.total, *([self.place.xp.stack(self._values)] if self._values else [])]
+        return [self.total, *([stack_scalars(self._values)] if self._values else [])]
 
     def loss(self) -> float:
         """The mean of the losses so far; looks at the device."""
@@ -105,7 +108,7 @@ class Running:
         total, weight = self.total, self.weight
         if self._values:
             shares = self._in_one(self._shares)
-            total = total + xp.sum(xp.astype(xp.stack(self._values), self._dtype) * shares)
+            total = total + xp.sum(xp.astype(stack_scalars(self._values), self._dtype) * shares)
             weight = weight + xp.sum(shares)
         count = float(weight)
         return float(total) / count if count else nan
@@ -133,10 +136,9 @@ class Running:
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all sums, and of what was put aside."""
-        xp = self.place.xp
         state: dict[str, Array] = {"running.total": self.total, "running.weight": self.weight}
         if self._values:
-            state |= {"pending.values": xp.stack(self._values), "pending.shares": self._in_one(self._shares)}
+            state |= {"pending.values": stack_scalars(self._values), "pending.shares": self._in_one(self._shares)}
         for n, batch in enumerate(self._outputs):
             state |= {f"pending.outputs.{n}.{k}": leaf for k, leaf in enumerate(flatten(batch)[0])}
         for name, metric in self.metrics.items():

@@ -139,6 +139,8 @@ def _training_step(
         if average is not None:
             average.update()
 
+    simple = outputs and layout is not None and layout.simple and not layout.weighted
+
     def training_step(*arrays: Array) -> Any:
         assert layout is not None
         batches = layout.batches(arrays)
@@ -147,6 +149,8 @@ def _training_step(
         update(gradients)
         if not (layout.weighted or outputs):
             return given
+        if simple and len(batches) == 1 and hasattr(given[1], "dtype"):
+            return tuple(given)  # without a tree around: of a small network, taking it apart would cost a tenth of a step
         value, ys = given if outputs else (given, ())
         share = sum(shares[1:], shares[0]) if layout.weighted else None
         return value, share, ys if len(batches) > 1 or not outputs else (ys,)
