@@ -268,10 +268,14 @@ class Trainer:
             loop.run()
             if checkpoints is not None:
                 loop.save_at_end()
+        except BaseException as error:
+            self.interrupted = True
+            told.end(self, error)
+            raise
+        else:
+            told.end(self)
         finally:
-            self.resumed = False
-            told.tell("fit_ends", self)
-            self.interrupted = False
+            self.resumed = self.interrupted = False
         return self.history
 
     def evaluate(self, x: Any, t: Any = None, *, sample_weight: Any = None, batch_size: int = 1024) -> dict[str, float]:

@@ -16,7 +16,8 @@
 
 A plain function `callback(trainer, row)` is one that has `epoch_ends` only. All callbacks are called at each moment, in
 the order given, whatever one of them wishes. An error in one ends the training and says which it was; the model is then
-as it was at that moment.
+as it was at that moment, or, inside an epoch, at the look before. `fit_ends` comes to all of them whatever happened, to
+those too whose `fit_starts` did not come about; an error there never hides the one that ended the training.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Callback:
         """An epoch is over; `row` is its row in the history, to which numbers may be added. True ends the training."""
 
     def fit_ends(self, trainer: Trainer) -> None:
-        """Training is over, for whatever reason."""
+        """Training is over, for whatever reason; `trainer.interrupted` says whether an error or a signal ended it."""
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint has to keep of this callback: arrays, and values of JSON."""
@@ -118,6 +119,23 @@ class Callbacks:
             with _named(callback, moment):
                 given.append(getattr(callback, moment)(*arguments))
         return given
+
+    def end(self, trainer: Trainer, error: BaseException | None = None) -> None:
+        """Call `fit_ends` of each, even if one fails. What fails is noted on `error`, which ended the training; without
+        one, the first is raised.
+        """
+        errors = [] if error is None else [error]
+        for callback in self.all:
+            try:
+                with _named(callback, "fit_ends"):
+                    callback.fit_ends(trainer)
+            except Exception as another:
+                errors.append(another)
+        for another in errors[1:]:
+            notes = " ".join(getattr(another, "__notes__", []))
+            errors[0].add_note(f"After that came {type(another).__name__}: {another}. {notes}")
+        if error is None and errors:
+            raise errors[0]
 
     def state_dict(self) -> dict[str, Any]:
         """The states of all, by position and class."""
