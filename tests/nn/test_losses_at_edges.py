@@ -57,6 +57,19 @@ def test_probabilities_of_0_and_1_as_in_pytorch(p, t, loss, slope):
     numpy.testing.assert_allclose(gradient, [slope], rtol=1e-6)  # float32
 
 
+@pytest.mark.parametrize("t", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("p", [0.0, 1e-7, 0.3, 0.9, 1.0])
+def test_second_derivatives_of_probabilities_are_pytorchs(p, t):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it judges these derivatives")
+    x = torch.tensor([p], dtype=torch.float64, requires_grad=True)
+    loss = torch.nn.functional.binary_cross_entropy(x, torch.tensor([t], dtype=torch.float64))
+    (slope,) = torch.autograd.grad(loss, x, create_graph=True)
+    (expected,) = torch.autograd.grad(slope.sum(), x)
+    slope = xpnn.grad(lambda p: nn.binary_cross_entropy(p, numpy.asarray([t])))
+    found = xpnn.grad(lambda p: slope(p)[0])(numpy.asarray([p]))
+    numpy.testing.assert_allclose(found, expected, rtol=3e-5)  # PyTorch adds 1e-12 to p (1 - p), ours is at least that
+
+
 def test_tiny_probabilities_are_not_cut():
     value, gradient = both(nn.binary_cross_entropy, f32(1e-30), f32(1))
     numpy.testing.assert_allclose(value, 30 * numpy.log(10), rtol=1e-6)  # float32
@@ -310,6 +323,24 @@ def test_a_negative_variance_is_refused():
         run(y, variance)
         with pytest.raises(ValueError, match=r"variance of 0 or more, got -1\.0"):
             run(y, numpy.asarray([[1.0], [-1.0], [2.0], [1.0]]))
+
+
+OF_SIGNS = {
+    "hinge_embedding": lambda y, t: nn.hinge_embedding(y, t),
+    "cosine_embedding": lambda y, t: nn.cosine_embedding(y[:, None], y[:, None], t),
+}
+
+
+@pytest.mark.parametrize("name", OF_SIGNS)
+def test_targets_that_are_no_signs_are_refused(name):
+    y, right = numpy.asarray([1.0, 2.0, 3.0]), numpy.asarray([1.0, -1.0, 1.0])
+    loss = OF_SIGNS[name]
+    compiled = xpnn.compile(loss)
+    for run in (loss, compiled, compiled, xpnn.grad(loss)):
+        run(y, right)
+        for wrong in (0.0, 0.5, numpy.nan):
+            with pytest.raises(ValueError, match=rf"{name} expected targets -1 or 1, got {wrong}: .* write 2 \* t - 1"):
+                run(y, numpy.asarray([1.0, wrong, -1.0]))
 
 
 def test_one_hot_integers_and_the_name_of_the_focal_loss():

@@ -17,7 +17,8 @@ from xpnn.compiler.program import Call, Program, Ref, each_ref, replaced
 
 __all__ = ["Graph", "Library", "Steps"]
 
-_CHECKS = ("require_labels", "require_not_negative", "require_shares")  # which look at nothing on a GPU
+# Which look at nothing on a GPU
+_CHECKS = ("require_labels", "require_not_negative", "require_shares", "require_signs")
 
 
 class Graph(Protocol):

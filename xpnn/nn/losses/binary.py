@@ -23,6 +23,21 @@ __all__ = [
 
 
 @differentiable
+def _slope(p: Array, t: Array) -> Rule:
+    """(p - t) / (p (1 - p)), the derivative of the loss by `p`, with the denominator kept from 0 as in PyTorch."""
+    bottom = namespace_of(p, t).maximum(p * (1 - p), 1e-12)
+
+    # t / p² + (1 - t) / (1 - p)², on that denominator: its own derivative would be of no use near 0 and 1
+    def dp(dy: Array) -> Array:
+        return dy * (t * (1 - p) ** 2 + (1 - t) * p**2) / bottom**2
+
+    def dt(dy: Array) -> Array:
+        return -dy / bottom
+
+    return (p - t) / bottom, (dp, dt)
+
+
+@differentiable
 def _binary_cross_entropy(p: Array, t: Array) -> Rule:
     xp = namespace_of(p, t)
     require_shares("probabilities", p)
@@ -33,9 +48,8 @@ def _binary_cross_entropy(p: Array, t: Array) -> Rule:
     log_p = xp.maximum(xp.log(p + at_0), -100.0) - 100.0 * at_0
     log_q = xp.maximum(xp.log1p(-(p - at_1)), -100.0) - 100.0 * at_1
 
-    # (p - t) / (p (1 - p)), with the denominator kept from 0 as in PyTorch
     def dp(dl: Array) -> Array:
-        return dl * (p - t) / xp.maximum(p * (1 - p), 1e-12)
+        return dl * _slope(p, t)
 
     def dt(dl: Array) -> Array:
         return dl * (log_q - log_p)
@@ -49,7 +63,8 @@ def binary_cross_entropy(
     """-(t log p + (1 - t) log(1 - p)) of probabilities `p`, by default averaged.
 
     Logarithms are kept at -100 or above, as in PyTorch, so that p = 0 and p = 1 give a loss of 100, not infinity; the
-    gradient there is up to 1e12. Prefer `binary_cross_entropy_with_logits`, which loses nothing.
+    gradient there is up to 1e12, the second derivative up to 1e24. Prefer `binary_cross_entropy_with_logits`, which
+    loses nothing.
 
     Parameters
     ----------

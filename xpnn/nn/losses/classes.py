@@ -143,6 +143,13 @@ def cross_entropy(
     TypeError
         If `t` is neither integers nor of the dtype of `z`.
 
+    Notes
+    -----
+    A logit of -inf says that a class is impossible. Where its target is 0 it counts nothing (PyTorch: NaN). Where it is
+    the label the loss is infinite; a share of it, of a soft target or by label smoothing, gives that share of the
+    largest number there is (PyTorch: infinity), since -inf times the zeros of other items would be NaN. Gradients are
+    those of any logit. An infinite loss with a weight of 0 is NaN, as in PyTorch.
+
     Examples
     --------
     >>> import numpy

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import inf
 
 from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.native import require_signs
+from xpnn.autodiff.tape import plain
 from xpnn.nn.losses.reducing import Loss, Reduction, check_alike, checked, number, reduced, require_arrays
 
 __all__ = ["CosineEmbedding", "TripletMargin", "cosine_embedding", "triplet_margin"]
@@ -110,7 +112,8 @@ def cosine_embedding(
     Raises
     ------
     ValueError
-        If shapes do not fit, a mean over nothing is asked for, or an option is out of range.
+        If shapes do not fit, a mean over nothing is asked for, or an option is out of range; on NumPy, if a target is
+        not -1 or 1.
     TypeError
         If the dtypes differ, or `margin` is no number.
 
@@ -131,6 +134,7 @@ def cosine_embedding(
         )
     if t.dtype != a.dtype:
         raise TypeError(f"cosine_embedding expected targets of dtype {a.dtype}, as the outputs, got {t.dtype}")
+    require_signs("cosine_embedding", plain(t))
     xp = namespace_of(a, b, t)
     lengths = (xp.sum(a * a, axis=-1) + 1e-12) * (xp.sum(b * b, axis=-1) + 1e-12)
     cosine = xp.sum(a * b, axis=-1) / xp.sqrt(lengths)

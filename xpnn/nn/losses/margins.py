@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Literal
 
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.native import require_labels
+from xpnn.arrays.native import require_labels, require_signs
 from xpnn.autodiff.rules.special import expit, softplus
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.nn.activations import relu
@@ -67,7 +67,8 @@ def hinge(
     Parameters
     ----------
     y, t
-        Outputs, and targets -1 or 1, of one shape (n, ...) and dtype.
+        Outputs, and targets -1 or 1, of one shape (n, ...) and dtype. Targets have a derivative, so other numbers are
+        taken as they are, a label 0 too, whose loss is always `margin`; `Trainer` raises on them.
     margin
         How far on the right side is far enough; 0 or more.
     sample_weight
@@ -110,7 +111,7 @@ def hinge_embedding(
 ) -> Array:
     """Of distances `y` of pairs: y for pairs alike (t = 1), max(0, margin - y) for others (t = -1), averaged.
 
-    Parameters and errors are those of `hinge`; targets have no derivative.
+    Parameters and errors are those of `hinge`; targets have no derivative, and on NumPy another than -1 and 1 raises.
 
     Examples
     --------
@@ -120,6 +121,7 @@ def hinge_embedding(
     """
     margin = number("hinge_embedding", "margin", margin)
     check_alike("hinge_embedding", y, t)
+    require_signs("hinge_embedding", plain(t))
     return reduced_by(_hinge_embedding, y, t, sample_weight=sample_weight, reduction=reduction, margin=margin)
 
 
@@ -179,7 +181,8 @@ def margin_ranking(
     Parameters
     ----------
     a, b, t
-        Two outputs, and targets -1 or 1, all of one shape (n, ...) and dtype; targets have no derivative.
+        Two outputs, and targets -1 or 1, all of one shape (n, ...) and dtype; targets have no derivative. One of 0,
+        for no order, gives the loss `margin` without a gradient, as in PyTorch.
     margin
         By how much the larger should be larger; 0 or more.
     sample_weight
