@@ -50,6 +50,11 @@ def upsample(
     align_corners
         In a linear mode: whether the corners of input and output are the same points.
 
+    Notes
+    -----
+    Places do not depend on the dtype of `x`: with 'nearest' they are those of PyTorch for float64. For float32 it
+    computes them in float32, and is one element off where 23 · 14 / 46 = 7 comes out below 7.
+
     Raises
     ------
     ValueError
@@ -94,7 +99,8 @@ class Places(NamedTuple):
 @cache
 def _places(n: int, m: int, scale: float | None, nearest: bool, align_corners: bool) -> Places:
     if nearest:
-        found = [o * n // m if scale is None else floor(o / scale) for o in range(m)]
+        # 39 / 1.3 = 30, which float64 has as 29.999999999999996: rounded to the digits of float32 first, as in PyTorch
+        found = [o * n // m if scale is None else floor(o / scale * (1 + 2**-24)) for o in range(m)]
         low = tuple(min(p, n - 1) for p in found)
         return Places(low, low, (0.0,) * m)
     if align_corners:
