@@ -187,3 +187,17 @@ def test_arrays_of_two_libraries_do_not_mix(elsewhere):
 def test_the_function_checks_shapes_and_broadcasts_nothing(shapes, message):
     with pytest.raises(ValueError, match=message):
         nn.linear(*(numpy.ones(shape) for shape in shapes))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: nn.Linear(2, 3)(x),
+        lambda x: nn.linear(x, numpy.ones((3, 2), dtype="float32")),
+        lambda x: nn.LayerNorm(2)(x),
+    ],
+)
+def test_the_other_byte_order_is_named(call):
+    x = numpy.ones((4, 2), dtype="float32")
+    with pytest.raises(TypeError, match="float32 in the other byte order"):
+        call(x.astype(x.dtype.newbyteorder()))

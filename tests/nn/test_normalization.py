@@ -109,6 +109,19 @@ def test_weight_norm_is_pytorchs(torch, axis):
     close(gradient.layer.weight, directions.grad.numpy())
 
 
+def test_the_last_axis_of_weight_norm_is_not_the_whole():
+    last, second, whole = (nn.WeightNorm(nn.Linear(4, 3).initialize(seed=0), axis=axis) for axis in (-1, 1, None))
+    assert [layer.weight_g.shape for layer in (last, second, whole)] == [(1, 4), (1, 4), ()]
+    x = RNG.standard_normal((5, 4)).astype("float32")
+    numpy.testing.assert_array_equal(last(x), second(x))
+
+
+@pytest.mark.parametrize("axis", ["a", 1.0, True])
+def test_weight_norm_of_no_axis(axis):
+    with pytest.raises(TypeError, match=f"weight_norm expected axis to be an integer or None, got {axis!r}"):
+        nn.WeightNorm(nn.Linear(4, 3), axis=axis)
+
+
 def test_weight_norm_starts_with_the_layer_it_wraps_and_is_drawn_anew_with_it():
     plain = nn.Linear(4, 3).initialize(seed=1)
     x = RNG.standard_normal((5, 4)).astype("float32")

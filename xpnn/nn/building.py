@@ -9,7 +9,15 @@ from typing import Any
 from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_floating, namespace_of
 from xpnn.arrays.native import from_number
 
-__all__ = ["filled", "positive", "positives", "require_dtype", "require_floating_input", "require_wide_floating_input"]
+__all__ = [
+    "filled",
+    "positive",
+    "positives",
+    "require_dtype",
+    "require_floating_input",
+    "require_wide_floating_input",
+    "shown",
+]
 
 
 def positive(who: str, name: str, n: Any) -> int:
@@ -96,6 +104,19 @@ def require_wide_floating_input(who: str, x: Array) -> None:
         )
 
 
+def shown(dtype: Any) -> str:
+    """The name of a dtype for messages, with its byte order where that is not the machine's.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> shown(numpy.dtype("float32"))
+    'float32'
+    """
+    name = dtype_name(dtype)
+    return name if getattr(dtype, "isnative", True) else f"{name} in the other byte order"
+
+
 def require_dtype(who: str, x: Array, *own: Array | None) -> None:
     """Raise unless the input has the dtype of the layer's own arrays (of the first that is there).
 
@@ -113,6 +134,6 @@ def require_dtype(who: str, x: Array, *own: Array | None) -> None:
     namespace_of(x)
     namespace_of(x, like)  # dtypes of two libraries are not compared
     if x.dtype != like.dtype:
-        wanted, found = dtype_name(like.dtype), dtype_name(x.dtype)
+        wanted, found = shown(like.dtype), shown(x.dtype)
         way = ", or the model with model.to(dtype=...)" if is_floating(x.dtype) else ""
         raise TypeError(f"{who} expected x of dtype {wanted}, as its own arrays, got {found}: convert x{way}")

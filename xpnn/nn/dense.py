@@ -11,6 +11,7 @@ from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_complex,
 from xpnn.arrays.native import sum_over
 from xpnn.arrays.random import fresh_seed, uniform
 from xpnn.autodiff.tape import differentiable
+from xpnn.nn.building import shown
 from xpnn.nn.declarations import Parameter
 from xpnn.nn.initializers import Initializer, uniform_fan_in
 from xpnn.nn.module import Module
@@ -59,7 +60,7 @@ def linear(x: Array, w: Array, b: Array | None = None) -> Array:
         raise ValueError(f"linear expected b of shape {w.shape[:1]}, as of w, got shape {b.shape}")
     if x.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
         given = [x.dtype, w.dtype, *([] if b is None else [b.dtype])]
-        raise TypeError(f"linear expected one dtype, got {', '.join(dtype_name(dtype) for dtype in given)}")
+        raise TypeError(f"linear expected one dtype, got {', '.join(shown(dtype) for dtype in given)}")
     if is_complex(w.dtype):
         y = x @ w.T
         return y if b is None else y + b
@@ -185,7 +186,7 @@ class Linear(Module):
             return
         namespace_of(x, self.weight)  # dtypes of two libraries are not compared
         if x.dtype != self.weight.dtype:
-            wanted, found = dtype_name(self.weight.dtype), dtype_name(x.dtype)
+            wanted, found = shown(self.weight.dtype), shown(x.dtype)
             way = ", or the model with model.to(dtype=...)" if is_floating(x.dtype) else ""
             raise TypeError(f"Linear expected x of dtype {wanted}, as its weight, got {found}: convert x{way}")
 

@@ -31,12 +31,15 @@ def weight_norm(v: Array, g: Array, *, axis: int | None = 0) -> Array:
     g
         The norms, with the axes of `v` but of length 1, except `axis`.
     axis
-        The axis whose slices each have a length of their own; None: the weight has one, and `g` has shape ().
+        The axis whose slices each have a length of their own, -1 for the last; None: the weight has one, and `g` has
+        shape ().
 
     Raises
     ------
     ValueError
         If `g` has another shape, or there is no such axis.
+    TypeError
+        If `axis` is no integer, or the arrays are not of floating-point numbers of one dtype.
 
     Examples
     --------
@@ -55,6 +58,8 @@ def weight_norm(v: Array, g: Array, *, axis: int | None = 0) -> Array:
 def _other_axes(ndim: int, axis: int | None) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise TypeError(f"weight_norm expected axis to be an integer or None, got {axis!r:.40}")
     if not -ndim <= axis < ndim:
         raise ValueError(f"weight_norm expected an axis of v, which has {ndim}, got {axis}")
     return tuple(n for n in range(ndim) if n != axis % ndim)
@@ -94,7 +99,8 @@ class WeightNorm(Module):
     layer
         A layer with a parameter `weight`, such as `Linear`.
     axis
-        The axis of the weight whose slices each have a length, 0 for the outputs of `Linear`; None: one for the whole.
+        The axis of the weight whose slices each have a length, 0 for the outputs of `Linear`, -1 for the last; None:
+        one for the whole, which in PyTorch is also what -1 means.
 
     Attributes
     ----------
@@ -104,7 +110,7 @@ class WeightNorm(Module):
     Raises
     ------
     TypeError
-        If `layer` is not a module with a parameter `weight`.
+        If `layer` is not a module with a parameter `weight`, or `axis` no integer.
     ValueError
         If the weight has no such axis.
 
