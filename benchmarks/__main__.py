@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import subprocess
 import sys
@@ -10,20 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import embeddings, epochs, imports, layers, machine, operations, steps
+from benchmarks import epochs, imports, machine, operations, steps
 from benchmarks.networks import NETWORKS, WITH_DROPOUT
+
+_WITH_OPTIONS_OF_THEIR_OWN = {
+    "gpu": "benchmarks.gpu.command",
+    "layers": "benchmarks.layers",
+    "embeddings": "benchmarks.embeddings",
+    "trainer": "benchmarks.trainer",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what was asked for, print tables, and return the exit code."""
-    if arguments[:1] == ["gpu"]:  # has options of its own
-        from benchmarks.gpu import command
-
-        return command.main(arguments[1:])
-    if arguments[:1] == ["layers"]:  # too
-        return layers.main(arguments[1:])
-    if arguments[:1] == ["embeddings"]:
-        return embeddings.main(arguments[1:])
+    if arguments and arguments[0] in _WITH_OPTIONS_OF_THEIR_OWN:
+        module = importlib.import_module(_WITH_OPTIONS_OF_THEIR_OWN[arguments[0]])
+        code: int = module.main(arguments[1:])
+        return code
     options = _options(arguments)
     result: dict[str, Any] = {"machine": machine.describe()}
     print(machine.in_one_line(result["machine"]))
@@ -87,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="How fast xpnn is, beside others.",
-        epilog="Also: python -m benchmarks layers --help, and what a GPU can give: python -m benchmarks gpu --help",
+        epilog=f"Also, each with --help: python -m benchmarks {' | '.join(_WITH_OPTIONS_OF_THEIR_OWN)}",
     )
     whats = ["steps", "epochs", "operations", "imports"]
     parser.add_argument("what", nargs="?", choices=whats, help="one of them; all if left out")

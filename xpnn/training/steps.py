@@ -150,7 +150,7 @@ def _training_step(
         if not (layout.weighted or outputs):
             return given
         if simple and len(batches) == 1 and hasattr(given[1], "dtype"):
-            return tuple(given)  # without a tree around: of a small network, taking it apart would cost a tenth of a step
+            return tuple(given)  # without a tree around: to take one apart would cost a tenth of a small step
         value, ys = given if outputs else (given, ())
         share = sum(shares[1:], shares[0]) if layout.weighted else None
         return value, share, ys if len(batches) > 1 or not outputs else (ys,)
