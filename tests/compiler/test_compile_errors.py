@@ -222,6 +222,12 @@ def test_libraries_that_cannot_be_written_are_refused_by_name(monkeypatch):
         xpnn.compile(lambda x: x)(numpy.ones(2))
 
 
+@pytest.mark.parametrize("option", ["exact", "fallback"])
+def test_options_that_are_no_bool_are_refused(option):
+    with pytest.raises(TypeError, match=f"compile expected {option} to be True or False, got 'yes'"):
+        xpnn.compile(lambda x: x, **{option: "yes"})
+
+
 def test_a_step_without_arrays_is_refused():
     with pytest.raises(xpnn.CannotRecord, match="neither the arguments nor the state"):
         xpnn.compile(lambda: 3)()

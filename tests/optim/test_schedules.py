@@ -168,11 +168,23 @@ def test_rates_that_are_no_numbers(name, rate):
         (lambda: optim.cosine_decay(0.1, steps=3, final=-1), "cosine_decay expected a final rate of 0 or more, got"),
         (lambda: optim.warmup(0.1, steps=0), "warmup expected steps of 1 or more, got 0"),
         (lambda: optim.warmup(0.1, steps=numpy.inf), "warmup expected steps of 1 or more, got inf"),
+        (lambda: optim.warmup(0.1, steps=10.5), "warmup expected steps to be a whole number, got 10.5"),
+        (lambda: optim.one_cycle(0.1, steps=10.5), "one_cycle expected steps to be a whole number, got 10.5"),
+        (lambda: optim.linear(0.1, steps=1.5), "linear expected steps to be a whole number, got 1.5"),
+        (lambda: optim.cosine_restarts(0.1, steps=5, growth=1.5), "restarts expected a growth to be a whole number"),
+        (lambda: optim.warmup_cosine(0.1, steps=9, warmup_steps=0.5), "expected warmup_steps to be a whole number"),
+        (lambda: optim.cyclic(0.1, 0.5, steps_up=3, steps_down=2.5), "cyclic expected steps_down to be a whole number"),
+        (lambda: optim.cyclic(0.5, 0.1), "cyclic expected a base rate of at most the learning_rate, 0.1, got 0.5"),
     ],
 )
 def test_options_out_of_range(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_whole_numbers_of_other_kinds():
+    for steps in (10.0, 1e1, numpy.int64(10)):
+        assert rates(optim.linear(1.0, steps=steps), (3, 20)) == rates(optim.linear(1.0, steps=10), (3, 20))
 
 
 @pytest.mark.parametrize("name", ["step_decay", "cosine_decay", "warmup"])

@@ -78,7 +78,7 @@ def compile(
     Raises
     ------
     TypeError
-        If the state is of another kind, or its arrays cannot be written in place (JAX, Dask).
+        If the state is of another kind, its arrays cannot be written in place (JAX, Dask), or an option is no bool.
     CannotRecord
         When called: if the step looks at a number in an array, has shapes that depend on numbers, or does not do the
         same twice. The state is then as before the call.
@@ -144,6 +144,9 @@ class CompiledStep:
     ) -> None:
         if not callable(step):
             raise TypeError(f"compile expected a function, got {type(step).__name__}")
+        for name, given in (("exact", exact), ("fallback", fallback)):
+            if not isinstance(given, bool):
+                raise TypeError(f"compile expected {name} to be True or False, got {given!r:.60}")
         update_wrapper(self, step, [name for name in WRAPPER_ASSIGNMENTS if hasattr(step, name)], updated=())
         self.step, self.exact, self.fallback, self.rewriting = step, exact, fallback, rewriting
         self.state = State(state, step)

@@ -9,7 +9,7 @@ from math import log, pi
 from typing import Any, Literal
 
 from xpnn.arrays.namespaces import Array
-from xpnn.optim.schedules import Schedule, counted, require_number
+from xpnn.optim.schedules import Schedule, counted, require_count, require_number
 
 __all__ = ["cosine_annealing", "cosine_restarts", "cyclic", "one_cycle", "warmup_cosine"]
 
@@ -35,7 +35,7 @@ def cosine_annealing(learning_rate: float, *, steps: int, final: float = 0.0) ->
     [1.0, 0.5, 0.0, 1.0]
     """
     require_number("cosine_annealing", "a learning_rate", learning_rate)
-    require_number("cosine_annealing", "steps", steps, 1)
+    require_count("cosine_annealing", "steps", steps, 1)
     require_number("cosine_annealing", "a final rate", final)
 
     def schedule(step: Any) -> Array:
@@ -57,8 +57,8 @@ def cosine_restarts(learning_rate: float, *, steps: int, growth: int = 1, final:
     [1.0, 0.5, 1.0, 0.5, 1.0]
     """
     require_number("cosine_restarts", "a learning_rate", learning_rate)
-    require_number("cosine_restarts", "steps", steps, 1)
-    require_number("cosine_restarts", "a growth", growth, 1)
+    require_count("cosine_restarts", "steps", steps, 1)
+    require_count("cosine_restarts", "a growth", growth, 1)
     require_number("cosine_restarts", "a final rate", final)
 
     def schedule(step: Any) -> Array:
@@ -106,9 +106,11 @@ def cyclic(
     """
     require_number("cyclic", "a base rate", base)
     require_number("cyclic", "a learning_rate", learning_rate)
-    require_number("cyclic", "steps_up", steps_up, 1)
+    if base > learning_rate:
+        raise ValueError(f"cyclic expected a base rate of at most the learning_rate, {learning_rate}, got {base}")
+    require_count("cyclic", "steps_up", steps_up, 1)
     down = steps_up if steps_down is None else steps_down
-    require_number("cyclic", "steps_down", down, 1)
+    require_count("cyclic", "steps_down", down, 1)
     require_number("cyclic", "a factor", factor)
     _require_word("cyclic", "mode", mode, ("triangular", "triangular2", "exponential"))
     total = steps_up + down
@@ -165,7 +167,7 @@ def one_cycle(
     [0.04, 1.0, 0.0]
     """
     require_number("one_cycle", "a learning_rate", learning_rate)
-    require_number("one_cycle", "steps", steps, 1)
+    require_count("one_cycle", "steps", steps, 1)
     require_number("one_cycle", "share_up", share_up)
     require_number("one_cycle", "a start_factor", start_factor)
     require_number("one_cycle", "a final_factor", final_factor)
@@ -202,8 +204,8 @@ def warmup_cosine(learning_rate: float, *, steps: int, warmup_steps: int, final:
     [0.1, 1.0, 1.0, 0.5, 0.0]
     """
     require_number("warmup_cosine", "a learning_rate", learning_rate)
-    require_number("warmup_cosine", "warmup_steps", warmup_steps)
-    require_number("warmup_cosine", "steps", steps, warmup_steps + 1)
+    require_count("warmup_cosine", "warmup_steps", warmup_steps)
+    require_count("warmup_cosine", "steps", steps, warmup_steps + 1)
     require_number("warmup_cosine", "a final rate", final)
 
     def schedule(step: Any) -> Array:

@@ -31,6 +31,7 @@ __all__ = [
     "milestones",
     "polynomial_decay",
     "product",
+    "require_count",
     "require_number",
     "step_decay",
     "warmup",
@@ -53,6 +54,13 @@ def require_number(name: str, what: str, given: Any, least: float = 0) -> None:
         raise TypeError(f"{name} expected {what} to be a number, got {given!r:.60}")
     if not least <= float(given) < inf:
         raise ValueError(f"{name} expected {what} of {least} or more, got {given!r}")
+
+
+def require_count(name: str, what: str, given: Any, least: float = 0) -> None:
+    """Raise unless `given` is a whole number of at least `least`: 1000, or 1e3."""
+    require_number(name, what, given, least)
+    if given != int(given):
+        raise ValueError(f"{name} expected {what} to be a whole number, got {given!r}")
 
 
 def constant(learning_rate: float) -> Schedule:
@@ -79,7 +87,7 @@ def step_decay(learning_rate: float, *, steps: int, factor: float = 0.1) -> Sche
     [1.0, 1.0, 0.1, 0.01]
     """
     require_number("step_decay", "a learning_rate", learning_rate)
-    require_number("step_decay", "steps", steps, 1)
+    require_count("step_decay", "steps", steps, 1)
     require_number("step_decay", "a factor", factor)
 
     def schedule(step: Any) -> Array:
@@ -121,7 +129,7 @@ def cosine_decay(learning_rate: float, *, steps: int, final: float = 0.0) -> Sch
     [1.0, 0.5, 0.0, 0.0]
     """
     require_number("cosine_decay", "a learning_rate", learning_rate)
-    require_number("cosine_decay", "steps", steps, 1)
+    require_count("cosine_decay", "steps", steps, 1)
     require_number("cosine_decay", "a final rate", final)
 
     def schedule(step: Any) -> Array:
@@ -142,7 +150,7 @@ def warmup(schedule: Schedule | float, *, steps: int) -> Schedule:
     >>> [float(warmup(1.0, steps=4)(n)) for n in (0, 1, 3, 10)]
     [0.25, 0.5, 1.0, 1.0]
     """
-    require_number("warmup", "steps", steps, 1)
+    require_count("warmup", "steps", steps, 1)
     if not callable(schedule):
         require_number("warmup", "a schedule or a learning_rate", schedule)
     after = schedule if callable(schedule) else constant(schedule)
@@ -186,7 +194,7 @@ def linear(learning_rate: float, *, steps: int, start_factor: float = 1 / 3, end
     [0.5, 0.625, 1.0, 1.0]
     """
     require_number("linear", "a learning_rate", learning_rate)
-    require_number("linear", "steps", steps, 1)
+    require_count("linear", "steps", steps, 1)
     require_number("linear", "a start_factor", start_factor)
     require_number("linear", "an end_factor", end_factor)
 
@@ -209,7 +217,7 @@ def factor_at_start(learning_rate: float, *, steps: int, factor: float = 1 / 3) 
     [0.5, 0.5, 1.0]
     """
     require_number("factor_at_start", "a learning_rate", learning_rate)
-    require_number("factor_at_start", "steps", steps)
+    require_count("factor_at_start", "steps", steps)
     require_number("factor_at_start", "a factor", factor)
 
     def schedule(step: Any) -> Array:
@@ -230,7 +238,7 @@ def polynomial_decay(learning_rate: float, *, steps: int, power: float = 1.0) ->
     [1.0, 0.5625, 0.0, 0.0]
     """
     require_number("polynomial_decay", "a learning_rate", learning_rate)
-    require_number("polynomial_decay", "steps", steps, 1)
+    require_count("polynomial_decay", "steps", steps, 1)
     require_number("polynomial_decay", "a power", power)
 
     def schedule(step: Any) -> Array:
