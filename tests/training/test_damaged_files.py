@@ -1,14 +1,15 @@
-"""Damaged and hostile files: whatever is in them, loading gives all that was saved or raises a ValueError."""
+"""Damaged and hostile files: whatever is in them, loading gives all that was saved or raises a CheckpointError."""
 
 import hashlib
 import json
 
+import fuzz_files
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xpnn.training import load, save
+from xpnn.training import CheckpointError, load, save
 
 
 def same(found, expected):
@@ -23,12 +24,12 @@ def small(tmp_path):
     return tmp_path / "small", (tmp_path / "small").read_bytes()
 
 
-@pytest.mark.parametrize("flip", [0xFF, 0x01, 0x20, 0x80])
+@pytest.mark.parametrize("flip", [0xFF, 0x29])
 def test_every_changed_byte_is_noticed(small, flip):
     path, content = small
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
-        with pytest.raises(ValueError, match="small is not a whole file of arrays"):
+        with pytest.raises(CheckpointError, match="small is not a whole file of arrays"):
             load(path)
 
 
@@ -36,11 +37,11 @@ def test_every_truncation_and_every_addition_is_noticed(small):
     path, content = small
     for length in range(len(content)):
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match="is not a whole file of arrays"):
+        with pytest.raises(CheckpointError, match="is not a whole file of arrays"):
             load(path)
     for more in (b"\0", b" ", content):
         path.write_bytes(content + more)
-        with pytest.raises(ValueError, match="is not a whole file of arrays"):
+        with pytest.raises(CheckpointError, match="is not a whole file of arrays"):
             load(path)
     path.write_bytes(content)
     load(path)
@@ -51,7 +52,7 @@ def test_every_byte_lost_or_doubled_is_noticed(small):
     for place in range(len(content)):
         for wrong in (content[:place] + content[place + 1 :], content[: place + 1] + content[place:]):
             path.write_bytes(wrong)
-            with pytest.raises(ValueError, match="is not a whole file of arrays"):
+            with pytest.raises(CheckpointError, match="is not a whole file of arrays"):
                 load(path)
 
 
@@ -118,6 +119,17 @@ BAD_HEADERS = {
     "a nest of lists": (b"[" * 100_000 + b"]" * 100_000, b""),
     "a nest of objects": (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b""),
     "a number of many digits": (b'{"a": ' + b"9" * 10_000 + b"}", b""),
+    "a name twice": (b'{"a": %s, "a": %s}' % (2 * (json.dumps(entry()).encode(),)), bytes(8)),
+    "a key of an entry twice": (b'{"a": {"dtype": "I8", "dtype": "I8", "shape": [2], "data_offsets": [0, 2]}}', b"ab"),
+    "metadata twice": (b'{"__metadata__": {}, "__metadata__": {}}', b""),
+    "metadata that are no text": ({"__metadata__": {"by": 3}}, b""),
+    "a name of half a pair": (b'{"\\ud800": %s}' % json.dumps(entry()).encode(), bytes(8)),
+    "no UTF-8": (json.dumps({"a": entry()}).encode("utf-16"), bytes(8)),
+    "a mark of the byte order": (b"\xef\xbb\xbf{}", b""),
+    "a zero and a length beyond all memory": ({"a": entry(shape=(0, 2**62), offsets=(0, 0))}, b""),
+    "a zero and lengths beyond all memory": ({"a": entry(shape=(2**32, 0, 2**32), offsets=(0, 0))}, b""),
+    "a shape of a million": ({"a": entry(shape=(2**61,) * 1_000_000)}, bytes(8)),
+    "booleans of 2": ({"a": entry(dtype="BOOL", offsets=(0, 2))}, b"\1\2"),
     "infinity": (b'{"a": {"dtype": "F32", "shape": [Infinity], "data_offsets": [0, NaN]}}', b""),
 }
 
@@ -126,23 +138,49 @@ BAD_HEADERS = {
 def test_a_bad_header_is_refused(tmp_path, case):
     path = written(tmp_path / "file", *BAD_HEADERS[case])
     what = "its header is not a JSON object" if case in ("no object", "a number", "null") else ""
-    with pytest.raises(ValueError, match=f"file is not a whole file of arrays: {what}"):
+    with pytest.raises(CheckpointError, match=f"file is not a whole file of arrays: {what}"):
         load(path)
 
 
-@pytest.mark.parametrize("ours", ["3", "[]", "null", '"text"', "{", "[" * 100_000])
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "C:\\x", "__class__", "", "a\0b", "\n", "😀"])
+def test_names_are_only_names(tmp_path, name):
+    path = written(tmp_path / "file", {name: entry()}, bytes(8))
+    assert list(load(path)[0]) == [name]
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_stands_twice_is_named(tmp_path):
+    path = written(tmp_path / "file", *BAD_HEADERS["a name twice"])
+    with pytest.raises(CheckpointError, match="'a' stands twice in one object"):
+        load(path)
+
+
+def test_a_message_is_short_whatever_the_header_holds(tmp_path):
+    for header in (
+        {"a" * 10**6: 3},
+        {"a": entry(dtype="D" * 10**6)},
+        {"a": entry(shape=("b" * 10**6,))},
+        {"a": {**entry(), "data_offsets": ["c" * 10**6]}},
+        {"__metadata__": {"xpnn.format": "9" * 10**6}},
+    ):
+        with pytest.raises(CheckpointError) as caught:
+            load(written(tmp_path / "file", header, bytes(8)))
+        assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("ours", ["3", "[]", "null", '"text"', "{", '{"a": 1, "a": 2}', '{"a": NaN}', "[" * 100_000])
 def test_metadata_with_a_right_checksum_are_looked_at_too(tmp_path, ours):
     header = {"__metadata__": {"xpnn": ours}}
     header["__metadata__"]["sha256"] = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
     path = written(tmp_path / "file", header)
-    with pytest.raises(ValueError, match="is not a whole file of arrays"):
+    with pytest.raises(CheckpointError, match="is not a whole file of arrays"):
         load(path)
 
 
 @pytest.mark.parametrize("length", [2**64 - 1, 2**63, 2**40, 100_000_001, 9])
 def test_a_huge_length_of_the_header_is_refused_without_reading_it(tmp_path, length):
     (tmp_path / "file").write_bytes(length.to_bytes(8, "little") + b'{"a": 1}')
-    with pytest.raises(ValueError, match=f"its header would be {length} bytes long, the file has 16"):
+    with pytest.raises(CheckpointError, match=f"its header would be {length} bytes long, the file has 16"):
         load(tmp_path / "file")
 
 
@@ -151,19 +189,17 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("random") / "file"
 
 
-def refused_or_loaded(path):
-    try:
-        arrays, metadata = load(path)
-    except ValueError:
-        return
-    assert all(type(array) is numpy.ndarray for array in arrays.values())
-    assert type(metadata) is dict
+def test_the_fuzz_target_tells_files_from_others(scratch, tmp_path):
+    fuzz_files.seeds(tmp_path)
+    found = {
+        seed.name: fuzz_files.look(scratch, fuzz_files.shaped(seed.read_bytes())) for seed in sorted(tmp_path.iterdir())
+    }
+    assert found == {"framed": False, "metadata": True, "rest": True, "sealed": True, "whole": True}
 
 
-@given(st.binary(max_size=200), st.booleans())
-def test_random_bytes_raise_nothing_but_value_errors(scratch, content, with_length):
-    scratch.write_bytes(len(content).to_bytes(8, "little") + content if with_length else content)
-    refused_or_loaded(scratch)
+@given(st.binary(max_size=200), st.sampled_from([b"-", b"f", b"s", b"r", b"m"]))
+def test_random_bytes_raise_nothing_but_checkpoint_errors(scratch, content, kind):
+    fuzz_files.look(scratch, fuzz_files.shaped(kind + content))
 
 
 JSON = st.recursive(
@@ -186,15 +222,39 @@ ENTRIES = st.fixed_dictionaries(
 )
 
 
-@given(
-    st.dictionaries(st.text(max_size=3), ENTRIES | JSON, max_size=3),
-    st.none() | JSON | st.fixed_dictionaries({}, optional={"xpnn": st.text(max_size=4) | JSON, "sha256": JSON}),
-    st.binary(max_size=16),
-)
-def test_random_headers_raise_nothing_but_value_errors(scratch, header, metadata, data):
+HEADERS = st.dictionaries(st.text(max_size=3), ENTRIES | JSON, max_size=3)
+NOTES = {
+    "sha256": JSON,
+    "xpnn.format": st.sampled_from(["1", "2", "3", "²"]) | JSON,
+    "xpnn": st.text(max_size=4) | JSON,
+}
+
+
+@given(HEADERS, st.none() | JSON | st.fixed_dictionaries({}, optional=NOTES), st.binary(max_size=16))
+def test_random_headers_raise_nothing_but_checkpoint_errors(scratch, header, metadata, data):
     if metadata is not None:
         header = {**header, "__metadata__": metadata}
-    refused_or_loaded(written(scratch, header, data))
+    fuzz_files.look(scratch, fuzz_files.framed(json.dumps(header).encode(), data))
+
+
+@given(HEADERS, JSON, st.binary(max_size=16))
+def test_random_headers_with_a_right_checksum_raise_nothing_but_checkpoint_errors(scratch, header, metadata, data):
+    notes = {"sha256": "0" * 64, "xpnn.format": "2", "xpnn": json.dumps(metadata)}
+    text = json.dumps({"__metadata__": notes, **header}).encode()
+    fuzz_files.look(scratch, fuzz_files.sealed(text, data))
+
+
+@given(st.data())
+def test_a_file_put_together_anew_from_its_parts_is_whole_or_refused(scratch, data):
+    """Parts of a whole file cut out, doubled and moved, under a checksum that fits."""
+    save(scratch, fuzz_files.ARRAYS, {"k": [1]})
+    content = scratch.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    text = content[8 + len(fuzz_files.EMPTY) : end]
+    for _ in range(data.draw(st.integers(1, 3))):
+        a, b, c = (data.draw(st.integers(0, len(text))) for _ in range(3))
+        text = text[:c] + text[min(a, b) : max(a, b)] + text[c + data.draw(st.integers(0, 40)) :]
+    fuzz_files.look(scratch, fuzz_files.sealed(fuzz_files.EMPTY + text, content[end:]))
 
 
 def test_what_is_no_file_raises_as_files_do(tmp_path):
