@@ -1,6 +1,5 @@
-"""Batches in the order promised, splits without overlap, and data that are refused at the door."""
+"""Batches in the order promised, and data that are refused at the door."""
 
-import array_api_strict
 import numpy
 import pytest
 from elsewhere import EVERYWHERE
@@ -11,7 +10,7 @@ import xpnn
 from xpnn import nn, optim
 from xpnn.arrays.native import to_host
 from xpnn.arrays.random import permutation
-from xpnn.training import Trainer, batch_indices, split
+from xpnn.training import Trainer, batch_indices
 from xpnn.training.data import TOGETHER, gathered, prepared, prepared_weight, require_whole
 
 CPU = xpnn.device("cpu")
@@ -125,98 +124,6 @@ def test_on_a_gpu_batches_begin_at_a_line_of_the_cache(dtype, columns, size, tog
     starts = [batch[0].ctypes.data - some[0][0].ctypes.data for some in lists for batch in some]
     assert all(start % 128 == 0 for start in starts)
     assert len(list(gathered([x], batch_indices(len(x), size), CPU))) == 1
-
-
-# Splits
-
-
-def test_parts_hold_all_rows_once_and_belong_together():
-    x, t, names = numpy.arange(20.0).reshape(10, 2), numpy.arange(10), numpy.asarray(list("abcdefghij"))
-    x_large, x_small, t_large, t_small, names_large, names_small = split(x, t, names, fraction=0.3, seed=1)
-    assert (len(t_large), len(t_small)) == (7, 3)
-    assert sorted([*t_large, *t_small]) == list(range(10))
-    for rows, part_x, part_names in ((t_large, x_large, names_large), (t_small, x_small, names_small)):
-        numpy.testing.assert_array_equal(part_x, x[rows])
-        numpy.testing.assert_array_equal(part_names, names[rows])
-    assert x_small.dtype == x.dtype
-
-
-def test_a_seed_decides_the_split_and_the_pinned_one_stays():
-    t = numpy.arange(8)
-    assert [part.tolist() for part in split(t, fraction=0.25, seed=5)] == [
-        part.tolist() for part in split(t, fraction=0.25, seed=5)
-    ]
-    assert len({tuple(split(t, fraction=0.5, seed=seed)[1].tolist()) for seed in range(20)}) > 10
-
-
-def test_parts_are_copies_in_random_order():
-    t = numpy.arange(100)
-    large, small = split(t)
-    large[0] = small[0] = -1
-    assert t.min() == 0
-    assert large[1:].tolist() != sorted(large[1:].tolist())
-    assert small[1:].tolist() != sorted(small[1:].tolist())
-
-
-@given(st.integers(2, 40), st.floats(0.01, 0.99), st.integers(0, 99))
-def test_the_small_part_has_its_share_of_rows(count, fraction, seed):
-    expected = round(count * fraction)
-    if not 0 < expected < count:
-        with pytest.raises(ValueError, match=f"split of {count} rows by {fraction} would leave a part empty"):
-            split(numpy.arange(count), fraction=fraction, seed=seed)
-        return
-    large, small = split(numpy.arange(count), fraction=fraction, seed=seed)
-    assert (len(large), len(small)) == (count - expected, expected)
-    assert sorted([*large, *small]) == list(range(count))
-
-
-@pytest.mark.parametrize("kind", [numpy.asarray, list, lambda t: numpy.asarray(t).astype(str), lambda t: t / 2])
-def test_each_class_is_divided_by_the_same_share(kind):
-    t = numpy.repeat([0, 1, 2], [60, 30, 10])
-    rows = numpy.arange(100)
-    large, small, t_large, t_small = split(rows, t, fraction=0.2, stratify=kind(t), seed=2)
-    assert numpy.bincount(t_small).tolist() == [12, 6, 2]
-    assert numpy.bincount(t_large).tolist() == [48, 24, 8]
-    assert sorted([*large, *small]) == list(range(100))
-    assert t_small.tolist() != sorted(t_small.tolist())  # not class by class
-
-
-def test_a_stratified_split_is_decided_by_the_seed():
-    t = numpy.repeat([0, 1], 50)
-    rows = numpy.arange(100)
-    parts = [split(rows, stratify=t, seed=seed)[1].tolist() for seed in (0, 0, 1)]
-    assert parts[0] == parts[1] != parts[2]
-
-
-def test_missing_labels_are_a_class_of_their_own():
-    t = numpy.asarray([0.0, numpy.nan] * 10)
-    assert numpy.isnan(split(t, fraction=0.5, stratify=t)[1]).sum() == 5
-
-
-@pytest.mark.parametrize(
-    ("arrays", "options", "error", "message"),
-    [
-        ((), {}, ValueError, "at least one array"),
-        (([1, 2],), {}, TypeError, "NumPy arrays with a row per item, got list$"),
-        ((array_api_strict.ones(3),), {}, TypeError, "got Array$"),
-        ((numpy.asarray(1.0),), {}, TypeError, r"got ndarray of shape \(\)"),
-        ((numpy.ones(3), numpy.ones(4)), {}, ValueError, r"equal length, got lengths \[3, 4\]"),
-        ((numpy.ones(3),), {"stratify": [0, 1]}, ValueError, r"equal length, got lengths \[2, 3\]"),
-        ((numpy.ones(3),), {"stratify": numpy.ones((3, 2))}, ValueError, r"one label per row, got shape \(3, 2\)"),
-        ((numpy.ones(3),), {"stratify": 3}, ValueError, r"one label per row, got shape \(\)"),
-        ((numpy.ones(3),), {"fraction": 0}, ValueError, "fraction between 0 and 1, got 0"),
-        ((numpy.ones(3),), {"fraction": 1.0}, ValueError, "fraction between 0 and 1, got 1.0"),
-        ((numpy.ones(3),), {"fraction": float("nan")}, ValueError, "fraction between 0 and 1, got nan"),
-        ((numpy.ones(3),), {"fraction": "0.2"}, ValueError, "fraction between 0 and 1, got '0.2'"),
-        ((numpy.ones(0),), {}, ValueError, "split of 0 rows by 0.2 would leave a part empty"),
-        ((numpy.ones(2),), {}, ValueError, "split of 2 rows by 0.2 would leave a part empty"),
-        ((numpy.ones(4),), {"stratify": [0, 1, 2, 3]}, ValueError, "split of 4 rows by 0.2 would leave"),
-        ((numpy.ones(9),), {"seed": -1}, ValueError, "seed"),
-    ],
-)
-def test_bad_splits_are_refused(arrays, options, error, message):
-    with pytest.raises(error, match=message):
-        split(*arrays, **options)
 
 
 # The door

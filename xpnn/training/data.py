@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import prod
-from numbers import Real
 from typing import Any
 
 import numpy
@@ -16,9 +15,9 @@ import numpy
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, dtype_name, is_complex, is_floating, namespace_of
 from xpnn.arrays.native import to_host
-from xpnn.arrays.random import permutation
+from xpnn.training.sampling import shuffled
 
-__all__ = ["batch_indices", "split"]
+__all__ = ["batch_indices"]
 
 TOGETHER = 2**16  # numbers that are taken at once, which stay in a core's cache
 LINE = 128  # bytes: of a GPU's cache
@@ -45,7 +44,7 @@ def batch_indices(
     if count < 1:
         raise ValueError(f"expected at least one row of data, got {count}")
     require_whole("batch_size", batch_size, 1)
-    order = permutation(count, seed=seed, stream="shuffle", step=epoch) if shuffle else numpy.arange(count)
+    order = shuffled(count, seed=seed, epoch=epoch) if shuffle else numpy.arange(count)
     return (order[start : start + batch_size] for start in range(0, count, batch_size))
 
 
@@ -88,65 +87,6 @@ def _are_aligned(arrays: Sequence[Array], rows: int) -> bool:
     """Whether so many rows of each array fill whole lines of a GPU's cache."""
     sizes = [rows * prod(array.shape[1:]) * int(getattr(array, "itemsize", 1)) for array in arrays]
     return all(size % LINE == 0 for size in sizes)
-
-
-def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = None) -> list[Any]:
-    """Each array cut into a large and a small part, rows drawn at random: `x, x_test, t, t_test = split(x, t)`.
-
-    Parameters
-    ----------
-    arrays
-        NumPy arrays of equal length.
-    fraction
-        Share of the rows in the small part, between 0 and 1.
-    seed
-        Decides which rows; an integer from 0 to 2^64 - 1.
-    stratify
-        Labels, one per row: each is divided by the same share, as nearly as whole rows allow.
-
-    Raises
-    ------
-    TypeError
-        If one is not a NumPy array.
-    ValueError
-        If lengths differ, or a part would be empty.
-
-    Examples
-    --------
-    >>> large, small = split(numpy.arange(10), fraction=0.3)
-    >>> len(large), len(small)
-    (7, 3)
-    """
-    if not arrays:
-        raise ValueError("split expected at least one array")
-    for array in arrays:
-        if not isinstance(array, numpy.ndarray) or not array.shape:
-            shape = " of shape ()" if isinstance(array, numpy.ndarray) else ""
-            raise TypeError(f"split expected NumPy arrays with a row per item, got {type(array).__name__}{shape}")
-    labels = None if stratify is None else numpy.asarray(stratify)
-    if labels is not None and labels.ndim != 1:
-        raise ValueError(f"split expected stratify to hold one label per row, got shape {labels.shape}")
-    lengths = {len(array) for array in (*arrays, *(() if labels is None else (labels,)))}
-    if len(lengths) != 1:
-        raise ValueError(f"split expected arrays of equal length, got lengths {sorted(lengths)}")
-    (count,) = lengths
-    if not (isinstance(fraction, Real) and 0 < fraction < 1):
-        raise ValueError(f"split expected a fraction between 0 and 1, got {fraction!r}")
-    order = permutation(count, seed=seed, stream="split") if count else numpy.arange(0)
-    small = _small_part(order, fraction, labels)
-    chosen = numpy.zeros(count, dtype=bool)
-    chosen[small] = True
-    if not 0 < len(small) < count:
-        raise ValueError(f"split of {count} rows by {fraction} would leave a part empty")
-    return [part for array in arrays for part in (array[order[~chosen[order]]], array[order[chosen[order]]])]
-
-
-def _small_part(order: numpy.ndarray, fraction: float, labels: Any) -> numpy.ndarray:
-    if labels is None:
-        return order[: round(len(order) * fraction)]
-    known, groups = numpy.unique(labels[order], return_inverse=True)
-    parts = [order[groups == group] for group in range(len(known))]
-    return numpy.concatenate([part[: round(len(part) * fraction)] for part in parts])
 
 
 def require_whole(name: str, value: Any, least: int) -> None:
