@@ -4,13 +4,58 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.tree import Tree, flatten, named_leaves
 from xpnn.training.metrics.base import Metric, MetricOfRows, Number
+from xpnn.training.metrics.calibration import ExpectedCalibrationError, expected_calibration_error
+from xpnn.training.metrics.confusion import ConfusionMatrix, confusion_matrix
+from xpnn.training.metrics.probabilities import BrierScore, LogLoss, Perplexity, brier_score, log_loss, perplexity
+from xpnn.training.metrics.ranking import AveragePrecision, RocAuc, average_precision, roc_auc
+from xpnn.training.metrics.regression import (
+    MeanAbsoluteError,
+    MeanSquaredError,
+    R2Score,
+    RootMeanSquaredError,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    root_mean_squared_error,
+)
+from xpnn.training.metrics.scores import F1Score, Precision, Recall, f1_score, precision, recall
+from xpnn.training.metrics.shares import (
+    Accuracy,
+    BinaryAccuracy,
+    TopKAccuracy,
+    accuracy,
+    binary_accuracy,
+    top_k_accuracy,
+)
 
 __all__ = ["accumulated"]
+
+_CLASSES: dict[Callable[..., Number], Callable[..., Metric]] = {
+    accuracy: Accuracy,
+    average_precision: AveragePrecision,
+    binary_accuracy: BinaryAccuracy,
+    brier_score: BrierScore,
+    confusion_matrix: ConfusionMatrix,
+    expected_calibration_error: ExpectedCalibrationError,
+    f1_score: F1Score,
+    log_loss: LogLoss,
+    mean_absolute_error: MeanAbsoluteError,
+    mean_squared_error: MeanSquaredError,
+    perplexity: Perplexity,
+    precision: Precision,
+    r2_score: R2Score,
+    recall: Recall,
+    roc_auc: RocAuc,
+    root_mean_squared_error: RootMeanSquaredError,
+    top_k_accuracy: TopKAccuracy,
+}
 
 
 def accumulated(metric: Metric | Callable[..., Number]) -> Metric:
@@ -44,7 +89,14 @@ def accumulated(metric: Metric | Callable[..., Number]) -> Metric:
         return fresh
     if isinstance(metric, type) or not callable(metric):
         raise TypeError(f"expected a metric: a function of y and t, or a Metric such as Accuracy(), got {metric!r:.60}")
-    return _OfFunction(metric)
+    function, options = metric, {}
+    if isinstance(metric, partial) and not metric.args and "sample_weight" not in metric.keywords:
+        function, options = metric.func, metric.keywords
+    return _CLASSES[function](**options) if _is_ours(function) else _OfFunction(metric)
+
+
+def _is_ours(function: Callable[..., Any]) -> bool:
+    return isinstance(function, FunctionType) and function in _CLASSES
 
 
 class _OfFunction(MetricOfRows):

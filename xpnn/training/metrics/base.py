@@ -97,7 +97,10 @@ class MetricOfSums(Metric):
         self._sums = {}
 
     def update(self, y: Array, t: Array, sample_weight: Array | None = None) -> None:
-        added = self.sums(y, t, weights_of(type(self).__name__, y, sample_weight))
+        w = weights_of(type(self).__name__, y, sample_weight)
+        if _has_no_rows(y):
+            return
+        added = self.sums(y, t, w)
         self._sums = {name: _added(self._sums[name], x) for name, x in added.items()} if self._sums else added
 
     def result(self) -> Number:
@@ -150,7 +153,10 @@ class MetricOfRows(Metric):
         self._parts = {}
 
     def update(self, y: Array, t: Array, sample_weight: Array | None = None) -> None:
-        kept = self.rows(y, t, weights_of(type(self).__name__, y, sample_weight))
+        w = weights_of(type(self).__name__, y, sample_weight)
+        if _has_no_rows(y):
+            return
+        kept = self.rows(y, t, w)
         if self._parts and self._parts.keys() != kept.keys():
             raise ValueError(
                 f"{type(self).__name__} expected each update to give the same (weights each time, or never), got "
@@ -171,6 +177,10 @@ class MetricOfRows(Metric):
         self._parts = {name: [x] for name, x in state.items()}
 
 
+def _has_no_rows(y: Array) -> bool:
+    return hasattr(y, "shape") and y.shape[:1] == (0,)  # several outputs, a tuple or a dictionary, have no shape
+
+
 def wide(x: Array) -> Array:
     """`x` in float64, or float32 where its device has no float64; `x` itself if it is so."""
     xp = namespace_of(x)
@@ -187,7 +197,8 @@ def weights_of(who: str, y: Array, sample_weight: Array | None) -> Array | None:
     """
     if sample_weight is None:
         return None
-    rows = y.shape[:1] if hasattr(y, "shape") else sample_weight.shape[:1]  # of several outputs the function sees all
+    namespace_of(sample_weight)
+    rows = y.shape[:1] if hasattr(y, "shape") else sample_weight.shape[:1]
     if sample_weight.shape != rows:
         raise ValueError(f"{who} expected sample_weight of shape {rows}, got {sample_weight.shape}")
     return wide(sample_weight)
