@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
-from xpnn.arrays.namespaces import Array, dtype_name, floating_name, is_complex, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, floating_name, is_complex, is_floating, namespace_of
 from xpnn.arrays.random import require_seed
 from xpnn.nn.declarations import (
     Buffer,
@@ -32,6 +32,7 @@ from xpnn.nn.declarations import (
     refuse_arrays,
     require_floating,
 )
+from xpnn.nn.loading import Destination, load
 from xpnn.nn.summary import Summary, summarize
 
 __all__ = ["Module", "Slot"]
@@ -48,11 +49,6 @@ class Slot(NamedTuple):
     @property
     def value(self) -> Array:
         return self.module.__dict__[self.attribute]
-
-    @property
-    def is_counter(self) -> bool:
-        """Whether a loaded state may lack it."""
-        return self.attribute in self.module._counters
 
 
 class Module:
@@ -271,27 +267,23 @@ class Module:
         `Dropout` and `RReLU`) as they are. Other names have to be changed first where ours differ: those of
         `WeightNorm`, and `pos_weight` and `weight` of losses, here `positive_weight` and `class_weight`.
 
+        An array that is shared has several names (`state_dict` and PyTorch's differ in how many they give): the state
+        needs one, and if it has more they must be equal.
+
         Raises
         ------
         ValueError
-            If names are missing or unexpected, or shapes or kinds of numbers differ; the model is then unchanged.
+            If names are missing or unexpected, shapes or kinds of numbers differ, or two names of one array; the model
+            is then unchanged.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"load_state_dict expected a dictionary of arrays by name, got {type(state).__name__}")
-        slots = {slot.name: slot for slot in self.slots()}
-        missing = {name for name in slots.keys() - state.keys() if not slots[name].is_counter}
-        unexpected = state.keys() - slots.keys()
-        if missing or unexpected:
-            raise ValueError(
-                f"the state does not fit {type(self).__name__}: missing {_listed(missing)}, "
-                f"unexpected {_listed(unexpected)}"
-            )
-        slots = {name: slot for name, slot in slots.items() if name in state}
-        for name, slot in slots.items():
-            _check_fits(name, slot.value, state[name])
-        moved = {name: _copied(state[name], slot.value) for name, slot in slots.items()}
-        for name, slot in slots.items():
-            slot.value[...] = moved[name]
+        places = {
+            f"{path}.{name}" if path else name: Destination(module.__dict__[name], name in module._counters)
+            for path, module in _walk(self, "")
+            for name in module._kinds
+        }
+        load(type(self).__name__, places, state)
         return self
 
     def to(self, device: Device | str | None = None, *, dtype: str | None = None) -> Self:
@@ -453,26 +445,3 @@ def _stand_in(value: Any, replaced: dict[int, Any], made: dict[int, Module]) -> 
         return {key: _stand_in(part, replaced, made) for key, part in value.items()}
     parts = [_stand_in(part, replaced, made) for part in value]
     return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-
-
-def _copied(array: Array, like: Array) -> Array:
-    """A copy in the place and dtype of `like`: the state may hold the model's own arrays, in another order."""
-    place = device_of(like)
-    return place.xp.asarray(place.asarray(array, dtype=like.dtype), copy=True)
-
-
-def _check_fits(name: str, own: Array, given: Array) -> None:
-    if not getattr(getattr(own, "flags", None), "writeable", True):
-        raise ValueError(f"{name} cannot be loaded: the model's array is read-only")
-    shape = getattr(given, "shape", None)
-    if shape != own.shape:
-        raise ValueError(
-            f"{name} expected shape {own.shape}, got {shape if shape is not None else type(given).__name__}"
-        )
-    expected, found = dtype_name(own.dtype), dtype_name(given.dtype)
-    if expected.rstrip("0123456789") != found.rstrip("0123456789"):
-        raise ValueError(f"{name} expected {expected}, got {found}")
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(sorted(names)) or "none"
