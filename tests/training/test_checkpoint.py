@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy
@@ -20,6 +21,9 @@ from xpnn.training import load, save
 DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
 RNG = numpy.random.default_rng(11)
 BLOCK = numpy.arange(24.0).reshape(2, 3, 4)
+DEEP: list = []
+for _ in range(100):
+    DEEP = [DEEP]
 
 
 def saved(folder, arrays, metadata=None):
@@ -110,6 +114,31 @@ def test_metadata_are_anything_json_can_hold(tmp_path):
     assert saved(tmp_path, {"a": BLOCK}, metadata)[1] == metadata
 
 
+def test_metadata_of_100_levels_come_back(tmp_path):
+    metadata = {"x": DEEP[0][0]}
+    assert saved(tmp_path, {}, metadata)[1] == metadata
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names there")
+def test_a_file_comes_through_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=save, args=(tmp_path / "pipe", {"a": BLOCK}, {"k": 1}))
+    writer.start()
+    arrays, metadata = load(tmp_path / "pipe")
+    writer.join()
+    same(arrays["a"], BLOCK)
+    assert metadata == {"k": 1}
+
+
+def test_contiguous_arrays_are_saved_without_a_copy(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr("xpnn.training.checkpoint.write_whole", lambda path, parts: shown.extend(parts))
+    save(tmp_path / "file", {"a": BLOCK, "b": BLOCK.T})
+    _, a, b = shown
+    assert numpy.shares_memory(numpy.asarray(a), BLOCK)
+    assert not numpy.shares_memory(numpy.asarray(b), BLOCK)
+
+
 def test_arrays_of_other_devices_and_constants_are_saved(elsewhere, tmp_path):
     same(saved(tmp_path, {"a": elsewhere.asarray(BLOCK)})[0]["a"], BLOCK)
     same(saved(tmp_path, {"a": stop_gradient(constant(BLOCK))})[0]["a"], BLOCK)
@@ -196,6 +225,10 @@ def test_safetensors_reads_what_we_write_and_the_other_way_round(tmp_path):
         ({"a": BLOCK}, {"x": numpy.float32(1)}, TypeError, "not JSON serializable"),
         ({"a": BLOCK}, {"x": float("nan")}, ValueError, "JSON compliant"),
         ({"a": BLOCK}, {"x": {1, 2}}, TypeError, "not JSON serializable"),
+        ({"a": BLOCK}, {"x": [{1: 2}]}, TypeError, "texts as keys of metadata, got 1 in x"),
+        ({"a": BLOCK}, {None: 2}, TypeError, "texts as keys of metadata, got None in metadata"),
+        ({"a": BLOCK}, {"x": DEEP}, ValueError, "at most 100 levels"),
+        ({"\ud800": BLOCK}, None, ValueError, "half a surrogate pair is no text"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -2,12 +2,15 @@
 
 import errno
 import os
+import re
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
 from xpnn.training import save, write_whole
+from xpnn.training.files import _host, remove_leftovers
 
 
 def test_what_is_written_is_there(tmp_path):
@@ -64,6 +67,63 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path):
         write_whole(path, [b""])
     assert caught.value.filename == str(path)
     assert ".part" not in str(caught.value)
+
+
+def test_an_error_without_a_name_gets_that_of_the_file(tmp_path):
+    def full():
+        yield b"new"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: .*file'"):
+        write_whole(tmp_path / "file", full())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder cannot be flushed there")
+@pytest.mark.parametrize(("code", "raises"), [(errno.EINVAL, False), (errno.EACCES, False), (errno.EIO, True)])
+def test_a_folder_that_cannot_be_flushed_is_the_file_systems_affair_but_a_failure_is_not(
+    tmp_path, monkeypatch, code, raises
+):
+    fsync = os.fsync
+
+    def refused(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refused)
+    if raises:
+        with pytest.raises(OSError, match=os.strerror(code)):
+            write_whole(tmp_path / "file", [b"new"])
+    else:
+        write_whole(tmp_path / "file", [b"new"])
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_temporary_file_names_machine_and_process_and_is_hidden(tmp_path):
+    names = []
+
+    def parts():
+        names.extend(os.listdir(tmp_path))
+        yield b""
+
+    write_whole(tmp_path / "file", parts())
+    (name,) = names
+    assert re.fullmatch(rf"\.file\.[0-9a-f]{{8}}-{os.getpid()}-[0-9a-f]{{16}}\.part", name)
+
+
+def test_a_leftover_that_may_not_be_removed_stays(tmp_path, monkeypatch):
+    dead = tmp_path / f".file.{_host()}-{10**30}-0123456789abcdef.part"
+    dead.touch()
+
+    def refused(path, missing_ok=False):
+        raise PermissionError(errno.EPERM, "not yours")
+
+    with monkeypatch.context() as others:
+        others.setattr(Path, "unlink", refused)
+        assert remove_leftovers(tmp_path, "file") == []
+    assert remove_leftovers(tmp_path, "other") == []
+    assert remove_leftovers(tmp_path, "file") == [dead]
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_model_in_place_of_its_arrays_is_named(tmp_path):
