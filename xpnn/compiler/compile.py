@@ -20,7 +20,7 @@ from typing import Any, Self
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.aliasing import shared
 from xpnn.compiler.arguments import Arguments
-from xpnn.compiler.guards import same_arguments
+from xpnn.compiler.last import LastCall
 from xpnn.compiler.plans import Plan
 from xpnn.compiler.recording import Recording, recorded
 from xpnn.compiler.refusals import CannotRecord, CompileWarning, warn
@@ -30,6 +30,7 @@ from xpnn.compiler.traced import active
 __all__ = ["CannotRecord", "CompileWarning", "CompiledStep", "compile"]
 
 PLANS = 16  # kept for one step; the one used longest ago makes room
+LASTS = 4  # calls that are remembered so well that one like them needs no look-up
 WINDOW = 100  # calls: more new kinds of calls than there are plans within so many are reported
 PATIENCE = 60.0  # seconds to wait for another thread that records, before a call runs plainly
 REPLACED = 2  # sets of replaced arrays of the state whose plans are kept: averages take turns with parameters
@@ -104,17 +105,6 @@ def compile(
     return CompiledStep(step, state, exact=exact, fallback=fallback, rewriting=rewriting)
 
 
-class _Last:
-    """What the last call was like, so that the next like it finds its plan without a look-up."""
-
-    __slots__ = ("count", "fits", "plan", "token")
-
-    def __init__(self, token: Key, kinds: list[Any], plan: Plan, state: State) -> None:
-        self.token, self.plan = token, plan
-        self.count = len(kinds)
-        self.fits = same_arguments(kinds, token.memory(state).owners)
-
-
 class _Recorded:
     """What a call gave while it was recorded."""
 
@@ -164,7 +154,8 @@ class CompiledStep:
         self._plans: OrderedDict[Any, Plan | None] = OrderedDict()  # None: runs plainly
         self._first: OrderedDict[Any, Recording] = OrderedDict()  # recorded once so far
         self._objects: OrderedDict[int, State] = OrderedDict()  # arguments that are state
-        self._last: _Last | None = None
+        self._last: LastCall | None = None
+        self._lasts: OrderedDict[Any, LastCall] = OrderedDict()  # by key
         self._gave_up = False
         self._failed: deque[Any] = deque(maxlen=PLANS)  # kinds of arguments of which a recording failed
         self._changing: OrderedDict[Any, int] = OrderedDict()  # by kind of arguments: recordings that changed the key
@@ -195,7 +186,20 @@ class CompiledStep:
             and self.state.known_key() is last.token
         ):
             return last.plan.replay(args)
+        if not kwargs and (earlier := self._earlier(args)) is not None:
+            self._last = earlier
+            return earlier.plan.replay(args)
         return self._other(args, kwargs)
+
+    def _earlier(self, args: tuple[Any, ...]) -> LastCall | None:
+        """An earlier call like this one: the last smaller batch of an epoch comes again and again."""
+        for key, last in self._lasts.items():
+            if len(args) != last.count or not last.fits(*args) or self.state.known_key() is not last.token:
+                continue
+            if self._plans.get(key) is last.plan and not last.plan.is_stale():
+                self._plans.move_to_end(key)
+                return last
+        return None
 
     def each(self, calls: Iterable[tuple[Any, ...]]) -> list[Any]:
         """The results for each of `calls`, tuples of arguments, one after the other.
@@ -217,7 +221,7 @@ class CompiledStep:
             return [self.step(*args) for args in calls]
         found = []
         with self._running():
-            ready: _Last | None = None  # what the state was seen to be like
+            ready: LastCall | None = None  # what the state was seen to be like
             for args in calls:
                 if ready is not None and len(args) == ready.count and ready.fits(*args):
                     self._calls += 1
@@ -276,7 +280,9 @@ class CompiledStep:
         self._plans.move_to_end(key)
         plan = self._plans[key]
         if plan is not None and plan.kinds is not None and not key[2] and not plan.sources:
-            self._last = _Last(key[0][0], plan.kinds, plan, self.state)
+            self._last = self._lasts[key] = LastCall(key[0][0], plan.kinds, plan, self.state)
+            if len(self._lasts) > LASTS:
+                self._lasts.popitem(last=False)
         return plan
 
     def _state_of(self, held: Any) -> State:

@@ -25,6 +25,7 @@ from xpnn.training.feeds import Call, Feed, Held
 from xpnn.training.interruption import Interruption, noticed
 from xpnn.training.nonfinite import all_finite, cause
 from xpnn.training.running import Running
+from xpnn.training.state import POSITION
 from xpnn.training.steps import Layout, Steps
 
 if TYPE_CHECKING:
@@ -47,11 +48,14 @@ class Goal:
         After this update.
     seconds
         After so much time.
+    epoch_steps
+        How many updates an epoch has, if that is known.
     """
 
     epoch: int | None
     step: int | None
     seconds: float | None
+    epoch_steps: int | None = None
 
 
 class Loop:
@@ -65,19 +69,19 @@ class Loop:
         self.running, self.accumulate, self.report_every = running, accumulate, report_every
         self.held_out, self.checkpoint = held_out, checkpoint
         self.interruption = Interruption()
-        self._started = self._saved_at = time.perf_counter()
+        self._started = time.perf_counter()
         self._epoch_started = 0.0
         self._copy: tuple[Any, ...] = ()
         self.saved_to: Any = None
-        self._saved_step = -1
+        self._saved_step = trainer.step if trainer.resumed else -1
 
     def run(self) -> None:
         """Train until the goal is reached."""
         with noticed() as self.interruption:
             self._keep()
-            wish = False
-            while not (wish or self._reached()):
-                wish = self._epoch()
+            self.trainer.ended = self.trainer.ended and self.trainer.resumed
+            while not (self.trainer.ended or self._reached()):
+                self.trainer.ended = self._epoch()
 
     @property
     def steps(self) -> Steps:
@@ -129,16 +133,16 @@ class Loop:
         trainer.batch, trainer.seconds_in_epoch = 0, 0.0
         self.running.start()
         trainer.history.rows.append(row)
-        self._keep()
+        self._keep_position()
         if self.held_out is not None:
             row |= {f"val_{name}": number for name, number in self.held_out().items()}
-        wishes = self.callbacks.tell("epoch_ends", trainer, row)
+        trainer.ended = any(self.callbacks.tell("epoch_ends", trainer, row))
         if self.callbacks.may_change:  # they may have changed anything
             self.steps.training.doubt()
             self._keep()
         self._checkpoint(row)
         self._heed()
-        return any(wishes)
+        return trainer.ended
 
     def _batches(self) -> bool:
         """The steps of an epoch from the trainer's position on; whether it came to the epoch's end."""
@@ -245,13 +249,17 @@ class Loop:
 
     def _state(self) -> list[Any]:
         """Arrays that have to be finite."""
-        trainer = self.trainer
-        slots = [array for group in trainer.optimizer.groups for array in group.state.values()]
-        return [*trainer.model.parameters(), *slots]
+        groups = self.trainer.optimizer.groups
+        return [array for group in groups for array in (group.parameters, *group.state.values())]
 
     def _keep(self) -> None:
         """Keep a copy of all that a step changes."""
         self._copy = (*self.trainer._copy(), self.running.saved())
+
+    def _keep_position(self) -> None:
+        """An epoch ended where the copy was made: only the position is another."""
+        _, snapshot, _ = self._copy
+        self._copy = ({name: getattr(self.trainer, name) for name in POSITION}, snapshot, self.running.saved())
 
     def _go_back(self, copy: tuple[Any, ...] | None = None) -> None:
         *trainer, running = copy or self._copy
@@ -383,17 +391,13 @@ class Loop:
         if row is None:
             self._look()
         arrays, metadata = trainer.state_dict()
-        score = None if row is None or self.checkpoint.best is None else row.get(self.checkpoint.best)
+        score = None if row is None or self.checkpoint.score_name is None else row.get(self.checkpoint.score_name)
         self.saved_to = self.checkpoint.save(arrays, metadata, epoch=trainer.epoch, step=trainer.step, score=score)
-        self._saved_at, self._saved_step = time.perf_counter(), trainer.step
+        self._saved_step = trainer.step
 
     def _is_due(self, row: dict[str, Any] | None) -> bool:
-        given = self.checkpoint
-        if given.every_seconds is not None and time.perf_counter() - self._saved_at >= given.every_seconds:
-            return True
-        if row is not None:
-            return bool(given.every_epochs and self.trainer.epoch % given.every_epochs == 0)
-        return bool(given.every_steps and self.trainer.step % given.every_steps == 0)
+        due: bool = self.checkpoint.due(step=self.trainer.step, epoch=None if row is None else self.trainer.epoch)
+        return due
 
     def save_at_end(self) -> None:
         """A last checkpoint, unless this step has one."""

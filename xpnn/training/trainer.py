@@ -37,6 +37,7 @@ from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
 from xpnn.training.options import check_bounds, check_trainer
 from xpnn.training.running import Running
+from xpnn.training.snapshot import Snapshot
 from xpnn.training.sources import as_arrays
 from xpnn.training.state import POSITION, Loaded, load_state, require_same_data, state_of
 from xpnn.training.steps import Layout, Steps
@@ -112,7 +113,10 @@ class Trainer:
     evaluated
         The model that is evaluated: the one with averaged weights if there is one.
     goal
-        When `fit` ends: the `epoch` and `step` (or None), of which callbacks may show how far it is.
+        When `fit` ends: the `epoch` and `step` (or None), of which callbacks may show how far it is, and `epoch_steps`,
+        the updates of an epoch, where that is known.
+    reports
+        The names of the numbers that `fit` reports of each epoch.
 
     Examples
     --------
@@ -148,7 +152,9 @@ class Trainer:
     skipped_in_epoch: int = field(default=0, init=False, repr=False)
     interrupted: bool = field(default=False, init=False, repr=False)
     resumed: bool = field(default=False, init=False, repr=False)
+    ended: bool = field(default=False, init=False, repr=False)
     goal: Goal = field(default_factory=lambda: Goal(None, None, None), init=False, repr=False)
+    reports: list[str] = field(default_factory=list, init=False, repr=False)
     _made: Steps | None = field(default=None, init=False, repr=False, compare=False)
     _layout: Layout | None = field(default=None, init=False, repr=False, compare=False)
     _running: Running | None = field(default=None, init=False, repr=False, compare=False)
@@ -228,7 +234,8 @@ class Trainer:
             Where to save while training: a `Checkpoints` or the name of its folder.
         resume
             Whether to go on from the newest whole checkpoint there, if there is one; `epochs`, `steps` are then counted
-            from where that training started, so that the same call, made again and again, ends in the same place.
+            from where that training started, so that the same call, made again and again, ends in the same place. A
+            training that a callback ended has ended.
 
         Raises
         ------
@@ -251,8 +258,9 @@ class Trainer:
         if held_out is not None and self.metrics:
             held_out()  # what cannot be reported is found before anything is trained
         bar = progress_bar(progress)
-        self._begin(feed, first, template, told, checkpoints if resume else None)
-        self.goal = self._goal(epochs, steps, seconds)
+        self._begin(feed, first, template, told, checkpoints, resume=resume)
+        self.goal = self._goal(epochs, steps, seconds, feed)
+        self.reports = self._reported(held_out is not None)
         if bar is not None:
             told.add(bar)
         _log.info("training on %s", self.place.describe())
@@ -356,10 +364,11 @@ class Trainer:
         return Held(arrays, batch_size, shuffle=shuffle, seed=self.seed, place=self.place), data, outputs
 
     def _begin(
-        self, feed: Feed, first: tuple[Tree, ...], template: Tree, told: Callbacks, checkpoints: Checkpoints | None
-    ) -> None:
+        self, feed: Feed, first: tuple[Tree, ...], template: Tree, told: Callbacks, checkpoints: Checkpoints | None,
+        *, resume: bool,
+    ) -> None:  # fmt: skip
         """Take up the training in the newest checkpoint, or the epoch that was left, if it is one of these data."""
-        found = checkpoints.latest() if checkpoints is not None else None
+        found = checkpoints.start(resume=resume) if checkpoints is not None else None
         if found is not None:
             arrays, metadata, path = found
             require_same_data(metadata, feed.describe(), self.accumulate, f"{path}")
@@ -385,14 +394,20 @@ class Trainer:
             self.batch, self.seconds_in_epoch, self.skipped_in_epoch = 0, 0.0, 0
             self._running = Running(self.place, metrics)
 
-    def _goal(self, epochs: int | None, steps: int | None, seconds: float | None) -> Goal:
+    def _goal(self, epochs: int | None, steps: int | None, seconds: float | None, feed: Feed) -> Goal:
         if epochs is None and steps is None and seconds is None:
             epochs = 10
         return Goal(
             None if epochs is None else self._begun["epoch"] + int(epochs),
             None if steps is None else self._begun["step"] + int(steps),
             seconds,
+            None if feed.epoch_batches is None else -(-feed.epoch_batches // self.accumulate),
         )
+
+    def _reported(self, validated: bool) -> list[str]:
+        training = ["epoch", "loss", *(self.metrics if self.training_metrics else ()), "learning_rate", "seconds"]
+        judged = [*([] if self.loss is None else ["loss"]), *self.metrics] if validated else []
+        return training + [f"val_{name}" for name in judged]
 
     def _steps(self) -> Steps:
         """The steps of this model, loss and optimizer: made anew when one of these is another."""
@@ -408,12 +423,12 @@ class Trainer:
 
     def _copy(self) -> tuple[Any, ...]:
         position = {name: getattr(self, name) for name in POSITION}
-        return position, [(one, one.state_dict()) for one in self._stateful()]
+        average = [self.average.model] if isinstance(self.average, WeightAverage) else []
+        return position, Snapshot(self.model, self.optimizer, average, list(self.also.values()))
 
     def _go_back(self, copy: Any) -> None:
-        position, states = copy
-        for one, state in states:
-            one.load_state_dict(state)
+        position, snapshot = copy
+        snapshot.restore()
         for name, value in position.items():
             setattr(self, name, value)
 
