@@ -75,6 +75,7 @@ def state_of(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
         "seed": trainer.seed,
         "accumulate": trainer.accumulate,
         "begun": begun,
+        "ended": trainer.ended,
         "data": data,
         "history": as_json(trainer.history.rows),
         "callbacks": callbacks,
@@ -127,6 +128,7 @@ def load_state(trainer: Trainer, arrays: Mapping[str, Array], metadata: Mapping[
         raise
     for name in POSITION:
         setattr(trainer, name, metadata["position"][name])
+    trainer.ended = bool(metadata.get("ended", False))
     trainer.history.rows[:] = from_json(list(metadata["history"]))
     trainer._loaded = Loaded({name: x for name, x in arrays.items() if _waits(name)}, metadata)
     trainer._running = None

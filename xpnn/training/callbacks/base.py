@@ -131,9 +131,9 @@ class Callbacks:
                     callback.fit_ends(trainer)
             except Exception as another:
                 errors.append(another)
-        for another in errors[1:]:
-            notes = " ".join(getattr(another, "__notes__", []))
-            errors[0].add_note(f"After that came {type(another).__name__}: {another}. {notes}")
+        for later in errors[1:]:
+            notes = " ".join(getattr(later, "__notes__", []))
+            errors[0].add_note(f"After that came {type(later).__name__}: {later}. {notes}")
         if error is None and errors:
             raise errors[0]
 

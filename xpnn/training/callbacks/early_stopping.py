@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf, isnan
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from xpnn.training.callbacks.base import Callback
+from xpnn.training.checkpoints import better_when_larger
 from xpnn.training.data import require_whole
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["EarlyStopping"]
 
 _log = logging.getLogger("xpnn")
-_THE_MORE_THE_BETTER = ("accuracy", "auc", "precision", "recall", "f1", "r2", "score")
 
 
 class EarlyStopping(Callback):
@@ -35,7 +35,9 @@ class EarlyStopping(Callback):
         Whether a smaller ('min') or a larger ('max') value is better; 'auto' takes 'max' for names with accuracy, auc,
         precision, recall, f1, r2 or score in them, else 'min'.
     restore_best
-        Whether the model has the weights of the best epoch at the end of `fit`, its buffers included.
+        Whether the model has the weights of the best epoch at the end of `fit`, its buffers included, and the average
+        of the weights, too, if there is one. After an error or an interruption they stay as they are, so that training
+        can go on.
 
     Attributes
     ----------
@@ -47,13 +49,15 @@ class EarlyStopping(Callback):
     Raises
     ------
     ValueError
-        If an argument is out of range; in `fit`, if an epoch has no number of that name.
+        If an argument is out of range; in `fit`, if epochs have no number of that name.
 
     Examples
     --------
     >>> EarlyStopping(patience=3)
     EarlyStopping(monitor='val_loss', patience=3)
     """
+
+    only_looks: ClassVar[bool] = True  # while a model is trained: it takes the weights after that
 
     def __init__(
         self,
@@ -71,8 +75,7 @@ class EarlyStopping(Callback):
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"EarlyStopping expected mode 'auto', 'min' or 'max', got {mode!r}")
         self.monitor, self.patience, self.least, self.restore_best = monitor, patience, float(least), restore_best
-        large = any(word in monitor.lower() for word in _THE_MORE_THE_BETTER)
-        self.mode = ("max" if large else "min") if mode == "auto" else mode
+        self.mode = ("max" if better_when_larger(monitor) else "min") if mode == "auto" else mode
         self._start()
 
     def _start(self) -> None:
@@ -81,17 +84,17 @@ class EarlyStopping(Callback):
         self._weights: dict[str, Any] = {}
 
     def fit_starts(self, trainer: Trainer) -> None:
-        """Begin anew, unless this goes on from a checkpoint."""
+        """Begin anew, unless this goes on from a checkpoint; refuse what will not be reported."""
+        known = self.monitor.removeprefix("val_") in ("loss", *trainer.metrics)  # others a callback may add to the row
+        if known and self.monitor not in trainer.reports:
+            self._refuse(trainer, trainer.reports)
         if not trainer.resumed:
             self._start()
 
     def epoch_ends(self, trainer: Trainer, row: dict[str, float]) -> bool | None:
         """Compare this epoch with the best so far."""
         if self.monitor not in row:
-            raise ValueError(
-                f"EarlyStopping expected a number {self.monitor!r} in each epoch, got {', '.join(row)}"
-                + (": give fit validation=(x, t)" if self.monitor.startswith("val_") else "")
-            )
+            self._refuse(trainer, row)
         value = row[self.monitor]
         if self._is_better(value):
             self.best, self.best_epoch, self._waited = value, int(row["epoch"]), 0
@@ -107,6 +110,15 @@ class EarlyStopping(Callback):
         )  # fmt: skip
         return True
 
+    def _refuse(self, trainer: Trainer, names: Iterable[str]) -> NoReturn:
+        remedy = ""
+        if self.monitor.startswith("val_") and not any(name.startswith("val_") for name in names):
+            remedy = ": give fit validation=(x, t)"
+        elif self.monitor in trainer.metrics:
+            remedy = ": give Trainer training_metrics=True"
+        given = ", ".join(names)
+        raise ValueError(f"EarlyStopping expected a number {self.monitor!r} in each epoch, got {given}{remedy}")
+
     def _is_better(self, value: float) -> bool:
         if isnan(value):
             return False
@@ -116,7 +128,7 @@ class EarlyStopping(Callback):
         return gain > self.least if self.best not in (inf, -inf) else gain > 0
 
     def fit_ends(self, trainer: Trainer) -> None:
-        """Take the best weights, unless training only makes a pause."""
+        """Take the best weights, unless training was broken off: then it may go on from its own."""
         if self._weights and not trainer.interrupted:
             trainer.take_weights(self._weights)
 
