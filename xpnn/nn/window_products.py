@@ -19,7 +19,8 @@ from xpnn.arrays.native import sum_over
 from xpnn.arrays.recording import recordable
 from xpnn.autodiff.broadcasting import conjugate
 from xpnn.autodiff.tape import as_one, differentiable
-from xpnn.nn.windows import Columns, Lengths, Ranges, Window, add_columns, blocks, size_of
+from xpnn.nn.window_rows import by_rows, convolution_by_rows, correlation_by_rows, mirrored
+from xpnn.nn.windows import Columns, Lengths, Ranges, Window, add_columns, blocks, place, size_of
 
 __all__ = ["convolution", "correlation", "spreading"]
 
@@ -76,6 +77,8 @@ def _sum_of_items(dy: Array) -> Array:
 
 @recordable
 def _convolution(x: Array, w: Array, b: Array | None, *, window: Window, groups: int) -> Array:
+    if by_rows(w.shape, window, groups):
+        return convolution_by_rows(x, w, b, window, groups)
     xp = namespace_of(x, w)
     outputs = window.outputs(x.shape[2:])
     y = xp.empty((x.shape[0], w.shape[0], *outputs), dtype=x.dtype, device=array_device(x))
@@ -85,18 +88,21 @@ def _convolution(x: Array, w: Array, b: Array | None, *, window: Window, groups:
         part = xp.matmul(matrix, _grouped(columns(items, ranges), groups, items, ranges))
         if offset is not None:
             part += offset
-        y[_place(items, ranges)] = _exchanged(part, (w.shape[0], *_sizes(items, ranges)))
+        y[place(items, ranges)] = _exchanged(part, (w.shape[0], *_sizes(items, ranges)))
     return y
 
 
 @recordable
 def _spreading(y: Array, w: Array, b: Array | None, *, lengths: Lengths, window: Window, groups: int) -> Array:
+    other = mirrored(w, window, groups)
+    if other is not None:
+        return convolution_by_rows(y, other[0], b, other[1], groups)
     xp = namespace_of(y, w)
     channels = w.shape[1] * groups
     total = xp.zeros((y.shape[0], channels, *lengths), dtype=y.dtype, device=array_device(y))
     matrix = xp.matrix_transpose(_matrix(w, groups))
     for items, ranges in blocks(y, y.shape[0], y.shape[2:], matrix.shape[1] * groups):
-        part = y[_place(items, ranges)]
+        part = y[place(items, ranges)]
         rows = xp.matmul(matrix, _grouped(_exchanged(part, part.shape), groups, items, ranges))
         add_columns(total, xp.reshape(rows, (channels, *window.kernel, *_sizes(items, ranges))), window, items, ranges)
     if b is not None:
@@ -108,9 +114,11 @@ def _spreading(y: Array, w: Array, b: Array | None, *, lengths: Lengths, window:
 def _correlation(x: Array, y: Array, *, window: Window, groups: int) -> Array:
     xp = namespace_of(x, y)
     shape = (y.shape[1], x.shape[1] // groups, *window.kernel)
+    if by_rows(shape, window, groups):
+        return correlation_by_rows(x, y, shape, window, groups)
     total, columns = _matrix(xp.zeros(shape, dtype=x.dtype, device=array_device(x)), groups), Columns(x, window)
     for items, ranges in blocks(x, x.shape[0], y.shape[2:], total.shape[2] * groups):
-        part = y[_place(items, ranges)]
+        part = y[place(items, ranges)]
         left = _grouped(_exchanged(part, part.shape), groups, items, ranges)
         total += xp.matmul(left, xp.matrix_transpose(_grouped(columns(items, ranges), groups, items, ranges)))
     return xp.reshape(total, shape)
@@ -134,7 +142,3 @@ def _exchanged(x: Array, shape: Lengths) -> Array:
 
 def _sizes(items: slice, ranges: Ranges) -> Lengths:
     return (items.stop - items.start, *(b - a for a, b in ranges))
-
-
-def _place(items: slice, ranges: Ranges) -> tuple[slice, ...]:
-    return (items, slice(None), *(slice(*r) for r in ranges))

@@ -34,6 +34,7 @@ __all__ = [
     "blocks",
     "counts",
     "described",
+    "place",
     "size_of",
     "taps",
     "with_items",
@@ -158,24 +159,36 @@ class Columns:
     """The windows of some items as columns, shape (channels, *kernel, items, *windows), zeros where there is padding.
 
     One memory serves block after block, since new memory takes longer to get than the numbers to write: with two
-    threads a convolution takes 0.7 of the time. So what a call gives lasts until the next.
+    threads a convolution takes 0.7 of the time. So what a call gives lasts until the next. With `rows_first` the shape
+    is (channels, *kernel, rows, items, ...), rows being the windows along the first axis.
     """
 
-    def __init__(self, x: Array, window: Window) -> None:
-        self.x, self.window = x, window
+    def __init__(self, x: Array, window: Window, *, rows_first: bool = False) -> None:
+        self.x, self.window, self.rows_first = x, window, rows_first
         self.memory: dict[Any, Array] = {}
 
     def __call__(self, items: slice, ranges: Ranges) -> Array:
         x, window, every = self.x, self.window, slice(None)
         widths = tuple(b - a for a, b in ranges)
-        shape = (x.shape[1], *window.kernel, items.stop - items.start, *widths)
+        shape = self._shape(items.stop - items.start, widths)
         here = taps(window, x.shape[2:], ranges)
         whole = tuple(slice(0, n) for n in widths)
         padded = len(here) < prod(window.kernel) or any(those != whole for _, _, those in here)
         found = self._memory(shape, ranges if padded else None)
+        places = self._items_first(found) if self.rows_first else found
         for tap, elements, those in here:
-            found[(every, *tap, every, *those)] = _exchanged(x[(items, every, *elements)])
+            places[(every, *tap, every, *those)] = _exchanged(x[(items, every, *elements)])
         return found
+
+    def _shape(self, items: int, widths: Lengths) -> Lengths:
+        first = (widths[0], items, *widths[1:]) if self.rows_first else (items, *widths)
+        return (self.x.shape[1], *self.window.kernel, *first)
+
+    def _items_first(self, found: Array) -> Array:
+        axes = list(range(found.ndim))
+        items = 1 + len(self.window.kernel)
+        axes[items : items + 2] = axes[items + 1], axes[items]
+        return namespace_of(found).permute_dims(found, tuple(axes))
 
     def _memory(self, shape: Lengths, padded: Ranges | None) -> Array:
         """An array of this shape, with zeros where there is padding: those that the same ranges left there before."""
@@ -202,3 +215,8 @@ def _exchanged(x: Array) -> Array:
 def size_of(ranges: Ranges) -> int:
     """How many windows there are in `ranges`."""
     return prod(b - a for a, b in ranges)
+
+
+def place(items: slice, ranges: Ranges) -> tuple[slice, ...]:
+    """Where the windows of a block are in an array of shape (n, channels, *windows)."""
+    return (items, slice(None), *(slice(*r) for r in ranges))
