@@ -72,7 +72,7 @@ def _relu(x: Array) -> Array:
 def leaky_relu(x: Array, *, slope: float = 0.01) -> Rule:
     """x where x > 0, else `slope` x, elementwise; the derivative at 0 is `slope`, as in PyTorch.
 
-    Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models (2013), section 2.
+    Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models (2013).
 
     Examples
     --------

@@ -24,7 +24,7 @@ def alpha_dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout
     numbers of mean 0 and variance 1 stay so.
 
     y = a (x where kept, else α') + b with α' = -1.7581, a = ((1 - p) (1 + p α'²))^(-1/2), b = -a p α': Klambauer,
-    Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks (2017), section 3.
+    Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks (2017), "New dropout technique".
 
     Parameters
     ----------

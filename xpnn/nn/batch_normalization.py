@@ -117,7 +117,7 @@ def _check_epsilon(who: str, epsilon: float) -> None:
 def instance_norm(x: Array, w: Array | None = None, b: Array | None = None, *, epsilon: float = 1e-5) -> Array:
     """(x - mean) / sqrt(variance + epsilon) w + b, mean and variance of each channel of each item over its places.
 
-    Ulyanov, Vedaldi and Lempitsky, Instance normalization (2016), equation 3.
+    Ulyanov, Vedaldi and Lempitsky, Instance normalization (2016).
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def channel_dropout(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropo
     """`x` with each channel of each item set to zero with probability `p`, the others divided by 1 - p.
 
     Neighbours in a channel are alike, so zeroing single ones takes little away. Tompson, Goroshin, Jain, LeCun and
-    Bregler, Efficient object localization using convolutional networks (2015), section 3.2.
+    Bregler, Efficient object localization using convolutional networks (2015).
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def drop_path(x: Array, p: float = 0.5, *, seed: int, stream: str = "dropout", s
     """`x` with each item set to zero with probability `p`, the others divided by 1 - p: stochastic depth.
 
     For the branch of a residual block, which an item then skips. Huang, Sun, Liu, Sedra and Weinberger, Deep networks
-    with stochastic depth (2016), equation 2; divided by the probability to survive in training, as dropout is, where
+    with stochastic depth (2016); divided by the probability to survive in training, as dropout is, where
     the paper multiplies by it in evaluation.
 
     Parameters

@@ -3,8 +3,8 @@
     glu(x) = a expit(b),    x = [a, b] along an axis
 
 So a layer before it makes twice as many features as go on. The gate is the second half, as in PyTorch's GLU. Dauphin,
-Fan, Auli and Grangier, Language modeling with gated convolutional networks (2017), equation 1; the other gates are of
-Shazeer, GLU variants improve transformer (2020), equation 5.
+Fan, Auli and Grangier, Language modeling with gated convolutional networks (2017); the other gates are of
+Shazeer, GLU variants improve transformer (2020).
 """
 
 from __future__ import annotations

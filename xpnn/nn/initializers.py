@@ -89,7 +89,7 @@ def glorot_normal(shape: Shape, *, seed: int, stream: str, dtype: str = "float32
 def he_uniform(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") -> Array:
     """U(-a, a) with a = sqrt(6 / fan_in): for ReLU and its relatives.
 
-    He, Zhang, Ren and Sun, Delving deep into rectifiers (2015), equation 10.
+    He, Zhang, Ren and Sun, Delving deep into rectifiers (2015).
     """
     return _uniform(shape, 2 / fans(shape)[0], seed, stream, dtype)
 
@@ -102,7 +102,7 @@ def he_normal(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") -
 def lecun_uniform(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") -> Array:
     """U(-a, a) with a = sqrt(3 / fan_in).
 
-    LeCun, Bottou, Orr and Müller, Efficient backprop (1998), equation 16.
+    LeCun, Bottou, Orr and Müller, Efficient backprop (1998).
     """
     return _uniform(shape, 1 / fans(shape)[0], seed, stream, dtype)
 
@@ -120,7 +120,7 @@ def uniform_fan_in(shape: Shape, *, seed: int, stream: str, dtype: str = "float3
 def orthogonal(shape: Shape, *, seed: int, stream: str, dtype: str = "float32") -> Array:
     """A matrix with orthonormal rows (or columns, if there are more rows), uniform among all of them.
 
-    Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning (2014), section 3. The Q of a
+    Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning (2014). The Q of a
     normal matrix, with the signs of R's diagonal (Mezzadri, How to generate random matrices from the classical
     compact groups, 2007). The last bits depend on the LAPACK that NumPy was built with.
 

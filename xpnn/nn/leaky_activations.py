@@ -100,7 +100,7 @@ def rrelu(
 
     The slopes are a function of (seed, stream, step, element), as the masks of `dropout`. In evaluation the slope is
     the mean, (low + high) / 2. Xu, Wang, Chen and Li, Empirical evaluation of rectified activations in convolutional
-    network (2015), section 2.4.
+    network (2015).
 
     Raises
     ------

@@ -37,7 +37,7 @@ def layer_norm(
 ) -> Array:
     """(x - mean) / sqrt(variance + epsilon) w + b, mean and variance of the last axes of each item.
 
-    Ba, Kiros and Hinton, Layer normalization (2016), equation 4 (over the features of one layer).
+    Ba, Kiros and Hinton, Layer normalization (2016), equation 3 (over the features of one layer).
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def rms_norm(
 ) -> Array:
     """x / sqrt(mean(x²) + epsilon) w, the mean over the last axes of each item.
 
-    Zhang and Sennrich, Root mean square layer normalization (2019), equation 4; epsilon as in PyTorch, by default the
+    Zhang and Sennrich, Root mean square layer normalization (2019); epsilon as in PyTorch, by default the
     distance from 1 to the next number of the dtype. For the parameters see `layer_norm`.
 
     Raises
@@ -123,7 +123,7 @@ def group_norm(
 ) -> Array:
     """(x - mean) / sqrt(variance + epsilon) w + b, mean and variance of each group of channels of each item.
 
-    Wu and He, Group normalization (2018), section 3.
+    Wu and He, Group normalization (2018).
 
     Parameters
     ----------

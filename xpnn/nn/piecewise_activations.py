@@ -62,7 +62,7 @@ def _clip_formula(x: Array, *, low: float, high: float, factor: float, offset: f
 def hardtanh(x: Array, *, low: float = -1.0, high: float = 1.0) -> Array:
     """x, but at least `low` and at most `high`, elementwise; the derivative at both is 0.
 
-    Collobert, Large scale machine learning (2004), section 4.3.
+    Collobert, Large scale machine learning (2004).
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _check_order(who: str, low: float, high: float) -> None:
 def relu6(x: Array) -> Array:
     """min(max(x, 0), 6), elementwise; the derivative at both is 0.
 
-    Krizhevsky, Convolutional deep belief networks on CIFAR-10 (2010), section 2.1.
+    Krizhevsky, Convolutional deep belief networks on CIFAR-10 (2010).
 
     Examples
     --------
@@ -105,7 +105,7 @@ def relu6(x: Array) -> Array:
 def hardsigmoid(x: Array) -> Array:
     """min(max(x / 6 + 1/2, 0), 1), elementwise: three straight lines near the sigmoid.
 
-    Courbariaux, Bengio and David, BinaryConnect (2015), equation 3, with PyTorch's slope 1/6.
+    Courbariaux, Bengio and David, BinaryConnect (2015), with PyTorch's slope 1/6.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def _hardswish(x: Array) -> Array:
 def hardshrink(x: Array, *, threshold: float = 0.5) -> Rule:
     """x where |x| > `threshold`, else 0, elementwise.
 
-    Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage (1994), equation 4.
+    Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage (1994): the hard threshold.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def hardshrink(x: Array, *, threshold: float = 0.5) -> Rule:
 def softshrink(x: Array, *, threshold: float = 0.5) -> Rule:
     """x moved towards 0 by `threshold`, and 0 where it would pass 0, elementwise.
 
-    Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage (1994), equation 5.
+    Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage (1994): the soft threshold.
 
     Raises
     ------

@@ -65,8 +65,8 @@ def _exponential_linear_formula(x: Array, *, alpha: float, rate: float, scale: f
 def elu(x: Array, *, alpha: float = 1.0) -> Array:
     """x where x > 0, else alpha (e^x - 1), elementwise.
 
-    Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by exponential linear units (2016),
-    equation 15. The derivative at 0 is `alpha`.
+    Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by exponential linear units (2016).
+    The derivative at 0 is `alpha`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def selu(x: Array) -> Array:
     """scale (x where x > 0, else alpha (e^x - 1)), elementwise, with the constants that keep mean 0 and variance 1.
 
     alpha = 1.67326…, scale = 1.05070…: Klambauer, Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks
-    (2017), equations 2 and 14. Goes with `initializers.lecun_normal` and `AlphaDropout`.
+    (2017). Goes with `initializers.lecun_normal` and `AlphaDropout`.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def selu(x: Array) -> Array:
 def celu(x: Array, *, alpha: float = 1.0) -> Array:
     """x where x > 0, else alpha (e^(x / alpha) - 1), elementwise: an ELU with a continuous derivative for all alpha.
 
-    Barron, Continuously differentiable exponential linear units (2017), equation 2.
+    Barron, Continuously differentiable exponential linear units (2017).
 
     Raises
     ------
@@ -125,7 +125,7 @@ def celu(x: Array, *, alpha: float = 1.0) -> Array:
 def softplus(x: Array, *, beta: float = 1.0, threshold: float = inf) -> Rule:
     """log(1 + e^(beta x)) / beta, elementwise: a smooth ReLU; larger `beta` bends more sharply.
 
-    Dugas and others, Incorporating second-order functional knowledge for better option pricing (2001), equation 2. It
+    Dugas and others, Incorporating second-order functional knowledge for better option pricing (2001). It
     is exact for all x; PyTorch takes x itself where beta x > 20, which differs by up to 2e-9, and so does
     `threshold=20`.
 
@@ -174,7 +174,7 @@ def _softplus(x: Array, *, beta: float, threshold: float) -> Array:
 def softsign(x: Array) -> Rule:
     """x / (1 + |x|), elementwise.
 
-    Bergstra, Desjardins, Lamblin and Bengio, Quadratic polynomials learn better image features (2009), section 4.
+    Bergstra, Desjardins, Lamblin and Bengio, Quadratic polynomials learn better image features (2009).
 
     Examples
     --------
@@ -221,7 +221,7 @@ def silu(x: Array) -> Rule:
     """x expit(x), elementwise; also called swish.
 
     Elfwing, Uchibe and Doya, Sigmoid-weighted linear units for neural network function approximation in reinforcement
-    learning (2018), equation 8.
+    learning (2018).
 
     Examples
     --------
@@ -243,7 +243,7 @@ def silu(x: Array) -> Rule:
 def mish(x: Array) -> Rule:
     """x tanh(log(1 + e^x)), elementwise.
 
-    Misra, Mish: a self regularized non-monotonic activation function (2019), equation 3. tanh(log(1 + u)) is n / (n +
+    Misra, Mish: a self regularized non-monotonic activation function (2019). tanh(log(1 + u)) is n / (n +
     2) with n = u (u + 2); beyond x = 20, where that is 1 to the last bit, e^x is not followed any further.
 
     Examples

@@ -357,7 +357,7 @@ class PeriodicEmbedding(_Drawn):
 class CategoricalEmbedding(_Drawn):
     """A trained vector for each category of each column: from integers (..., columns) to (..., columns, size).
 
-    Guo and Berkhahn, Entity embeddings of categorical variables (2016), section 3. The tables of all columns are one
+    Guo and Berkhahn, Entity embeddings of categorical variables (2016). The tables of all columns are one
     array, so that one look-up serves them.
 
     Parameters

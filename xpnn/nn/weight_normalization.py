@@ -22,7 +22,7 @@ Axes = tuple[int, ...]
 def weight_norm(v: Array, g: Array, *, axis: int | None = 0) -> Array:
     """g v / ||v||: the weight of direction `v` and length `g`.
 
-    Salimans and Kingma, Weight normalization (2016), equation 2.
+    Salimans and Kingma, Weight normalization (2016).
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ class WeightAverage:
     """An exponential moving average of a model's weights: a ← a + (1 - decay)(p - a) after each update.
 
     Polyak and Juditsky, Acceleration of stochastic approximation by averaging (1992); in this form Tarvainen and
-    Valpola, Mean teachers are better role models (2017), equation 1. PyTorch's AveragedModel with
+    Valpola, Mean teachers are better role models (2017). PyTorch's AveragedModel with
     `get_ema_multi_avg_fn(decay)`, whose first update copies the weights, as making this does.
 
     Parameters

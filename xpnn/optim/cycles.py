@@ -85,7 +85,7 @@ def cyclic(
 ) -> Schedule:
     """Straight up from `base` to the rate in `steps_up` steps, down in `steps_down`, and so on.
 
-    Smith, Cyclical learning rates for training neural networks (2017), section 3. PyTorch's CyclicLR.
+    Smith, Cyclical learning rates for training neural networks (2017). PyTorch's CyclicLR.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def one_cycle(
 ) -> Schedule:
     """One cycle: up to the rate in the first part of all `steps`, then down to almost nothing.
 
-    Smith and Topin, Super-convergence (2018), section 4. PyTorch's OneCycleLR, whose `div_factor` is 1 / start_factor
+    Smith and Topin, Super-convergence (2018). PyTorch's OneCycleLR, whose `div_factor` is 1 / start_factor
     and whose `final_div_factor` is 1 / final_factor. After `steps` steps the rate stays at its last.
 
     Parameters

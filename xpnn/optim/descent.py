@@ -107,8 +107,8 @@ class Lion(Optimizer):
 
     p ← p - learning_rate (sign(beta1 m + (1 - beta1) g) + weight_decay p);  m ← beta2 m + (1 - beta2) g.
 
-    Chen et al., Symbolic discovery of optimization algorithms (2023), algorithm 2. It wants a learning rate some 3 to
-    10 times smaller than `AdamW`, and a weight decay as much larger (section 5). PyTorch has none.
+    Chen et al., Symbolic discovery of optimization algorithms (2023). It wants a learning rate some 3 to 10 times
+    smaller than `AdamW`, and a weight decay as much larger. PyTorch has none.
 
     Parameters
     ----------

@@ -153,7 +153,7 @@ class RMSprop(Optimizer):
     b ← momentum b + g / r;  p ← p - learning_rate b.
 
     Tieleman and Hinton, Neural networks for machine learning, lecture 6.5 (2012); `centered` as in Graves, Generating
-    sequences with recurrent neural networks (2013), equations 38 to 41. Epsilon is outside the root, as in PyTorch. The
+    sequences with recurrent neural networks (2013). Epsilon is outside the root, as in PyTorch. The
     variance is kept at 0 or above, where rounding gives PyTorch NaN after many equal gradients.
 
     Parameters

@@ -40,7 +40,7 @@ def triplet_margin(
     epsilon
         Added to the differences; 0 or more.
     swap
-        Whether the negative's distance is that to the anchor or to the positive, whichever is smaller (section 3.3).
+        Whether the negative's distance is that to the anchor or to the positive, whichever is smaller.
     sample_weight
         Shape (n,): a weight of 0 or more for each item.
     reduction

@@ -148,7 +148,7 @@ def gaussian_negative_log_likelihood(
 ) -> Array:
     """(log v + (y - t)² / v) / 2: targets `t` of a normal distribution with mean `y` and variance v, averaged.
 
-    Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994), equation 3.
+    Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994).
 
     Parameters
     ----------
