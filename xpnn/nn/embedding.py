@@ -120,6 +120,10 @@ def _added(x: Array, *, indices: Array, padding: int | None, categories: int) ->
 class Embedding(Module):
     """A row of trained numbers for each category: `embedding(indices, weight)`, from shape (...) to (..., features).
 
+    PyTorch's `max_norm`, by which a call shortens the rows that it uses, is not here: a call leaves parameters alone,
+    in evaluation above all, and a shared weight that changed between its uses would spoil the gradient. Weight decay
+    bounds the rows too; `groups` and `used_rows_only` of an optimizer leave it to those that a batch uses.
+
     Parameters
     ----------
     categories
