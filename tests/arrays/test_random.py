@@ -321,3 +321,11 @@ def test_the_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_equal_words_stay_in_their_order(monkeypatch):
+    words = numpy.random.default_rng(0).integers(0, 5, 1000, dtype="uint64")
+    monkeypatch.setattr("xpnn.arrays.random.bits", lambda *given, **options: words)
+    expected = numpy.argsort(words, kind="stable")
+    assert not numpy.array_equal(numpy.argsort(words), expected)
+    numpy.testing.assert_array_equal(permutation(1000, seed=0, stream="test"), expected)

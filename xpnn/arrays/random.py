@@ -206,7 +206,12 @@ def permutation(n: int, *, seed: int, stream: str, step: Any = 0) -> numpy.ndarr
     >>> permutation(5, seed=0, stream="doc")
     array([3, 4, 1, 2, 0])
     """
-    return numpy.argsort(bits(n, seed=seed, stream=stream, step=step), kind="stable").astype(numpy.int64, copy=False)
+    words = bits(n, seed=seed, stream=stream, step=step)
+    order = numpy.argsort(words)  # three times as fast as a stable sort
+    found = words[order]
+    if (found[1:] == found[:-1]).any():
+        order = numpy.argsort(words, kind="stable")
+    return order.astype(numpy.int64, copy=False)
 
 
 def fresh_seed() -> int:

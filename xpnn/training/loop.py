@@ -72,6 +72,7 @@ class Loop:
         self._started = time.perf_counter()
         self._epoch_started = 0.0
         self._copy: tuple[Any, ...] = ()
+        self._spare: Any = None
         self.saved_to: Any = None
         self._saved_step = trainer.step if trainer.resumed else -1
 
@@ -139,6 +140,7 @@ class Loop:
         trainer.ended = any(self.callbacks.tell("epoch_ends", trainer, row))
         if self.callbacks.may_change:  # they may have changed anything
             self.steps.training.doubt()
+            self._spare = None
             self._keep()
         self._checkpoint(row)
         self._heed()
@@ -233,6 +235,7 @@ class Loop:
         self.callbacks.tell("report", trainer, row)
         if self.callbacks.may_change:
             self.steps.training.doubt()
+            self._spare = None
             self._keep()
 
     def _row(self) -> dict[str, Any]:
@@ -253,8 +256,12 @@ class Loop:
         return [array for group in groups for array in (group.parameters, *group.state.values())]
 
     def _keep(self) -> None:
-        """Keep a copy of all that a step changes."""
-        self._copy = (*self.trainer._copy(), self.running.saved())
+        """Keep a copy of all that a step changes, in the place of the copy before the last: while it is made, the last
+        one is whole.
+        """
+        copy = (*self.trainer._copy(self._spare), self.running.saved())
+        self._spare = self._copy[1] if self._copy else None
+        self._copy = copy
 
     def _keep_position(self) -> None:
         """An epoch ended where the copy was made: only the position is another."""

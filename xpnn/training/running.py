@@ -42,13 +42,16 @@ class Running:
 
     def start(self) -> None:
         """A new epoch."""
-        self.total, self.weight = (self.place.asarray(self.place.xp.zeros((), dtype=self._dtype)) for _ in range(2))
+        self.total, self.weight = (self._zero() for _ in range(2))
         self._values: list[Array] = []
         self._shares: list[Any] = []
         self._outputs: list[tuple[Tree, ...]] = []  # y, t and maybe w of a batch
         self._numbers = 0
         for metric in self.metrics.values():
             metric.start()
+
+    def _zero(self) -> Array:
+        return self.place.xp.zeros((), dtype=self._dtype, device=self.place.array_device)
 
     def add(self, values: list[Array], shares: list[Any], outputs: list[list[tuple[Tree, ...]]]) -> None:
         """What steps of equal shapes gave: losses (if there are some), what each counts for, and for each of its
@@ -70,9 +73,14 @@ class Running:
         if self._values:
             xp = self.place.xp
             values = xp.astype(stack_scalars(self._values), self._dtype)
-            shares = self._in_one(self._shares)
-            self.total = self.total + xp.sum(values * shares)
-            self.weight = self.weight + xp.sum(shares)
+            first = self._shares[0]
+            if isinstance(first, float) and self._shares.count(first) == len(self._shares):
+                self.total = self.total + xp.sum(values) * first
+                self.weight = self.weight + first * len(self._shares)
+            else:
+                shares = self._in_one(self._shares)
+                self.total = self.total + xp.sum(values * shares)
+                self.weight = self.weight + xp.sum(shares)
             self._values, self._shares = [], []
         self._sum_outputs()
 

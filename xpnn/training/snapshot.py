@@ -40,6 +40,18 @@ class Snapshot:
         self._apart = [(slot, value, _copied(value)) for slot, value in values if id(value) not in in_groups]
         self._others = [(one, one.state_dict()) for one in others]
 
+    def update(self) -> bool:
+        """Copy everything once more, into the same copies; False, with nothing done, if arrays were replaced."""
+        self._optimizer._rebind_if_changed()
+        if not self._fits() or not all(slot.value is value for slot, value, _ in self._apart):
+            return False
+        for array, copy in self._flat:
+            copy[...] = array
+        for _, value, copy in self._apart:
+            copy[...] = value
+        self._others = [(one, one.state_dict()) for one, _ in self._others]
+        return True
+
     def restore(self) -> None:
         """Write everything back."""
         if self._fits():

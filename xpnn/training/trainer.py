@@ -421,8 +421,11 @@ class Trainer:
 
     # The state, copied and restored while training (see `loop`)
 
-    def _copy(self) -> tuple[Any, ...]:
+    def _copy(self, old: Snapshot | None = None) -> tuple[Any, ...]:
+        """Position and state now; `old` is a snapshot that is not needed any more."""
         position = {name: getattr(self, name) for name in POSITION}
+        if old is not None and old.update():
+            return position, old
         average = [self.average.model] if isinstance(self.average, WeightAverage) else []
         return position, Snapshot(self.model, self.optimizer, average, list(self.also.values()))
 
