@@ -42,14 +42,13 @@ def class_codes(column: Column, classes: numpy.ndarray) -> numpy.ndarray:
         If a label is not among them: its row is named.
     """
     if classes.dtype.kind == "b":
-        column, words = as_booleans(column), ["False", "True"]
-        words = [word for word, value in zip(words, (False, True), strict=True) if value in classes]
+        text, words = as_booleans(column), [str(label) for label in classes.tolist()]
     else:
-        column = as_text(column)
+        text = as_text(column)
         words = [label if isinstance(label, str) else text_of_number(label) for label in classes.tolist()]
     place = {word: number for number, word in enumerate(words)}
-    table = numpy.asarray([place.get(_word(level, classes), -1) for level in column.levels] or [-1], dtype=numpy.int64)
-    codes: numpy.ndarray = table[column.values]
+    table = numpy.asarray([place.get(_word(level, classes), -1) for level in text.levels] or [-1], dtype=numpy.int64)
+    codes: numpy.ndarray = table[text.values]
     unknown = numpy.flatnonzero(codes < 0)
     if len(unknown):
         first = int(unknown[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy
 
+from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.tables.classes import class_codes, classes_of, labels_of
 from xpnn.tables.columns import Column
@@ -179,6 +180,8 @@ class Target:
         ------
         ValueError
             If the shape does not fit.
+        TypeError
+            If `y` is not an array.
         """
         rows = self._outputs_of(y)
         if self.task != "regression":
@@ -261,10 +264,12 @@ class Target:
         return values
 
     def _outputs_of(self, y: Any) -> numpy.ndarray:
+        outputs = self.outputs
+        namespace_of(y)
         host = numpy.asarray(to_host(y), dtype=numpy.float64)
-        host = host[:, None] if host.ndim == 1 and self.outputs == 1 else host
-        if host.ndim != 2 or host.shape[1] != self.outputs:
-            raise ValueError(f"Target expected outputs of shape (n, {self.outputs}), got {tuple(host.shape)}")
+        host = host[:, None] if host.ndim == 1 and outputs == 1 else host
+        if host.ndim != 2 or host.shape[1] != outputs:
+            raise ValueError(f"Target expected outputs of shape (n, {outputs}), got {tuple(host.shape)}")
         return host
 
     def _require_classes(self, who: str) -> None:

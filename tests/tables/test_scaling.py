@@ -1,0 +1,44 @@
+"""Scales, judged by scikit-learn; where they give way; the bound of smooth clipping."""
+
+import numpy
+import pytest
+
+from xpnn.tables import robust_scale, smooth_clip
+from xpnn.tables.scaling import scale_for, standard_scale
+
+RNG = numpy.random.default_rng(5)
+X = RNG.standard_t(2, 301)  # long tails
+
+
+def test_scikit_learn_agrees():
+    judge = pytest.importorskip("sklearn.preprocessing")
+    for ours, theirs in ((robust_scale, judge.RobustScaler()), (standard_scale, judge.StandardScaler())):
+        centre, factor = ours(X)
+        expected = theirs.fit_transform(X[:, None])[:, 0]
+        numpy.testing.assert_allclose((X - centre) * factor, expected, rtol=1e-12, atol=1e-14)  # of 301 sums
+
+
+def test_where_quartiles_are_equal_half_the_range_counts():
+    x = numpy.asarray([5.0] * 8 + [1.0, 9.0])
+    assert robust_scale(x) == (5.0, 0.25)
+
+
+def test_equal_numbers_have_no_scale():
+    for scale in (robust_scale, standard_scale):
+        assert scale(numpy.asarray([7.1, 7.1, 7.1]))[1] == 0
+        assert scale(numpy.asarray([0.0, 1e-310]))[1] == 0  # its inverse would overflow
+    assert scale_for("none", X) == (0.0, 1.0)
+
+
+def test_smooth_clip_is_the_formula_and_bounded():
+    z = numpy.linspace(-20, 20, 101)
+    numpy.testing.assert_allclose(smooth_clip(z), z / numpy.sqrt(1 + (z / 3) ** 2), rtol=1e-14)
+    assert (numpy.diff(smooth_clip(z)) > 0).all()
+    assert smooth_clip(numpy.asarray([-1e300, 0.0, 1e300])).tolist() == [-3, 0, 3]
+
+
+@pytest.mark.parametrize("x", [[], [1.0, numpy.nan], [numpy.inf], [[1.0]]])
+def test_what_has_no_scale(x):
+    for scale, name in ((robust_scale, "robust_scale"), (standard_scale, "standard_scale")):
+        with pytest.raises(ValueError, match=f"{name} expected one axis of finite numbers"):
+            scale(numpy.asarray(x))
