@@ -155,10 +155,14 @@ class Loader:
                 **per_row,
             )
         else:
-            self._stream = _stream(
+            others = {"t": t, "sample_weight": sample_weight, "shuffle": shuffle or None, **per_row}
+            _require_no_rows(type(x).__name__, others)
+            self._stream = Stream(
                 x,
-                {"t": t, "sample_weight": sample_weight, "shuffle": shuffle or None, **per_row},
-                Stream(x, batch_size, batches_per_epoch, drop_last),
+                batch_size=batch_size,
+                batches_per_epoch=batches_per_epoch,
+                drop_last=drop_last,
+                kept=2 * ahead + 2,  # what two queues may hold
             )
 
     @property
@@ -308,11 +312,10 @@ def _default_collate(lengths: Any) -> Callable[[list[Any]], Batch]:
     return collate if lengths is None else collate_padded
 
 
-def _stream(x: Any, options: dict[str, Any], stream: Stream) -> Stream:
+def _require_no_rows(kind: str, options: dict[str, Any]) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
-        raise ValueError(f"Loader of a stream ({type(x).__name__}), which has no row numbers, takes no {given[0]}")
-    return stream
+        raise ValueError(f"Loader of a stream (a {kind}), which has no row numbers, takes no {' and no '.join(given)}")
 
 
 @contextmanager

@@ -307,9 +307,9 @@ def is_rows(data: Any) -> bool:
     """
     if is_sequence(data) or isinstance(data, dict) or is_frame(data) or is_column(data) or _is_array(data):
         return True
-    if callable(data) or hasattr(data, "__iter__"):
-        return False
-    raise TypeError(f"expected data, got {type(data).__name__}: see the documentation of xpnn.training.Loader")
+    if isinstance(data, str | bytes | set | frozenset) or not (callable(data) or hasattr(data, "__iter__")):
+        raise TypeError(f"Loader expected arrays, tables, samples or a stream, got {type(data).__name__}")
+    return False
 
 
 def _is_array(data: Any) -> bool:

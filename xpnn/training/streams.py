@@ -16,11 +16,14 @@ the function gave, can be read only once: it lasts for one epoch, or for as many
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 __all__ = ["Stream"]
+
+Given = Iterable[Any] | Callable[..., Iterable[Any]]
 
 
 class Stream:
@@ -36,25 +39,23 @@ class Stream:
         Where to cut an endless stream.
     drop_last
         Whether a last smaller batch is left out.
+    kept
+        How many of the batches read last can be had again, for those that were read ahead and not used.
     """
 
     def __init__(
-        self,
-        data: Iterable[Any] | Callable[..., Iterable[Any]],
-        batch_size: int | None,
-        batches_per_epoch: int | None,
-        drop_last: bool,
+        self, data: Given, *, batch_size: int | None, batches_per_epoch: int | None, drop_last: bool, kept: int
     ) -> None:
-        self.data, self.batch_size, self.batches_per_epoch, self.drop_last = (
-            data,
-            batch_size,
-            batches_per_epoch,
-            drop_last,
-        )
+        self.data, self.batch_size = data, batch_size
+        self.batches_per_epoch, self.drop_last = batches_per_epoch, drop_last
         self.takes_epoch = callable(data) and "epoch" in inspect.signature(data).parameters
-        self.once = not callable(data) and iter(data) is data
+        self.once = not callable(data) and hasattr(data, "__next__")
         self._items: Iterator[Any] | None = None
-        self._epoch, self._read = -1, 0  # batches read of `_items`, which began with this epoch
+        self._begun = -1  # the epoch at whose start `_items` was made
+        self._place = 0  # the number of the next batch of `_items`
+        self._kept: deque[list[Any]] = deque(maxlen=kept)  # those before it
+        self._again: deque[list[Any]] = deque()  # it and those after it, if they were read before
+        self._reader: object = None
 
     def reader(self, epoch: int, start: int) -> Callable[[], list[Any]]:
         """A function that gives the samples of the next batch at each call, from batch `start` on; none at the end.
@@ -65,56 +66,70 @@ class Stream:
             If that lies behind what an iterator, which can be read only once, has given.
         """
         self._go_to(epoch, start)
-        left = None if self.batches_per_epoch is None else self.batches_per_epoch - start
-        given = start
+        number, ended = start, False
+        reader = self._reader = object()
 
         def read() -> list[Any]:
-            nonlocal left, given
-            if left == 0:
+            nonlocal number, ended
+            if ended or number == self.batches_per_epoch:
                 return []
-            batch = self._next()
+            if reader is not self._reader:
+                raise RuntimeError("a stream can be read by one iterator at a time, and another was made meanwhile")
+            try:
+                batch = self._next()
+            except Exception as error:
+                self._begun = -1  # a generator that raised would seem to be at its end
+                error.add_note(f"It came from the stream, while reading batch {number} of epoch {epoch}")
+                raise
             if not batch:
-                if left is None and given == 0:
-                    raise ValueError(f"the stream gave no samples in epoch {epoch}{self._if_once()}")
-                if left is not None:
-                    raise ValueError(
-                        f"the stream ended before batch {given} of epoch {epoch}: expected {self.batches_per_epoch} "
-                        f"batches per epoch{self._if_once()}"
-                    )
-                left = 0
-                return []
-            given += 1
-            left = None if left is None else left - 1
+                self._require_end(epoch, number)
+                ended = True
+            number += 1
             return batch
 
         return read
 
+    def _require_end(self, epoch: int, number: int) -> None:
+        """Raise if an epoch may not end before this batch."""
+        if self.batches_per_epoch is not None:
+            expected = f"expected {self.batches_per_epoch} batches per epoch"
+            raise ValueError(f"the stream ended before batch {number} of epoch {epoch}: {expected}")
+        if number == 0:
+            raise ValueError(f"the stream gave no samples in epoch {epoch}")
+
     def _go_to(self, epoch: int, start: int) -> None:
         """Stand before batch `start` of `epoch`."""
         runs_on = self.batches_per_epoch is not None and not self.takes_epoch  # from epoch to epoch
-        begins, skipped = (0, epoch * (self.batches_per_epoch or 0) + start) if runs_on else (epoch, start)
-        if self._items is None or self._epoch != begins or self._read > skipped:
-            if self.once and self._items is not None:
-                raise ValueError(
-                    f"batch {start} of epoch {epoch} lies behind what the iterator has given, which can be read "
-                    f"only once{self._if_once()}"
-                )
-            made = self.data(**({"epoch": epoch} if self.takes_epoch else {})) if callable(self.data) else self.data
-            self._items, self._epoch, self._read = iter(made), begins, 0
-        while self._read < skipped:
+        begun, place = (0, epoch * (self.batches_per_epoch or 0) + start) if runs_on else (epoch, start)
+        if begun == self._begun:
+            while self._place > place and self._kept:
+                self._again.appendleft(self._kept.pop())
+                self._place -= 1
+        if begun != self._begun or self._place > place:
+            self._begin(epoch, begun)
+        while self._place < place:
             if not self._next():
-                raise ValueError(f"the stream ended before batch {start} of epoch {epoch}{self._if_once()}")
+                raise ValueError(f"the stream ended before batch {start} of epoch {epoch}")
+
+    def _begin(self, epoch: int, begun: int) -> None:
+        """Stand before the first batch of the stream."""
+        if self.once and self._items is not None:
+            raise ValueError(
+                f"the stream cannot start anew for epoch {epoch}: what was given is a {type(self.data).__name__}, "
+                "which can be read only once. Give a function that gives one"
+            )
+        made = self.data(**({"epoch": epoch} if self.takes_epoch else {})) if callable(self.data) else self.data
+        self._items, self._begun, self._place = iter(made), begun, 0
+        self._kept.clear()
+        self._again.clear()
 
     def _next(self) -> list[Any]:
         """The samples of the next batch, none at the end."""
         assert self._items is not None
-        batch = list(islice(self._items, self.batch_size or 1))
-        if not batch or (self.drop_last and self.batch_size and len(batch) < self.batch_size):
+        batch = self._again.popleft() if self._again else list(islice(self._items, self.batch_size or 1))
+        if self.drop_last and self.batch_size and len(batch) < self.batch_size:
             return []
-        self._read += 1
+        if batch:
+            self._kept.append(batch)
+            self._place += 1
         return batch
-
-    def _if_once(self) -> str:
-        if not self.once:
-            return ""
-        return f": pass a function that gives an iterator, not {type(self.data).__name__}"
