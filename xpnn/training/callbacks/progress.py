@@ -78,6 +78,7 @@ class ProgressBar(Callback):
     def fit_ends(self, trainer: Trainer) -> None:
         """Leave the last line."""
         if self._bar is not None:
+            self._bar.update(trainer.step - self._bar.n)
             self._bar.close()
             self._bar = None
 

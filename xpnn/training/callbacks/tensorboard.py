@@ -48,7 +48,10 @@ class TensorBoardLog(Callback):
         """Open a file of events."""
         from tensorboardX import SummaryWriter
 
-        self._writer = SummaryWriter(self.folder, purge_step=trainer.step + 1 if trainer.step else None)
+        # by the step, too: its files are named by the second, and one of the same name would be overwritten
+        suffix = f".{trainer.step:010}"
+        purge = trainer.step + 1 if trainer.step else None
+        self._writer = SummaryWriter(self.folder, purge_step=purge, filename_suffix=suffix)
 
     def report(self, trainer: Trainer, row: Mapping[str, float]) -> None:
         """Write the numbers of the epoch so far."""
