@@ -185,3 +185,11 @@ def test_a_summary_is_that_of_evaluation():
     x = numpy.zeros((1, 3), dtype="float32")  # one item has no variance to train with
     assert [row.output for row in model.summary(x).rows][1:] == ["(1, 2)", "(1, 2)"]
     assert model.training
+
+
+def test_a_summary_shows_the_options_of_layers_that_keep_them_in_a_dictionary():
+    x = numpy.zeros((1, 1, 8, 8), dtype="float32")
+    model = nn.Sequential(nn.MaxPool2d(2, ceil_mode=True), nn.Residual(nn.AvgPool2d(3, stride=1, padding=1)))
+    assert [row.layer for row in model.summary(x).rows] == [
+        "Sequential", "MaxPool2d(2, ceil_mode=True)", "Residual", "AvgPool2d(3, stride=1, padding=1)",
+    ]  # fmt: skip

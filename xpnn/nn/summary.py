@@ -95,7 +95,7 @@ def summarize(model: Module, *inputs: Any) -> Summary:
     for path, module in model.named_modules():
         new = [slot.value for slot in _own(module, "parameter", "frozen") if id(slot.value) not in seen]
         seen |= {id(value) for value in new}
-        text = type(module).__name__ if module._children else repr(module)
+        text = type(module).__name__ if len(list(module.named_modules())) > 1 else repr(module)
         count = sum(prod(value.shape) for value in new)
         rows.append(Row(path, text, outputs.get(path, "not called"), count, multiply_adds.get(path, 0)))
     arrays = {id(slot.value): slot for slot in model.slots()}.values()
