@@ -94,8 +94,9 @@ def _with_vectors(item: Tree) -> Tree:
     """The tree with each list of numbers as one leaf: a vector, not so many numbers apart."""
     if isinstance(item, dict):
         return {key: _with_vectors(part) for key, part in item.items()}
-    if type(item) is tuple:
-        return tuple(_with_vectors(part) for part in item)
+    if isinstance(item, tuple):
+        parts = [_with_vectors(part) for part in item]
+        return type(item)(*parts) if hasattr(item, "_fields") else tuple(parts)
     if isinstance(item, list) and not any(hasattr(part, "shape") or isinstance(part, dict | tuple) for part in item):
         return numpy.asarray(item)
     return item

@@ -286,7 +286,9 @@ def is_several(data: Any) -> bool:
     """
     if not isinstance(data, list) or not data:
         return False
-    return all(is_frame(part) or is_column(part) or bool(getattr(part, "shape", ())) for part in data)
+    return all(
+        is_frame(part) or is_column(part) or bool(getattr(part, "shape", hasattr(part, "__dlpack__"))) for part in data
+    )
 
 
 def is_sequence(data: Any) -> bool:
