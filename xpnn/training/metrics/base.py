@@ -210,11 +210,16 @@ def _widest(xp: Namespace, device: Any) -> Any:
     return known.get("float64", known["float32"])
 
 
+_OF_NUMPY = (numpy.ndarray, numpy.generic)
+
+
 def _added(old: Any, new: Any) -> Any:
     """The sum of arrays or numbers; what was loaded from a file goes where the new ones are."""
     if not (hasattr(old, "dtype") and hasattr(new, "dtype")):
         return old + new
-    if type(old) is not type(new) and not isinstance(new, numpy.ndarray | numpy.generic):
+    if not (isinstance(old, _OF_NUMPY) and isinstance(new, _OF_NUMPY)) and (
+        type(old) is not type(new) or array_device(old) != array_device(new)
+    ):
         old = device_of(new).asarray(old)
     if old.dtype != new.dtype:  # counts without weights, and with
         old, new = wide(old), wide(new)

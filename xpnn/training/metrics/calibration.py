@@ -8,6 +8,7 @@ import numpy
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import scatter_add
+from xpnn.autodiff.rules.special import finite_maximum
 from xpnn.training.metrics.base import MetricOfSums, wide
 from xpnn.training.metrics.checking import (
     as_indices,
@@ -82,7 +83,7 @@ class ExpectedCalibrationError(MetricOfSums):
 
 
 def _in_bins(y: Array, t: Array, w: Array | None, bins: int, outputs: Outputs) -> dict[str, Any]:
-    """For each bin the weight, right predictions and confidence of its items, shape (bins, 3)."""
+    """For each bin the weight, right predictions and confidence of its items, shape (3, bins)."""
     confidence, right, kept, wrong = _confidence(y, t, outputs)
     xp = namespace_of(confidence)
     nan = xp.isnan(confidence)
@@ -90,20 +91,22 @@ def _in_bins(y: Array, t: Array, w: Array | None, bins: int, outputs: Outputs) -
     v = wide(xp.ones_like(right) if kept is None else kept)
     if w is not None:
         v = v * xp.reshape(w, (-1, *[1] * (len(v.shape) - 1)))
-    bin_of = xp.clip(as_indices(xp.ceil(confidence * bins)) - 1, 0, bins - 1)
-    counts = xp.stack([xp.reshape(x, (-1,)) for x in (v, v * wide(right), v * confidence)], axis=1)
-    binned = scatter_add(counts, xp.reshape(bin_of, (-1,)), (bins, 3))
+    bin_of = xp.reshape(xp.clip(as_indices(xp.ceil(confidence * bins)) - 1, 0, bins - 1), (-1,))
+    counts = v, v * wide(right), v * confidence
+    binned = xp.stack([scatter_add(xp.reshape(x, (-1,)), bin_of, (bins,)) for x in counts])
     return {"bins": binned, "wrong": wrong, "nan": xp.count_nonzero(nan)}
 
 
 def _confidence(y: Array, t: Array, outputs: Outputs) -> tuple[Array, Array, Array | None, Any]:
     """For each item the confidence in float64, whether the prediction is right, and whether it counts."""
     form, xp = form_of(_NAME, y, t), namespace_of(y, t)
-    p = probabilities(y, form, outputs)
     if form == "single":
-        right = (p > 0.5) == (wide(t) > 0.5)
-        return xp.maximum(p, 1 - p), right, None, wrong_shares(wide(t))
-    confidence, predicted = wide(xp.max(p, axis=-1)), as_indices(xp.argmax(p, axis=-1))
+        p, t = probabilities(y, form, outputs), wide(t)
+        return xp.maximum(p, 1 - p), (p > 0.5) == (t > 0.5), None, wrong_shares(t)
+    confidence, predicted = xp.max(y, axis=-1), as_indices(xp.argmax(y, axis=-1))
+    if outputs == "logits":  # the largest of softmax(y)
+        confidence = 1 / xp.maximum(xp.sum(xp.exp(y - finite_maximum(y, -1)), axis=-1), 1.0)
+    confidence = wide(confidence)
     if form == "soft":
         return confidence, predicted == as_indices(xp.argmax(t, axis=-1)), None, wrong_shares(t)
     index, kept, wrong = labels_of(y, t)
@@ -112,7 +115,7 @@ def _confidence(y: Array, t: Array, outputs: Outputs) -> tuple[Array, Array, Arr
 
 def _of_bins(sums: dict[str, Any]) -> float:
     require_right(_NAME, sums["wrong"])
-    weight, right, confidence = numpy.moveaxis(sums["bins"], 1, 0)
+    weight, right, confidence = sums["bins"]
     if sums["nan"] or not weight.sum():
         return float("nan")
     return float(numpy.sum(abs(right - confidence)) / weight.sum())

@@ -80,7 +80,7 @@ def summed(values: Array, w: Array | None) -> Array:
     xp = namespace_of(values)
     if w is None:
         return xp.sum(wide(values)) if is_floating(values.dtype) else xp.count_nonzero(values)
-    values = wide(values)
     if len(values.shape) > 1:
-        values = xp.sum(xp.reshape(values, (values.shape[0], -1)), axis=1)
-    return xp.sum(values * w)
+        values = xp.reshape(values, (values.shape[0], -1))
+        values = values[:, 0] if values.shape[1] == 1 else xp.sum(wide(values), axis=1)
+    return xp.sum(wide(values) * w)

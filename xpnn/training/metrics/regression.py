@@ -181,25 +181,30 @@ class R2Score(MetricOfRows):
 
 
 def _moments(y: Array, t: Array, w: Array | None) -> dict[str, Array]:
-    """Of one part: rows and weight, shape (1, 1); for each output the mean and squares about it, shape (1, outputs)."""
+    """Of one part: rows and weight, shape (1, 1); for each output the mean and squares about it, shape (1, outputs).
+
+    The mean is kept as the first target and how much more it is: near 1e6 it would lose six digits.
+    """
     error, t = _columns(_error("r2_score", y, t)), _columns(wide(t))
     xp, place = namespace_of(t), {"dtype": t.dtype, "device": array_device(t)}
     rows = xp.full((1, 1), t.shape[0], **place)
     weight = rows if w is None else xp.reshape(xp.sum(w), (1, 1))
     some = weight + xp.astype(weight == 0, t.dtype)
-    first = t[:1, :]  # equal targets are exactly equal to their mean
-    mean = first + _over_rows(t - first, w) / some
-    deviation = t - mean
+    first = xp.asarray(t[:1, :], copy=True)
+    more = xp.reshape(_over_rows(t - first, w), (1, -1)) / some
+    deviation = (t - first) - more
     squares = {"spread": _over_rows(deviation * deviation, w), "left": _over_rows(error * error, w)}
-    return {"rows": rows, "weight": weight, "mean": mean, **{k: xp.reshape(x, (1, -1)) for k, x in squares.items()}}
+    squares = {name: xp.reshape(x, (1, -1)) for name, x in squares.items()}
+    return {"rows": rows, "weight": weight, "first": first, "more": more, **squares}
 
 
 def _explained(parts: dict[str, Any]) -> float:
     """R² of the merged parts."""
-    weight, mean = parts["weight"], parts["mean"]
+    weight = parts["weight"]
     if parts["rows"].sum() < 2 or not weight.sum():
         return float("nan")
-    of_all = mean[0] + (weight * (mean - mean[0])).sum(axis=0) / weight.sum()
+    mean = (parts["first"] - parts["first"][0]) + parts["more"]  # above the first target of all
+    of_all = (weight * mean).sum(axis=0) / weight.sum()
     total = (parts["spread"] + weight * (mean - of_all) ** 2).sum(axis=0)
     left = parts["left"].sum(axis=0)
     varies = total != 0  # NaN stays
