@@ -93,6 +93,13 @@ def test_a_new_manager_goes_on_with_what_it_finds(tmp_path):
     assert steps(checkpoints) == [40, 50]
 
 
+def test_what_is_ahead_is_neither_counted_nor_removed(tmp_path):
+    save(Checkpoints(tmp_path, keep=None), 10, 20, 30)
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 11, 12)
+    assert steps(checkpoints) == [11, 12, 20, 30]
+
+
 def test_the_same_step_again_takes_the_place_of_the_file(tmp_path):
     checkpoints = Checkpoints(tmp_path, best="val_loss")
     save(checkpoints, 10, 20)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import fuzz_files
 import numpy
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xpnn.training import CheckpointError, load, save
+from xpnn.training.layout import read_layout
 
 
 def same(found, expected):
@@ -255,6 +257,20 @@ def test_a_file_put_together_anew_from_its_parts_is_whole_or_refused(scratch, da
         a, b, c = (data.draw(st.integers(0, len(text))) for _ in range(3))
         text = text[:c] + text[min(a, b) : max(a, b)] + text[c + data.draw(st.integers(0, 40)) :]
     fuzz_files.look(scratch, fuzz_files.sealed(fuzz_files.EMPTY + text, content[end:]))
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    n = 100_000
+    path = written(tmp_path / "file", {"a": entry(shape=(n,), offsets=(0, 4 * n))}, bytes(4 * n))
+
+    def cut_off(file, size):
+        found = read_layout(file, size)
+        os.truncate(path, size // 2)
+        return found
+
+    monkeypatch.setattr("xpnn.training.checkpoint.read_layout", cut_off)
+    with pytest.raises(CheckpointError, match="ends before its arrays do"):
+        load(path)
 
 
 def test_what_is_no_file_raises_as_files_do(tmp_path):
