@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(xpnn.__file__).parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = set("cupy cupyx scipy sklearn pandas mpi4py onnx matplotlib tqdm torch jax".split())
+HEAVY = set("cupy cupyx scipy sklearn pandas polars pyarrow narwhals mpi4py onnx matplotlib tqdm torch jax".split())
 
 
 def modules_under(name, module):

@@ -130,6 +130,20 @@ def test_unseen_levels_are_other_and_rare_ones_have_taught_it():
     assert Preprocessing(rare_below=3).fit(frame).transform({"w": ["new"]}).numeric.tolist() == [[0, 0, 0]]
 
 
+def test_one_level_beside_rare_ones_is_worth_a_column():
+    frame = {"w": ["a"] * 5 + ["b", "c"]}
+    features = Preprocessing(rare_below=2).fit(frame).transform(frame)
+    assert features.names == ("w=a",)
+    assert features.numeric[:, 0].tolist() == [1] * 5 + [0, 0]
+
+
+def test_names_need_not_be_text():
+    frame = {0: [1.0, 2.0], 1: [3.0, 4.0], 2: ["1", "2"]}
+    preprocessing = Preprocessing(kinds={2: "number"}).fit(frame, exclude=[0])
+    assert preprocessing.columns == ["1", "2"]
+    assert Table(frame).column(1).values.tolist() == [3, 4]
+
+
 def test_a_column_of_rare_levels_only_is_left_out():
     frame = {"w": ["a", "b", "c", "d"], "n": [1, 2, 3, 3]}
     with pytest.warns(TableWarning, match="column 'w' is left out: no level of it comes often enough") as caught:

@@ -1,5 +1,8 @@
 """Tables: names, rows taken that keep their numbers, columns read only when asked, what is no table."""
 
+import subprocess
+import sys
+
 import numpy
 import pytest
 from table_frames import LIBRARIES, frame_of
@@ -88,6 +91,12 @@ def test_what_is_no_table():
         Table({"a": [1], "b": [1, 2]})
     with pytest.raises(TypeError, match="column 'a' expected a list, an array or a series, got str"):
         Table({"a": "x"})
+
+
+def test_no_library_of_frames_is_loaded_before_a_frame_comes():
+    code = "import sys; from xpnn import tables; tables.Preprocessing().fit({'a': [1, 2]}); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(run.stdout.split()) & {"narwhals", "pandas", "polars", "pyarrow", "scipy", "sklearn"}
 
 
 def test_rows_and_columns_that_are_not_there():

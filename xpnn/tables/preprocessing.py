@@ -88,7 +88,7 @@ class Preprocessing:
                 raise ValueError(f"Preprocessing expected the kind of {name!r} to be one of {KINDS}, got {kind!r}")
         self.scaling, self.one_hot_up_to = scaling, one_hot_up_to
         self.rare_below, self.most_levels = rare_below, most_levels
-        self.kinds: dict[str, str] = dict(kinds or {})
+        self.kinds: dict[str, str] = {str(name): kind for name, kind in (kinds or {}).items()}
         self.messages: list[str] = []
         self._encoders: list[Encoder] | None = None
         self._summary: list[dict[str, Any]] = []
@@ -122,7 +122,7 @@ class Preprocessing:
             If a column is left out for what it holds, or seems not to be what was meant.
         """
         table = Table(frame)
-        excluded = [exclude] if isinstance(exclude, str) else list(exclude)
+        excluded = [exclude] if isinstance(exclude, str) else list(map(str, exclude))
         for name in (*excluded, *self.kinds):
             if name not in table.names:
                 raise ValueError(f"the table has no column {name!r} (named in exclude or kinds): it has {table.names}")

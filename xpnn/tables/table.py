@@ -81,10 +81,10 @@ class Table:
         TypeError
             If its values are of a kind without a meaning here, or of kinds that differ: rows are named.
         """
-        if name not in self.names:
-            raise ValueError(f"the table has no column {name!r}, it has {_listed(self.names)}")
-        known = self._source.known
+        name, known = str(name), self._source.known
         if name not in known:
+            if name not in self.names:
+                raise ValueError(f"the table has no column {name!r}, it has {_listed(self.names)}")
             known[name] = self._source.read(self.names.index(name), name)
         column = known[name]
         return column if self._rows is None else column.take(self._rows)
