@@ -189,3 +189,17 @@ def test_libraries_are_told_apart_by_their_own_name(elsewhere):
     for library, x in (("numpy", numpy.ones(1)), (other, elsewhere.asarray(numpy.ones(1)))):
         names = ("numpy", "cupy", "array_api_strict")
         assert [name for name in names if native._is_library(namespace_of(x), name)] == [library]
+
+
+# Sums of products
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (300, 100), (100, 10, 20), (0, 3)])
+def test_sums_of_products_go_along_the_first_axis(shape):
+    a, b = RNG.standard_normal((2, *shape))
+    expected = numpy.sum(a * b, axis=0)
+    xp = pytest.importorskip("array_api_strict")
+    found = native.sums_of_products(a, b)
+    elsewhere = native.sums_of_products(xp.asarray(a), xp.asarray(b))
+    for y in (found, numpy.asarray(elsewhere)):
+        numpy.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)  # sums of up to 300 numbers of size 1

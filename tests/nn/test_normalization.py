@@ -161,6 +161,40 @@ def test_statistics_move_inside_a_differentiated_call_and_a_compiled_step_alike(
     assert models[0][0].num_batches_tracked == 5
 
 
+def test_a_large_batch_is_pytorchs_up_to_the_second_derivative(torch):
+    """Its sums of products are taken without the products: see `sums_of_products`."""
+    x, c = RNG.standard_normal((2, 256, 64))
+    layer = nn.BatchNorm1d(64, dtype="float64").initialize(seed=0)
+
+    def loss(x):
+        xp = xpnn.namespace_of(x)
+        return xp.sum(layer(x) ** 3 * xp.asarray(c))
+
+    direction = RNG.standard_normal(x.shape)
+    found = [xpnn.grad(loss)(x), *xpnn.hvp(loss, (x,), (direction,))]
+    judge = torch.nn.BatchNorm1d(64, dtype=torch.float64)
+    given = torch.tensor(x, requires_grad=True)
+    (first,) = torch.autograd.grad((judge(given) ** 3 * torch.tensor(c)).sum(), given, create_graph=True)
+    (second,) = torch.autograd.grad((first * torch.tensor(direction)).sum(), given)
+    for ours, theirs in zip(found, (first.detach(), second), strict=True):
+        numpy.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-10, atol=1e-10)
+
+
+def test_a_large_batch_compiles_to_the_same_bits():
+    x, dy = RNG.standard_normal((2, 256, 64))
+    layer = nn.BatchNorm1d(64, dtype="float64").initialize(seed=0)
+
+    def step(x, dy):
+        y, back = xpnn.vjp(lambda layer, x: layer(x), layer, x)
+        of_layer, dx = back(dy)
+        return [y, dx, *of_layer.parameters()]
+
+    compiled = xpnn.compile(step, state=(layer,), exact=True)
+    for _ in range(4):
+        for found, expected in zip(compiled(x, dy), step(x, dy), strict=True):
+            assert numpy.array_equal(found, expected)
+
+
 def test_momentum_of_none_is_the_mean_of_all_batches_in_instance_norm_too():
     layer = nn.InstanceNorm1d(1, track=True, momentum=None, dtype="float64")
     for mean in (1.0, 2.0, 6.0):

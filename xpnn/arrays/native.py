@@ -31,6 +31,7 @@ __all__ = [
     "special_function",
     "stack_scalars",
     "sum_over",
+    "sums_of_products",
     "to_host",
     "used_rows",
 ]
@@ -149,6 +150,32 @@ def sum_over(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Array:
 
 
 _add = numpy.add.reduce
+
+
+def sums_of_products(a: Array, b: Array) -> Array:
+    """The sum of a * b along the first axis.
+
+    Of large matrices on NumPy by `einsum`, which makes no array of the products: 45 µs in place of 100 for 256 x 1024
+    numbers of float32. `vecdot` along this axis would walk down the columns.
+
+    Examples
+    --------
+    >>> sums_of_products(numpy.ones((2, 3)), numpy.ones((2, 3)))
+    array([2., 2., 2.])
+    """
+    if array_device(a) == "cpu" and len(a.shape) == 2 and prod(a.shape) >= _LARGE:
+        return _sums_of_columns(a, b)
+    return sum_over(a * b, axis=0)
+
+
+_LARGE = 1 << 14  # below, the call of einsum takes longer than what it saves
+
+
+@recordable
+def _sums_of_columns(a: Array, b: Array) -> Array:
+    if _is_library(namespace_of(a, b), "numpy"):
+        return numpy.einsum("ij,ij->j", a, b)
+    return sum_over(a * b, axis=0)
 
 
 def used_rows(g: Array) -> Array | None:
