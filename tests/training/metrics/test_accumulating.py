@@ -40,6 +40,34 @@ def test_a_metric_is_copied_with_its_options_and_forgets():
     assert (metric.result(), fresh.result()) == (1.0, 0.0)
 
 
+def test_what_a_metric_has_seen_stays_whatever_its_start_does():
+    class Seen(Metric):
+        def __init__(self):
+            self.seen = []
+
+        def start(self):
+            self.seen.clear()
+
+        def update(self, y, t, sample_weight=None):
+            self.seen.append(y)
+
+        def result(self):
+            return float(len(self.seen))
+
+        def state(self):
+            return {}
+
+        def load_state(self, state):
+            pass
+
+    metric = Seen()
+    metric.update(Y, T)
+    fresh = accumulated(metric)
+    fresh.update(Y, T)
+    fresh.update(Y, T)
+    assert (metric.result(), fresh.result()) == (1.0, 2.0)
+
+
 def test_partial_calls_of_ours_keep_their_options():
     assert accumulated(partial(top_k_accuracy, k=3)).k == 3
     assert accumulated(partial(partial(binary_accuracy), threshold=0.5)).threshold == 0.5

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache
 from itertools import groupby
 from typing import Any, TypeAlias
 
@@ -183,8 +182,16 @@ def _has_no_rows(y: Array) -> bool:
 
 def wide(x: Array) -> Array:
     """`x` in float64, or float32 where its device has no float64; `x` itself if it is so."""
-    xp = namespace_of(x)
-    return xp.astype(x, _widest(xp, array_device(x)), copy=False)
+    xp, device = namespace_of(x), array_device(x)
+    key = xp, str(device)  # CuPy's device objects cannot be hashed
+    dtype = _WIDEST.get(key)
+    if dtype is None:
+        known = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
+        dtype = _WIDEST[key] = known.get("float64", known["float32"])
+    return xp.astype(x, dtype, copy=False)
+
+
+_WIDEST: dict[tuple[Namespace, str], Any] = {}
 
 
 def weights_of(who: str, y: Array, sample_weight: Array | None) -> Array | None:
@@ -202,12 +209,6 @@ def weights_of(who: str, y: Array, sample_weight: Array | None) -> Array | None:
     if sample_weight.shape != rows:
         raise ValueError(f"{who} expected sample_weight of shape {rows}, got {sample_weight.shape}")
     return wide(sample_weight)
-
-
-@cache
-def _widest(xp: Namespace, device: Any) -> Any:
-    known = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
-    return known.get("float64", known["float32"])
 
 
 _OF_NUMPY = (numpy.ndarray, numpy.generic)
