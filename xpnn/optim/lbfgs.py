@@ -11,8 +11,8 @@ itself, not gradients, and a step cannot be recorded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import inf, isfinite, sqrt
-from typing import Any, NamedTuple
+from math import inf, isfinite
+from typing import Any
 
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, dtype_name, is_complex, namespace_of
@@ -21,19 +21,9 @@ from xpnn.autodiff.transforms import value_and_grad
 from xpnn.nn.module import Module
 from xpnn.optim.flat import FlatLayout, write
 from xpnn.optim.groups import check_numbers
+from xpnn.optim.line_search import Line, Point, dot, largest
 
 __all__ = ["LBFGS"]
-
-DECREASE, CURVATURE = 1e-4, 0.9  # of Wolfe's conditions, as Nocedal and Wright recommend for quasi-Newton methods
-
-
-class _Point(NamedTuple):
-    """A place along the direction: how far, the loss there, its slope along the direction, and its gradient."""
-
-    t: float
-    value: float
-    slope: float
-    gradient: Array
 
 
 class LBFGS:
@@ -156,11 +146,11 @@ class LBFGS:
         if self.remembered_of != self._parameters():
             self._forget()  # other parameters than before, maybe of the same total length
         value, gradient = first, _ = work.at(x)
-        if not isfinite(first) or not isfinite(_largest(gradient)):
+        if not isfinite(first) or not isfinite(largest(gradient)):
             raise FloatingPointError(
                 f"LBFGS got a loss of {first}, or a gradient that is not finite: nothing was changed"
             )
-        if _largest(gradient) <= self.gradient_tolerance:
+        if largest(gradient) <= self.gradient_tolerance:
             self.stopped = "the gradient is small"
             return first
         try:
@@ -175,14 +165,14 @@ class LBFGS:
         for n in range(1, self.iterations + 1):
             direction = self._direction(gradient)
             t = self.learning_rate * (min(1.0, 1.0 / _sum_of_magnitudes(gradient)) if self.count == 1 else 1.0)
-            slope = _dot(gradient, direction)
+            slope = dot(gradient, direction)
             self.last_gradient, self.last_change = gradient, t * direction
             if not slope <= -self.change_tolerance:
                 return "the direction does not lead down"
             before = value
             if self.line_search:
-                along = _Line(work, x, direction, self.evaluations, self.change_tolerance)
-                t, value, _, gradient = along.search(_Point(0.0, value, slope, gradient), t)
+                along = Line(work, x, direction, self.evaluations, self.change_tolerance)
+                t, value, _, gradient = along.search(Point(0.0, value, slope, gradient), t)
                 self.last_change = t * direction
             x = x + self.last_change
             if self.line_search or n == self.iterations:  # the last place of all is not looked at, as in PyTorch
@@ -194,16 +184,16 @@ class LBFGS:
                 break
             if not self.line_search:
                 value, gradient = work.at(x)
-                if not isfinite(value) or not isfinite(_largest(gradient)):
+                if not isfinite(value) or not isfinite(largest(gradient)):
                     self._forget()
                     raise FloatingPointError(
                         f"LBFGS went to where the loss is {value}, or its gradient not finite, in iteration {n} of "
                         "this step: use line_search=True or a smaller learning_rate"
                     )
                 work.best = x
-            if _largest(gradient) <= self.gradient_tolerance:
+            if largest(gradient) <= self.gradient_tolerance:
                 return "the gradient is small"
-            if _largest(self.last_change) <= self.change_tolerance or abs(value - before) < self.change_tolerance:
+            if largest(self.last_change) <= self.change_tolerance or abs(value - before) < self.change_tolerance:
                 return "the change is small"
             if work.evaluations >= self.evaluations:
                 return "all evaluations are used up"
@@ -214,18 +204,18 @@ class LBFGS:
         self.count += 1
         if self.last_gradient is not None and self.last_change is not None:
             y, s = gradient - self.last_gradient, self.last_change
-            if (ys := _dot(y, s)) > 1e-10:  # else the loss does not curve upwards there
+            if (ys := dot(y, s)) > 1e-10:  # else the loss does not curve upwards there
                 self.changes = [*self.changes, s][-self.history :]
                 self.changes_of_gradient = [*self.changes_of_gradient, y][-self.history :]
-                self.scale = ys / _dot(y, y)
+                self.scale = ys / dot(y, y)
         q, pairs = -gradient, list(zip(self.changes, self.changes_of_gradient, strict=True))
         shares = []
         for s, y in reversed(pairs):
-            shares.append(_dot(s, q) / _dot(y, s))
+            shares.append(dot(s, q) / dot(y, s))
             q = q - shares[-1] * y
         q = q * self.scale
         for (s, y), share in zip(pairs, reversed(shares), strict=True):
-            q = q + (share - _dot(y, q) / _dot(y, s)) * s
+            q = q + (share - dot(y, q) / dot(y, s)) * s
         return q
 
     def state_dict(self) -> dict[str, Array]:
@@ -292,76 +282,6 @@ class _Work:
         write(self.model.parameters(), self.layout.views(x))
         value, gradients = self.both(self.model)
         return float(value), self.flat(flatten(gradients)[0])
-
-
-class _Line:
-    """The search along one direction for a length that satisfies Wolfe's strong conditions."""
-
-    def __init__(self, work: _Work, x: Array, direction: Array, evaluations: int, tolerance: float) -> None:
-        self.work, self.x, self.direction, self.evaluations = work, x, direction, evaluations
-        self.smallest = tolerance / _largest(direction)
-
-    def at(self, t: float) -> _Point:
-        value, gradient = self.work.at(self.x + t * self.direction)
-        return _Point(t, value, _dot(gradient, self.direction), gradient)
-
-    def search(self, start: _Point, t: float) -> _Point:
-        """A point good enough, or the best that was met (algorithm 3.5)."""
-        before = start
-        while True:
-            point = self.at(t)
-            if self._too_high(start, point) or (before.t > 0 and point.value >= before.value):
-                return self._zoom(start, before, point)
-            if abs(point.slope) <= -CURVATURE * start.slope or self._spent():
-                return point
-            if point.slope >= 0:
-                return self._zoom(start, point, before)
-            t = min(max(_lowest(before, point), 1.1 * t), 10 * t)
-            before = point
-
-    def _zoom(self, start: _Point, low: _Point, high: _Point) -> _Point:
-        """A point between two, of which `low` is the lower one (algorithm 3.6)."""
-        while abs(high.t - low.t) > self.smallest and not self._spent():
-            margin = 0.1 * abs(high.t - low.t)
-            ends = sorted((low.t, high.t))
-            point = self.at(min(max(_lowest(low, high), ends[0] + margin), ends[1] - margin))
-            if self._too_high(start, point) or point.value >= low.value:
-                high = point
-                continue
-            if abs(point.slope) <= -CURVATURE * start.slope:
-                return point
-            if point.slope * (high.t - low.t) >= 0:
-                high = low
-            low = point
-        return low
-
-    def _too_high(self, start: _Point, point: _Point) -> bool:
-        """Also where the loss is not finite."""
-        return not point.value <= start.value + DECREASE * point.t * start.slope
-
-    def _spent(self) -> bool:
-        return self.work.evaluations >= self.evaluations
-
-
-def _lowest(a: _Point, b: _Point) -> float:
-    """Where the cubic through values and slopes of two points is lowest (equation 3.59); the middle if nowhere."""
-    middle = 0.5 * (a.t + b.t)
-    d = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
-    inside = d * d - a.slope * b.slope
-    if not isfinite(inside) or inside < 0:
-        return middle
-    root = sqrt(inside) if b.t > a.t else -sqrt(inside)
-    below = b.slope - a.slope + 2 * root
-    return b.t - (b.t - a.t) * (b.slope + root - d) / below if below else middle
-
-
-def _dot(a: Array, b: Array) -> float:
-    return float(namespace_of(a, b).vecdot(a, b))
-
-
-def _largest(x: Array) -> float:
-    xp = namespace_of(x)
-    return float(xp.max(xp.abs(x)))
 
 
 def _sum_of_magnitudes(x: Array) -> float:
