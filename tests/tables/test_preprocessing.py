@@ -137,6 +137,26 @@ def test_one_level_beside_rare_ones_is_worth_a_column():
     assert features.numeric[:, 0].tolist() == [1] * 5 + [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "message"),
+    [
+        ([1] * 399 + [None], None, "where it is not missing it is always the same"),
+        ([START] * 400, "date", "where it is not missing it is always the same"),
+        ([5] * 400, "number", "where it is not missing it is always the same"),
+        (["x"] * 399 + [None], None, "it is nearly always 'x'"),
+        (["x"] * 399 + ["y"], None, "it is nearly always 'x'"),
+        ([None] * 399 + ["y"], None, "it is nearly always missing"),
+        ([True] * 399 + [False], None, "it is nearly always 'True'"),
+    ],
+)
+def test_columns_that_hardly_vary_are_left_out(values, kind, message):
+    frame = {"a": values, "n": [1, 2] * 200}
+    preprocessing = Preprocessing(kinds={"a": kind} if kind else None).fit(frame)
+    assert preprocessing.messages == [f"column 'a' is left out: {message}"]
+    assert preprocessing.summary()[0]["kind"] == "constant"
+    assert preprocessing.columns == ["n"]
+
+
 def test_names_need_not_be_text():
     frame = {0: [1.0, 2.0], 1: [3.0, 4.0], 2: ["1", "2"]}
     preprocessing = Preprocessing(kinds={2: "number"}).fit(frame, exclude=[0])

@@ -12,9 +12,9 @@ import numpy
 
 from xpnn.tables.columns import Column
 from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text, date_in, number_in
-from xpnn.tables.encoders import LARGEST
+from xpnn.tables.encoders import LARGEST, CategoryEncoder, Encoder
 
-__all__ = ["KINDS", "Finding", "found", "seen_as"]
+__all__ = ["KINDS", "Finding", "found", "seen_as", "without_use"]
 
 KINDS = ("number", "category", "boolean", "date", "drop")  # what a user may call a column
 _MANY = 20  # levels; fewer are no sign of an identifier
@@ -137,3 +137,16 @@ def _nearly(column: Column, counts: numpy.ndarray) -> str:
                 f"{column.value(place)!r:.40}: does that stand for a missing value?"
             )
     return ""
+
+
+def without_use(encoder: Encoder, column: Column, least: int) -> Finding | None:
+    """The finding that an encoded column says nothing, or None if it says something."""
+    if not isinstance(encoder, CategoryEncoder):
+        message = f"column {column.name!r} is left out: where it is not missing it is always the same"
+        return None if encoder.outputs else Finding("constant", column, message, quiet=True)
+    if not encoder.levels:
+        return Finding("rare", column, f"column {column.name!r} is left out: no level of it comes often enough")
+    if len(encoder.levels) > 1 or int((encoder.codes(column) == 0).sum()) >= least:
+        return None
+    level = "missing" if encoder.levels[0] is None else repr(encoder.levels[0])
+    return Finding("constant", column, f"column {column.name!r} is left out: it is nearly always {level}", quiet=True)

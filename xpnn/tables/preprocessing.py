@@ -11,7 +11,7 @@ import numpy
 from xpnn.tables.columns import TableWarning
 from xpnn.tables.encoders import CategoryEncoder, DateEncoder, Encoder, NumberEncoder, as_json, from_json
 from xpnn.tables.features import Features
-from xpnn.tables.finding import KINDS, Finding, found, seen_as
+from xpnn.tables.finding import KINDS, Finding, found, seen_as, without_use
 from xpnn.tables.summary import described
 from xpnn.tables.table import Table
 
@@ -144,8 +144,10 @@ class Preprocessing:
         column = table.column(name)
         finding = seen_as(self.kinds[name], column) if name in self.kinds else found(column)
         encoder = self._encoder(finding, indicators)
-        if encoder is None and not finding.message:
-            finding = Finding("rare", finding.column, f"column {name!r} is left out: no level of it comes often enough")
+        if encoder is not None:
+            problem = without_use(encoder, finding.column, self._least(len(column)))
+            if problem is not None:
+                finding, encoder = problem, None
         if encoder is not None:
             self._encoders.append(encoder)
         self._summary.append(described(column, finding, encoder))
@@ -161,15 +163,11 @@ class Preprocessing:
             indicator = int(column.missing.sum()) >= least and where not in indicators
             if indicator:
                 indicators.add(where)
-            if finding.kind == "date":
-                return DateEncoder.fitted(column, self.scaling, indicator)
-            number = NumberEncoder.fitted(column, self.scaling, indicator)
-            return number if number.outputs else None
+            fitted = DateEncoder.fitted if finding.kind == "date" else NumberEncoder.fitted
+            return fitted(column, self.scaling, indicator)
         if finding.kind in ("category", "boolean"):
             options = {"most_levels": self.most_levels, "one_hot_up_to": self.one_hot_up_to}
-            category = CategoryEncoder.fitted(column, rare_below=least, **options)
-            others = len(column) - numpy.isin(category.codes(column), range(1, len(category.levels) + 1)).sum()
-            return category if len(category.levels) + bool(others) > 1 and category.levels else None
+            return CategoryEncoder.fitted(column, rare_below=least, **options)
         return None
 
     def _least(self, count: int) -> int:
