@@ -43,6 +43,8 @@ def test_sure_and_masked_logits_have_a_bin(place):
     metric = ExpectedCalibrationError()
     metric.update(place.asarray(y), place.asarray(numpy.asarray([0, 1])))
     assert metric.result() == 0.5
+    metric.update(place.asarray(y[:1] - numpy.inf), place.asarray(numpy.asarray([0])))  # all classes masked
+    assert 0 <= metric.result() <= 1
 
 
 def test_options_are_checked():

@@ -2,11 +2,12 @@
 
 import numpy
 import pytest
-from metric_rows import LABELS, LOGITS, WEIGHTS, P, softmax
+from metric_rows import LABELS, LOGITS, TABLE, WEIGHTS, P, softmax
 
 from xpnn import nn
 from xpnn.training.metrics import (
     BrierScore,
+    ExpectedCalibrationError,
     LogLoss,
     Perplexity,
     brier_score,
@@ -114,3 +115,25 @@ def test_targets_that_do_not_belong_to_the_outputs_are_refused(function):
 def test_words_for_outputs_are_checked_by_classes_too(kind):
     with pytest.raises(ValueError, match="expected outputs to be one of 'logits', 'probabilities', got 'odds'"):
         kind(outputs="odds")
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if "probabilities" in row.name], ids=lambda row: row.name)
+def test_logits_given_as_probabilities_are_found(place, row):
+    y = row.y.copy()
+    y[:3, 0] = 1 + 1e-9, 1.5, -0.5  # the first by rounding
+    with pytest.raises(ValueError, match=r"expected probabilities from 0 to 1, got 1\.5: are they logits\?"):
+        row.whole(y)
+    metric = row.metric()
+    metric.update(place.asarray(y), place.asarray(row.t))
+    with pytest.raises(ValueError, match=r"probabilities from 0 to 1, got (2 others|1\.5)"):
+        metric.result()
+
+
+def test_calibration_of_logits_given_as_probabilities_is_none(place):
+    p = numpy.asarray([[numpy.inf, 0.0], [0.5, 0.5]])
+    with pytest.raises(ValueError, match="expected probabilities from 0 to 1, got inf"):
+        expected_calibration_error(p, numpy.asarray([0, 1]), outputs="probabilities")
+    metric = ExpectedCalibrationError(outputs="probabilities")
+    metric.update(place.asarray(p), place.asarray(numpy.asarray([0, 1])))
+    with pytest.raises(ValueError, match="probabilities from 0 to 1, got 1 others"):
+        metric.result()

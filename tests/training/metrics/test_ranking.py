@@ -52,7 +52,8 @@ def test_of_a_class_that_is_missing_only_the_weighted_mean_does_without(place, f
 @BOTH
 def test_logits_are_ordered_by_the_probabilities_they_mean(function, kind):
     numpy.testing.assert_allclose(function(LOGITS, LABELS), function(P, LABELS, outputs="probabilities"), rtol=1e-13)
-    assert function(LOGITS, LABELS) != function(LOGITS, LABELS, outputs="probabilities")
+    in_order_of_logits = 1 / (1 + numpy.exp(-LOGITS))
+    assert function(LOGITS, LABELS) != function(in_order_of_logits, LABELS, outputs="probabilities")
     assert function(LOGITS + 1000, LABELS) == pytest.approx(function(LOGITS, LABELS), rel=1e-13)
 
 

@@ -20,7 +20,16 @@ from xpnn.training.metrics.checking import (
     require_shares,
 )
 from xpnn.training.metrics.means import require_right
-from xpnn.training.metrics.outputs import OUTPUTS, Outputs, form_of, labels_of, probabilities, wrong_shares
+from xpnn.training.metrics.outputs import (
+    OUTPUTS,
+    Outputs,
+    form_of,
+    labels_of,
+    probabilities,
+    require_outputs,
+    wrong_outputs,
+    wrong_shares,
+)
 
 __all__ = ["ExpectedCalibrationError", "expected_calibration_error"]
 
@@ -60,6 +69,7 @@ def expected_calibration_error(
     require_choice(_NAME, "outputs", outputs, OUTPUTS)
     bins = require_count(_NAME, "bins", bins)
     y, t = on_host(_NAME, y, t)
+    require_outputs(_NAME, y, outputs)
     if form_of(_NAME, y, t) == "labels":
         require_labels_below(_NAME, y.shape[-1], t)
     else:
@@ -91,10 +101,11 @@ def _in_bins(y: Array, t: Array, w: Array | None, bins: int, outputs: Outputs) -
     v = wide(xp.ones_like(right) if kept is None else kept)
     if w is not None:
         v = v * xp.reshape(w, (-1, *[1] * (len(v.shape) - 1)))
+    confidence = xp.clip(confidence, 0.0, 1.0)  # what is no probability is counted too
     bin_of = xp.reshape(xp.clip(as_indices(xp.ceil(confidence * bins)) - 1, 0, bins - 1), (-1,))
     counts = v, v * wide(right), v * confidence
     binned = xp.stack([scatter_add(xp.reshape(x, (-1,)), bin_of, (bins,)) for x in counts])
-    return {"bins": binned, "wrong": wrong, "nan": xp.count_nonzero(nan)}
+    return {"bins": binned, "wrong": wrong + wrong_outputs(y, outputs), "nan": xp.count_nonzero(nan)}
 
 
 def _confidence(y: Array, t: Array, outputs: Outputs) -> tuple[Array, Array, Array | None, Any]:

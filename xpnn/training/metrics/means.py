@@ -21,7 +21,7 @@ class Items(NamedTuple):
 
     values: Array
     kept: Array | None = None  # which items there are; None: all
-    wrong: Any = 0  # how many targets have no meaning
+    wrong: Any = 0  # how many targets or outputs have no meaning
     nan: Any = 0  # how many predictions are NaN, if the values do not show it
 
 
@@ -67,11 +67,11 @@ def mean_of(who: str, sums: dict[str, Any]) -> float:
 
 
 def require_right(who: str, wrong: Any) -> None:
-    """Raise if there were targets without a meaning."""
+    """Raise if there were targets or outputs without a meaning."""
     if wrong:
         raise ValueError(
-            f"{who} expected labels below the number of classes, or targets from 0 to 1 for single scores, got "
-            f"{int(wrong)} others"
+            f"{who} expected labels below the number of classes, targets of single scores from 0 to 1, and "
+            f"probabilities from 0 to 1, got {int(wrong)} others"
         )
 
 

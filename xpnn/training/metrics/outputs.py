@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from xpnn.arrays.namespaces import Array, array_device, is_floating, namespace_of
 from xpnn.autodiff.rules.special import expit, softmax
 from xpnn.training.metrics.base import wide
 from xpnn.training.metrics.checking import as_indices, require_rows
 
-__all__ = ["OUTPUTS", "Form", "Labels", "Outputs", "form_of", "labels_of", "one_hot", "probabilities", "wrong_shares"]
+__all__ = [
+    "OUTPUTS",
+    "Form",
+    "Labels",
+    "Outputs",
+    "form_of",
+    "labels_of",
+    "one_hot",
+    "probabilities",
+    "require_outputs",
+    "wrong_outputs",
+    "wrong_shares",
+]
 
 Outputs: TypeAlias = Literal["logits", "probabilities"]
 OUTPUTS = ("logits", "probabilities")
@@ -65,6 +77,22 @@ def probabilities(y: Array, form: Form, outputs: Outputs) -> Array:
     if outputs == "probabilities":
         return y
     return expit(y) if form == "single" else softmax(y, axis=-1)
+
+
+def wrong_outputs(y: Array, outputs: Outputs) -> Any:
+    """How many outputs are no probabilities, if they should be; more than 1 by rounding is none the less."""
+    return 0 if outputs == "logits" else namespace_of(y).count_nonzero((y < 0) | (y > _MOST))
+
+
+def require_outputs(who: str, y: Any, outputs: Outputs) -> None:
+    """Raise unless outputs on the host are probabilities, if they should be."""
+    if wrong_outputs(y, outputs):
+        raise ValueError(
+            f"{who} expected probabilities from 0 to 1, got {y[(y < 0) | (y > _MOST)][0]:g}: are they logits?"
+        )
+
+
+_MOST = 1 + 1e-6
 
 
 def wrong_shares(t: Array) -> Array:

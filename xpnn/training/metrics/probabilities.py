@@ -22,7 +22,17 @@ from xpnn.training.metrics.checking import (
     require_shares,
 )
 from xpnn.training.metrics.means import Items, MeanOfItems, mean
-from xpnn.training.metrics.outputs import OUTPUTS, Outputs, form_of, labels_of, one_hot, probabilities, wrong_shares
+from xpnn.training.metrics.outputs import (
+    OUTPUTS,
+    Outputs,
+    form_of,
+    labels_of,
+    one_hot,
+    probabilities,
+    require_outputs,
+    wrong_outputs,
+    wrong_shares,
+)
 
 __all__ = ["BrierScore", "LogLoss", "Perplexity", "brier_score", "log_loss", "perplexity"]
 
@@ -50,8 +60,8 @@ def log_loss(y: Array, t: Array, *, outputs: Outputs = "logits", sample_weight: 
     TypeError
         If one is not an array of real numbers.
     ValueError
-        If shapes do not fit, there are no rows, an output is NaN, a target is no class or not from 0 to 1, `outputs` is
-        another word, or weights are not one per row.
+        If shapes do not fit, there are no rows, an output is NaN or no probability, a target is no class or not from 0
+        to 1, `outputs` is another word, or weights are not one per row.
 
     Examples
     --------
@@ -173,6 +183,7 @@ def _mean_on_host(
 ) -> float:
     require_choice(who, "outputs", outputs, OUTPUTS)
     y, t = on_host(who, y, t)
+    require_outputs(who, y, outputs)
     if form_of(who, y, t) == "labels":
         require_labels_below(who, y.shape[-1], t)
     else:
@@ -183,17 +194,18 @@ def _mean_on_host(
 def _surprises(who: str, y: Array, t: Array, outputs: Outputs) -> Items:
     """-log p for each item."""
     form, xp = form_of(who, y, t), namespace_of(y, t)
+    no_outputs = wrong_outputs(y, outputs)
     if form == "single":
-        t = wide(t)
+        t, wrong = wide(t), wrong_shares(t) + no_outputs
         if outputs == "logits":
             z = wide(y)
-            return Items(t * softplus(-z) + (1 - t) * softplus(z), None, wrong_shares(t))
-        return Items(-(t * _log(y) + (1 - t) * _log(1 - wide(y))), None, wrong_shares(t))
+            return Items(t * softplus(-z) + (1 - t) * softplus(z), None, wrong)
+        return Items(-(t * _log(y) + (1 - t) * _log(1 - wide(y))), None, wrong)
     if form == "soft":
-        t = xp.astype(t, y.dtype, copy=False)
+        t, wrong = xp.astype(t, y.dtype, copy=False), wrong_shares(t) + no_outputs
         if outputs == "logits":
-            return Items(cross_entropy(y, t, reduction="none"), None, wrong_shares(t))
-        return Items(-xp.sum(wide(t) * _log(y), axis=-1), None, wrong_shares(t))
+            return Items(cross_entropy(y, t, reduction="none"), None, wrong)
+        return Items(-xp.sum(wide(t) * _log(y), axis=-1), None, wrong)
     index, kept, wrong = labels_of(y, t)
     nan = 0
     if outputs == "logits":
@@ -201,7 +213,7 @@ def _surprises(who: str, y: Array, t: Array, outputs: Outputs) -> Items:
     else:
         nan = count_nan(y)  # only one class's probability is looked at
         values = -_log(xp.squeeze(xp.take_along_axis(y, xp.expand_dims(index, axis=-1), axis=-1), axis=-1))
-    return Items(xp.where(kept, values, xp.zeros_like(values)), kept, wrong, nan)
+    return Items(xp.where(kept, values, xp.zeros_like(values)), kept, wrong + no_outputs, nan)
 
 
 def _log(p: Array) -> Array:
@@ -215,16 +227,18 @@ def _log(p: Array) -> Array:
 def _squared(who: str, y: Array, t: Array, outputs: Outputs) -> Items:
     """(p - t)² for each item, summed over classes."""
     form, xp = form_of(who, y, t), namespace_of(y, t)
-    p = probabilities(y, form, outputs)
+    p, no_outputs = probabilities(y, form, outputs), wrong_outputs(y, outputs)
     if form == "single":
         t = wide(t)
-        return Items((p - t) * (p - t), None, wrong_shares(t))
+        return Items((p - t) * (p - t), None, wrong_shares(t) + no_outputs)
     index, kept, wrong = labels_of(y, t) if form == "labels" else (None, None, wrong_shares(t))
     error = p - (xp.astype(t, y.dtype, copy=False) if index is None else one_hot(index, y))
     values = wide(xp.sum(error * error, axis=-1))
     if y.shape[-1] == 2:
         values = values / 2
-    return Items(values if kept is None else xp.where(kept, values, xp.zeros_like(values)), kept, wrong)
+    if kept is not None:
+        values = xp.where(kept, values, xp.zeros_like(values))
+    return Items(values, kept, wrong + no_outputs)
 
 
 def _exp(mean: float) -> float:

@@ -21,7 +21,7 @@ from xpnn.training.metrics.checking import (
     require_labels_below,
     require_rows,
 )
-from xpnn.training.metrics.outputs import OUTPUTS, Outputs
+from xpnn.training.metrics.outputs import OUTPUTS, Outputs, require_outputs
 
 __all__ = ["AveragePrecision", "RocAuc", "average_precision", "roc_auc"]
 
@@ -192,6 +192,7 @@ def _area(
         return _against_rest(area, y.reshape(-1), t.reshape(-1) == 1, w)
     classes = y.shape[-1]
     require_labels_below(who, classes, t)
+    require_outputs(who, y, outputs)
     if outputs == "logits":
         y = numpy.exp(y - y.max(axis=-1, keepdims=True))
         y /= y.sum(axis=-1, keepdims=True)
