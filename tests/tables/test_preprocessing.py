@@ -222,6 +222,15 @@ def test_tables_of_which_nothing_can_be_learned(frame, message):
         Preprocessing().fit(frame)
 
 
+def test_a_fit_that_fails_changes_nothing():
+    preprocessing = fitted()
+    before = json.dumps(preprocessing.state()[1])
+    for frame in ({"a": [1, 1]}, {"a": [1, 2], "b": ["x", 1]}):
+        with pytest.raises((ValueError, TypeError)):
+            preprocessing.fit(frame)
+    assert json.dumps(preprocessing.state()[1]) == before
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [

@@ -69,16 +69,17 @@ def test_dates_of_numpy_and_pandas_stamps():
         assert numpy.array_equal(column_of(values).values, expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_a_zone_is_left_out_and_the_clock_stays(library):
+def test_a_zone_is_left_out_and_the_clock_stays(library, zone):
     zoned = frame_of("pandas", {"when": [NOW, None]})
-    zoned["when"] = zoned["when"].dt.tz_localize("America/New_York")
+    zoned["when"] = zoned["when"].dt.tz_localize(zone)
     if library == "polars":
         polars = pytest.importorskip("polars")
-        zoned = polars.DataFrame({"when": [NOW, None]}).with_columns(
-            polars.col("when").dt.replace_time_zone("America/New_York")
-        )
-    assert Table(zoned).column("when").values[0] == numpy.datetime64(NOW)
+        zoned = polars.DataFrame({"when": [NOW, None]}).with_columns(polars.col("when").dt.replace_time_zone(zone))
+    column = Table(zoned).column("when")
+    assert (column.kind, column.values[0]) == ("date", numpy.datetime64(NOW))
+    assert column.missing.tolist() == [False, True]
 
 
 def test_missing_values_of_every_spelling():

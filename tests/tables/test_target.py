@@ -177,6 +177,15 @@ def test_fit_again_finds_the_task_again():
     assert target.fit(["a", "b", "c"]).task == "multiclass"
 
 
+def test_a_fit_that_fails_changes_nothing():
+    target = Target(task="regression").fit([1.5, 2.5, 3.5])
+    before = json.dumps(target.state()[1])
+    for values in ([1, 1], ["1", "inf"], ["1", "x"], [1, None], []):
+        with pytest.raises(ValueError):  # noqa: PT011 (each is named elsewhere)
+            target.fit(Table({"other": values}).column("other"))
+    assert json.dumps(target.state()[1]) == before
+
+
 def test_states_that_cannot_be_read():
     arrays, data = Target().fit(["a", "b"]).state()
     with pytest.raises(ValueError, match="state of Target has format 2, newer than the 1"):

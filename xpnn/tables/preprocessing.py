@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from xpnn.tables.columns import TableWarning
+from xpnn.tables.columns import Column, TableWarning
 from xpnn.tables.encoders import CategoryEncoder, DateEncoder, Encoder, NumberEncoder, as_json, from_json
 from xpnn.tables.features import Features
 from xpnn.tables.finding import KINDS, Finding, found, seen_as, without_use
@@ -128,33 +128,30 @@ class Preprocessing:
                 raise ValueError(f"the table has no column {name!r} (named in exclude or kinds): it has {table.names}")
         if not len(table):
             raise ValueError("the table has no rows to learn from")
-        self._width = len(table.names) if table.positional else None
-        self._encoders, self._summary, self.messages = [], [], []
         indicators: set[bytes] = set()
-        for name in table.names:
-            if name not in excluded:
-                self._learn(table, name, indicators)
-        if not self._encoders:
-            raise ValueError(f"no column of the table is of use: {'; '.join(self.messages) or 'all are excluded'}")
+        columns = [table.column(name) for name in table.names if name not in excluded]
+        learned = [(column, *self._learned(column, indicators)) for column in columns]
+        messages = [finding.message for _, finding, _ in learned if finding.message]
+        encoders = [encoder for _, _, encoder in learned if encoder is not None]
+        if not encoders:
+            raise ValueError(f"no column of the table is of use: {'; '.join(messages) or 'all are excluded'}")
+        self._encoders, self.messages = encoders, messages
+        self._summary = [described(*each) for each in learned]
+        self._width = len(table.names) if table.positional else None
+        for column, finding, _ in learned:
+            if finding.message and not finding.quiet:
+                warnings.warn(TableWarning(finding.message, column.name), stacklevel=2)
         return self
 
-    def _learn(self, table: Table, name: str, indicators: set[bytes]) -> None:
-        """From one column: its encoder if it is of use, its line in the summary, and what to say."""
-        assert self._encoders is not None
-        column = table.column(name)
-        finding = seen_as(self.kinds[name], column) if name in self.kinds else found(column)
+    def _learned(self, column: Column, indicators: set[bytes]) -> tuple[Finding, Encoder | None]:
+        """What a column is, and its encoder if it is of use."""
+        kind = self.kinds.get(column.name)
+        finding = found(column) if kind is None else seen_as(kind, column)
         encoder = self._encoder(finding, indicators)
-        if encoder is not None:
-            problem = without_use(encoder, finding.column, self._least(len(column)))
-            if problem is not None:
-                finding, encoder = problem, None
-        if encoder is not None:
-            self._encoders.append(encoder)
-        self._summary.append(described(column, finding, encoder))
-        if finding.message:
-            self.messages.append(finding.message)
-            if not finding.quiet:
-                warnings.warn(TableWarning(finding.message, name), stacklevel=3)
+        if encoder is None:
+            return finding, None
+        problem = without_use(encoder, finding.column, self._least(len(column)))
+        return (finding, encoder) if problem is None else (problem, None)
 
     def _encoder(self, finding: Finding, indicators: set[bytes]) -> Encoder | None:
         column, least = finding.column, self._least(len(finding.column))

@@ -117,8 +117,10 @@ def column_of_series(series: Any, name: str) -> Column:
         return _of_category(series.to_list(), name, ())
     if dtype == narwhals.Enum:
         return _of_category(series.to_list(), name, tuple(str(level) for level in dtype.categories))
-    if dtype == narwhals.Datetime:
-        clock = series.dt.replace_time_zone(None) if dtype.time_zone else series
+    # narwhals does not know pandas' dtype of a zone with an underscore, America/New_York, but what to do with it
+    zoned = dtype == narwhals.Unknown and getattr(getattr(series.to_native(), "dtype", None), "tz", None) is not None
+    if zoned or dtype == narwhals.Datetime:
+        clock = series.dt.replace_time_zone(None) if zoned or dtype.time_zone else series
         return Column(name, "date", _as_dates(clock.cast(narwhals.Datetime("us")).to_numpy()))
     if dtype == narwhals.Date:
         return Column(name, "date", _as_dates(series.cast(narwhals.Datetime("us")).to_numpy()))

@@ -110,16 +110,15 @@ class Target:
             raise ValueError(f"target {column.name!r} has no rows")
         if column.kind == "number":
             self._values(column)  # refuses what is infinite
-        self.name = column.name
-        self.task, self.reason = task_of(column, self._asked)
-        if self.task == "regression":
+        task, reason = task_of(column, self._asked)
+        numbers, classes = (0.0, 1.0, 0.0, 0.0), numpy.empty(0)
+        if task == "regression":
             values = self._values(column)
             centre, factor = standard_scale(values) if self.scaling == "standard" else (0.0, 1.0)
-            self._numbers = (centre, factor, float(values.min()), float(values.max()))
-            self.classes = numpy.empty(0)
+            numbers = (centre, factor, float(values.min()), float(values.max()))
         else:
-            self.classes = classes_of(column)
-            self._numbers = (0.0, 1.0, 0.0, 0.0)
+            classes = classes_of(column)
+        self.name, self.task, self.reason, self.classes, self._numbers = column.name, task, reason, classes, numbers
         return self
 
     @property
