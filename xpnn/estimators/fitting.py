@@ -1,0 +1,208 @@
+"""The stochastic fit of an estimator: a `Trainer`, and a callback that keeps the curves and decides when to stop."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from math import inf, isnan
+from typing import Any, ClassVar
+
+import numpy
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from xpnn.arrays.native import to_host
+from xpnn.estimators.pool import POOL, key_of
+from xpnn.estimators.rows import Dense
+from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of
+from xpnn.nn.module import Module
+from xpnn.training.callbacks.base import Callback
+from xpnn.training.door import evaluating
+from xpnn.training.trainer import Trainer
+
+__all__ = ["Progress", "trained"]
+
+
+class Progress(Callback):
+    """Keeps an estimator's curves and decides, as scikit-learn does, when it does not get better any more.
+
+    Parameters
+    ----------
+    estimator
+        Whose attributes are written.
+    held_out
+        `(X, t, y, w)` that decide, or None: the training loss does.
+    incremental
+        Whether this is one epoch of `partial_fit`.
+    """
+
+    only_looks: ClassVar[bool] = True
+
+    def __init__(self, estimator: Any, held_out: Any, incremental: bool) -> None:
+        self.estimator, self.held_out, self.incremental = estimator, held_out, incremental
+        self.best: dict[str, Any] | None = None
+        self._best_value: float | None = None
+        if held_out is not None and estimator.validation_loss_curve_ is None:
+            estimator.validation_loss_curve_ = []
+        if held_out is not None and estimator.validation_scores_ is None:
+            estimator.validation_scores_ = []
+
+    def epoch_ends(self, trainer: Trainer, row: dict[str, float]) -> bool | None:
+        """Keep this epoch's numbers; True if it is enough."""
+        estimator = self.estimator
+        estimator.n_iter_ += 1
+        estimator.t_ += self.rows
+        estimator.loss_ = (row["loss"] + self._penalty()) / estimator._objective.reported
+        estimator.loss_curve_.append(estimator.loss_)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        if self.held_out is not None:
+            self._validate()
+        self._count()
+        if self.incremental or estimator._no_improvement_count <= estimator.n_iter_no_change:
+            return None
+        return self._enough(trainer)
+
+    def _penalty(self) -> float:
+        """The mean over batches of the penalty, with the weights of now."""
+        estimator = self.estimator
+        if not estimator.alpha or estimator.solver == "adamw":
+            return 0.0
+        parameters = estimator.network_.parameters()
+        squares = sum(float(numpy.vdot(w, w)) for w in (to_host(parameters[n]) for n in self.weights))
+        return 0.5 * float(estimator.alpha) * squares * self.batches / self.weight
+
+    def begins(self, batches: Dense, weights: list[int]) -> None:
+        """What is trained with."""
+        self.rows, self.batches, self.weights = batches.rows, len(batches), weights
+        self.weight = float(batches.rows) if len(batches.arrays) < 3 else float(to_host(batches.arrays[2]).sum())
+
+    def _validate(self) -> None:
+        estimator = self.estimator
+        X, t, y, w = self.held_out
+        place, network = estimator._place_, estimator.network_
+        dense = X.toarray() if sparse.issparse(X) else X
+        with evaluating(network):
+            outputs = network(place.asarray(dense, dtype=network.parameters()[0].dtype))
+            weight = {} if w is None else {"sample_weight": place.asarray(w)}
+            loss = float(estimator._objective.loss(outputs, place.asarray(t), **weight))
+        estimator.validation_loss_curve_.append(loss / estimator._objective.reported)
+        score = estimator._scored(y, estimator._predicted(to_host(outputs)), w)
+        estimator.validation_scores_.append(score)
+        estimator.best_validation_score_ = max(score, estimator.best_validation_score_ or score)
+        if estimator.verbose:
+            print(f"Validation score: {score:f}")
+
+    def _count(self) -> None:
+        """Whether the number that decides is better than the best so far by `tol`."""
+        estimator = self.estimator
+        if self.held_out is None or not estimator.early_stopping:
+            best = inf if estimator.best_loss_ is None else estimator.best_loss_
+            worse = estimator.loss_ > best - estimator.tol
+            estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
+            estimator.best_loss_ = min(best, estimator.loss_)
+            return
+        value = self._monitored()
+        worse = self._best_value is not None and not value > self._best_value + estimator.tol
+        estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse or isnan(value) else 0
+        if self._best_value is None or value > self._best_value:
+            self._best_value = value
+            self.best = estimator.network_.state_dict()
+
+    def _monitored(self) -> float:
+        """The larger the better."""
+        estimator = self.estimator
+        if callable(estimator.monitor):
+            X, _, y, w = self.held_out
+            return float(estimator.monitor(estimator, X, y, **({} if w is None else {"sample_weight": w})))
+        if estimator.monitor == "score":
+            return float(estimator.validation_scores_[-1])
+        return -float(estimator.validation_loss_curve_[-1])
+
+    def _enough(self, trainer: Trainer) -> bool:
+        """Stop, or go on with a fifth of the rate."""
+        estimator = self.estimator
+        what = "Validation score" if self.held_out is not None and estimator.early_stopping else "Training loss"
+        message = (
+            f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive "
+            "epochs."
+        )
+        options = trainer.optimizer.options
+        if estimator.solver != "sgd" or estimator.learning_rate != "adaptive" or options["learning_rate"] <= 1e-6:
+            if estimator.verbose:
+                print(f"{message} Stopping.")
+            self.stopped = True
+            return True
+        options["learning_rate"] /= 5.0
+        for group in trainer.optimizer.groups:
+            group.options["learning_rate"] = options["learning_rate"]
+        estimator._no_improvement_count = 0
+        if estimator.verbose:
+            print(f"{message} Setting learning rate to {options['learning_rate']:f}")
+        return False
+
+    stopped = False
+
+    def finish(self) -> None:
+        """Take the best weights, and say if the epochs were not enough."""
+        estimator = self.estimator
+        if self.best is not None:
+            estimator.network_.load_state_dict(self.best)
+        if not self.incremental and not self.stopped and estimator.n_iter_ == estimator.max_iter:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+
+def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incremental: bool) -> None:
+    """Train the estimator's network for its epochs, or for one."""
+    progress.begins(batches, estimator._weights())
+    network, trainer = estimator.network_, estimator._trainer if incremental else None
+    key = None if incremental else key_of(estimator, batches)
+    with POOL.borrowed(key) as kept:
+        if trainer is None:
+            trainer = kept.trainer_for(network) if kept is not None else None
+        if trainer is None:
+            keeps = kept is not None and kept.takes(network)
+            own = copy.deepcopy(network) if keeps else network
+            trainer = _trainer_of(estimator, own, batches, 1 if incremental else estimator.max_iter)
+            if kept is not None and keeps:
+                kept.keep(trainer)
+        trainer.seed, estimator.network_ = seed, trainer.model
+        try:
+            _fit(estimator, trainer, batches, progress, 1 if incremental else estimator.max_iter)
+        finally:
+            if trainer.model is not network:
+                network.load_state_dict(trainer.model.state_dict())
+            estimator.network_ = network
+    estimator._trainer = trainer if incremental else None
+
+
+def _trainer_of(estimator: Any, network: Module, batches: Dense, epochs: int) -> Trainer:
+    optimizer = optimizer_of(estimator, network, rate_of(estimator, batches.rows, len(batches), epochs))
+    alpha = 0.0 if estimator.solver == "adamw" else float(estimator.alpha)
+    step = l2_step(estimator._objective.loss, estimator._weights(), alpha, estimator.max_norm)
+    return Trainer(
+        network, estimator._objective.loss, optimizer, step_function=step, compile=bool(estimator.compile),
+        nonfinite="ignore",
+    )  # fmt: skip
+
+
+def _fit(estimator: Any, trainer: Trainer, batches: Dense, progress: Progress, epochs: int) -> None:
+    arguments, options = batches.given()
+    log = logging.getLogger("xpnn")
+    before = log.disabled
+    log.disabled = True  # one line for each of a hundred fits of a search is no help
+    try:
+        trainer.fit(
+            *arguments, **options, epochs=epochs, progress=False, callbacks=[progress, *(estimator.callbacks or ())]
+        )
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=8)
+    finally:
+        log.disabled = before
+        trainer._feed = trainer._running = None  # they hold the rows

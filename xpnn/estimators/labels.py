@@ -1,0 +1,159 @@
+"""Labels of any kind as numbers, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from xpnn.estimators.objectives import Objective, binary, multiclass, multilabel, multioutput
+
+__all__ = ["Labels"]
+
+
+class Labels:
+    """What the targets of a classification are: two classes, several, several labels at once, or several questions.
+
+    Parameters
+    ----------
+    classes
+        All classes, or None for those in `y`.
+    y
+        Targets of shape (n,) or (n, outputs).
+
+    Attributes
+    ----------
+    kind
+        'binary', 'multiclass', 'multilabel-indicator' or 'multiclass-multioutput'.
+    classes
+        The classes in order; for several questions a list of them.
+    """
+
+    def __init__(self, classes: Any, y: Any) -> None:
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            self.kind: str = kind
+            self.classes: Any = [numpy.unique(column) for column in numpy.asarray(y).T]
+        elif kind == "multilabel-indicator":
+            self.kind, self.classes = kind, numpy.arange(numpy.shape(y)[1])
+        else:
+            self.classes = unique_labels(y) if classes is None else numpy.unique(classes)
+            self.kind = "binary" if len(self.classes) <= 2 else "multiclass"
+
+    def shape(self) -> tuple[str, tuple[int, ...]]:
+        """Which kind of question, with how many classes."""
+        several = self.classes if isinstance(self.classes, list) else [self.classes]
+        return self.kind, tuple(len(classes) for classes in several)
+
+    def objective(self, label_smoothing: float) -> Objective:
+        """What a network is to learn."""
+        if self.kind == "binary":
+            return binary(label_smoothing=label_smoothing)
+        if self.kind == "multiclass":
+            return multiclass(len(self.classes), label_smoothing=label_smoothing)
+        if self.kind == "multilabel-indicator":
+            return multilabel(len(self.classes), label_smoothing=label_smoothing)
+        return multioutput([len(classes) for classes in self.classes], label_smoothing=label_smoothing)
+
+    def encoded(self, y: Any, dtype: Any) -> Any:
+        """Targets as the loss wants them: 0 and 1 in `dtype` for logits, else numbers of classes.
+
+        Raises
+        ------
+        ValueError
+            If a label is none of the classes.
+        """
+        if self.kind == "multilabel-indicator":
+            dense = y.toarray() if hasattr(y, "toarray") else numpy.asarray(y)
+            return dense.astype(dtype)
+        if self.kind == "multiclass-multioutput":
+            return numpy.stack([_positions(c, column) for c, column in zip(self.classes, y.T, strict=True)], axis=1)
+        numbers = _positions(self.classes, y)
+        return numbers.astype(dtype)[:, None] if self.kind == "binary" else numbers
+
+    def weights(self, y: Any, class_weight: Any, sample_weight: Any) -> Any:
+        """Sample weights multiplied by those of the classes."""
+        if class_weight is None:
+            return sample_weight
+        by_class = compute_sample_weight(class_weight, y)
+        return by_class if sample_weight is None else by_class * sample_weight
+
+    def predicted(self, outputs: Any) -> Any:
+        """The likeliest class or labels, from a network's outputs."""
+        if self.kind == "binary":
+            return self.classes[(outputs[:, 0] > 0).astype(int) if len(self.classes) == 2 else [0] * len(outputs)]
+        if self.kind == "multiclass":
+            return self.classes[outputs.argmax(axis=1)]
+        if self.kind == "multilabel-indicator":
+            return (outputs > 0).astype(int)
+        parts = self._parts(outputs)
+        chosen = [classes[part.argmax(axis=1)] for classes, part in zip(self.classes, parts, strict=True)]
+        return numpy.stack(chosen, axis=1)
+
+    def probabilities(self, outputs: Any) -> Any:
+        """From a network's outputs; for several questions a list of arrays."""
+        if self.kind == "binary":
+            z = outputs[:, 0]
+            both = numpy.stack([_logistic(-z), _logistic(z)], axis=1)
+            return both if len(self.classes) == 2 else numpy.ones_like(outputs)
+        if self.kind == "multiclass":
+            return _softmax(outputs)
+        if self.kind == "multilabel-indicator":
+            return _open(_logistic(outputs))
+        return [_softmax(part) for part in self._parts(outputs)]
+
+    def log_probabilities(self, outputs: Any) -> Any:
+        """Their logarithms, right where the probability itself is 0."""
+        if self.kind == "binary" and len(self.classes) == 2:
+            return numpy.stack([-numpy.logaddexp(0, outputs[:, 0]), -numpy.logaddexp(0, -outputs[:, 0])], axis=1)
+        if self.kind == "multiclass":
+            return _log_softmax(outputs)
+        if self.kind == "multilabel-indicator":
+            return -numpy.logaddexp(0, -outputs)
+        if self.kind == "binary":
+            return numpy.zeros_like(outputs)
+        return [_log_softmax(part) for part in self._parts(outputs)]
+
+    def _parts(self, outputs: Any) -> list[Any]:
+        ends = numpy.cumsum([len(classes) for classes in self.classes])
+        return numpy.split(outputs, ends[:-1], axis=1)
+
+
+def _positions(classes: Any, y: Any) -> Any:
+    y = numpy.asarray(y)
+    places = numpy.searchsorted(classes, y)
+    places = numpy.minimum(places, len(classes) - 1)
+    wrong = classes[places] != y
+    if wrong.any():
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. 'y' has {numpy.unique(y)}."
+        )
+    return places
+
+
+def _logistic(z: Any) -> Any:
+    small = numpy.exp(-numpy.abs(z))
+    return _above_0(numpy.where(z < 0, small, 1.0).astype(z.dtype) / (1 + small))
+
+
+def _above_0(p: Any) -> Any:
+    """No probability is so small that its logarithm would be infinite."""
+    return numpy.maximum(p, numpy.finfo(p.dtype).tiny)
+
+
+def _open(p: Any) -> Any:
+    """Strictly between 0 and 1: labels are judged one by one, and neither yes nor no is ever certain."""
+    return numpy.minimum(p, 1 - numpy.finfo(p.dtype).epsneg)
+
+
+def _softmax(z: Any) -> Any:
+    e = numpy.exp(z - z.max(axis=1, keepdims=True))
+    return _above_0(e / e.sum(axis=1, keepdims=True))
+
+
+def _log_softmax(z: Any) -> Any:
+    z = z - z.max(axis=1, keepdims=True)
+    return z - numpy.log(numpy.exp(z).sum(axis=1, keepdims=True))

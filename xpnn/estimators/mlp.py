@@ -1,0 +1,338 @@
+"""`MLPClassifier` and `MLPRegressor`: scikit-learn's, with what its users have asked for.
+
+    from xpnn.estimators import MLPClassifier      # was: from sklearn.neural_network import MLPClassifier
+
+All parameters, methods and attributes of scikit-learn's are there with the same meaning and defaults; more come after
+them, by keyword, and do nothing unless they are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import column_or_1d
+
+from xpnn.arrays.devices import Device
+from xpnn.estimators.labels import Labels
+from xpnn.estimators.mlp_base import CONSTRAINTS, MLP
+from xpnn.estimators.objectives import LOSSES, Objective, regression
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+
+_LOWEST = {"poisson": (0, False), "gamma": (0, True), "tweedie": (0, False)}
+
+
+def _is_stochastic(estimator: Any) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit is only available for stochastic optimizers, not for 'lbfgs'")
+    return True
+
+
+class MLPClassifier(ClassifierMixin, MLP):
+    """A network of dense layers that classifies."""
+
+    _parameter_constraints = {  # noqa: RUF012 (scikit-learn reads it from the class)
+        **CONSTRAINTS,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        device: str | Device | None = None,
+        dropout: Any = 0.0,
+        normalization: str | None = None,
+        schedule: Any = None,
+        max_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        class_weight: Any = None,
+        monitor: str | Callable[..., float] = "loss",
+        callbacks: Sequence[Any] | None = None,
+        compile: bool = True,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.device = device
+        self.dropout = dropout
+        self.normalization = normalization
+        self.schedule = schedule
+        self.max_norm = max_norm
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.monitor = monitor
+        self.callbacks = callbacks
+        self.compile = compile
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPClassifier:  # fmt: skip
+        """Train from the beginning, or with `warm_start` from where the last fit ended."""
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return self
+
+    @available_if(_is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
+        """Go on for one epoch over these rows; the first call needs all `classes`, unless `y` is of several labels."""
+        if _check_partial_fit_first_call(self, classes):
+            self._labels = Labels(classes, y)
+            self.classes_ = self._labels.classes
+        self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The likeliest class of each row, or labels 0 and 1 of shape (n, labels)."""
+        return self._predicted(self._outputs(X))
+
+    def predict_proba(self, X: Any) -> Any:
+        """The probability of each class, shape (n, classes); for several questions a list of such arrays."""
+        outputs = self._outputs(X)
+        return self._labels.probabilities(outputs)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """The logarithms of `predict_proba`, finite where a probability is too small for a number."""
+        outputs = self._outputs(X)
+        return self._labels.log_probabilities(outputs)
+
+    def decision_function(self, X: Any) -> Any:
+        """The network's outputs: shape (n,) for two classes, above 0 for the second; else (n, classes)."""
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._labels.kind == "binary" else outputs
+
+    def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if first and not self._incremental:
+            self._labels = Labels(None, y)
+            self.classes_ = self._labels.classes
+        elif self.warm_start and not self._incremental and not _same(self._labels, Labels(None, y)):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                f"got {self.classes_}, `y` has {Labels(None, y).classes}"
+            )
+        return self._labels.encoded(y, self._dtype), self._labels.objective(float(self.label_smoothing))
+
+    def _weighted(self, y: Any, sample_weight: Any) -> Any:
+        return self._labels.weights(y, self.class_weight, sample_weight)
+
+    def _stratified(self, t: Any) -> bool:
+        return self._labels.kind in ("binary", "multiclass")
+
+    def _predicted(self, outputs: Any) -> Any:
+        return self._labels.predicted(outputs)
+
+    def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
+        if self._labels.kind == "multiclass-multioutput":
+            return float(numpy.average((y == predictions).all(axis=1), weights=sample_weight))
+        return float(accuracy_score(y, predictions, sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _same(a: Labels, b: Labels) -> bool:
+    return a.kind == b.kind and all(map(numpy.array_equal, _as_list(a.classes), _as_list(b.classes)))
+
+
+def _as_list(classes: Any) -> list[Any]:
+    return classes if isinstance(classes, list) else [classes]
+
+
+class MLPRegressor(RegressorMixin, MLP):
+    """A network of dense layers that predicts numbers."""
+
+    _parameter_constraints = {  # noqa: RUF012 (scikit-learn reads it from the class)
+        **CONSTRAINTS,
+        "loss": [StrOptions(set(LOSSES)), callable],
+        "quantiles": ["array-like", Interval(Real, 0, 1, closed="neither")],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+        "tweedie_power": [Interval(Real, 1, 2, closed="both")],
+    }
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        device: str | Device | None = None,
+        dropout: Any = 0.0,
+        normalization: str | None = None,
+        schedule: Any = None,
+        max_norm: float | None = None,
+        quantiles: Any = 0.5,
+        delta: float = 1.0,
+        tweedie_power: float = 1.5,
+        monitor: str | Callable[..., float] = "loss",
+        callbacks: Sequence[Any] | None = None,
+        compile: bool = True,
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.device = device
+        self.dropout = dropout
+        self.normalization = normalization
+        self.schedule = schedule
+        self.max_norm = max_norm
+        self.quantiles = quantiles
+        self.delta = delta
+        self.tweedie_power = tweedie_power
+        self.monitor = monitor
+        self.callbacks = callbacks
+        self.compile = compile
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPRegressor:  # fmt: skip
+        """Train from the beginning, or with `warm_start` from where the last fit ended."""
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return self
+
+    @available_if(_is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Go on for one epoch over these rows."""
+        self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The predictions, shape (n,) or (n, targets), with a last axis more for several quantiles."""
+        return self._predicted(self._outputs(X))
+
+    def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if self.loss in _LOWEST:
+            lowest, strict = _LOWEST[self.loss]
+            if (y <= lowest).any() if strict else (y < lowest).any():
+                bound = "above" if strict else "at least"
+                raise ValueError(f"loss={self.loss!r} needs targets y {bound} {lowest}, got {y.min()}")
+        t = y.astype(self._dtype, copy=False)
+        t = t[:, None] if t.ndim == 1 else t
+        self._one_column = y.ndim == 1
+        quantiles = numpy.atleast_1d(self.quantiles)
+        if self.loss == "quantile" and not ((quantiles > 0) & (quantiles < 1)).all():
+            raise ValueError(f"quantiles expected numbers between 0 and 1, got {self.quantiles!r}")
+        options = {"quantiles": quantiles.tolist(), "delta": float(self.delta), "tweedie_power": self.tweedie_power}
+        return t, regression(self.loss, t.shape[1], options)
+
+    def _numeric_targets(self) -> bool:
+        return True
+
+    def _predicted(self, outputs: Any) -> Any:
+        if self._objective.link == "exp":
+            outputs = numpy.exp(outputs)
+        several = numpy.size(self.quantiles) > 1 and self.loss == "quantile"
+        if several:
+            outputs = outputs.reshape(len(outputs), -1, numpy.size(self.quantiles))
+        if self._one_column:
+            return outputs[:, 0]
+        return outputs
+
+    def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
+        if predictions.ndim > numpy.ndim(y):  # several quantiles: the middle one
+            predictions = predictions[..., predictions.shape[-1] // 2]
+        return float(r2_score(y, predictions, sample_weight=sample_weight)) if len(y) > 1 else float("nan")

@@ -1,0 +1,305 @@
+"""What the classifier and the regressor share: parameters and their ranges, the fit, and what is left of it."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import abstractmethod
+from math import inf
+from numbers import Integral, Real
+from typing import Any
+
+import numpy
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.devices import device as find_device
+from xpnn.arrays.namespaces import Array
+from xpnn.arrays.native import to_host
+from xpnn.estimators.fitting import Progress, trained
+from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, draw_weights, linear_layers
+from xpnn.estimators.objectives import Objective
+from xpnn.estimators.rows import batches_of
+from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
+from xpnn.nn.module import Module
+from xpnn.training.door import evaluating
+
+__all__ = ["MLP"]
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS)), callable, "array-like"],
+    "solver": [StrOptions(set(SOLVERS)), callable],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "device": [str, Device, None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "normalization": [StrOptions(set(NORMALIZATIONS)), None],
+    "schedule": [StrOptions(set(SCHEDULES)), callable, None],
+    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+    "monitor": [StrOptions({"loss", "score"}), callable],
+    "callbacks": ["array-like", None],
+    "compile": ["boolean"],
+}
+"""The values that each parameter may have, in scikit-learn's terms."""
+
+
+class MLP(BaseEstimator):
+    """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
+
+    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+
+    # What a classifier and a regressor do differently
+
+    @abstractmethod
+    def _encoded(self, y: Any, first: bool) -> tuple[Array, Objective]:
+        """Targets as numbers on the host, and what the network is to learn."""
+
+    @abstractmethod
+    def _predicted(self, outputs: Any) -> Any:
+        """Predictions from the network's outputs, on the host."""
+
+    @abstractmethod
+    def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
+        """scikit-learn's score of predictions."""
+
+    # The fit
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any], *, incremental: bool = False
+    ) -> MLP:
+        sizes = self._hidden()
+        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        place = self._place(X)
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(numpy.float64, numpy.float32),
+            reset=first, y_numeric=self._numeric_targets(),
+        )  # fmt: skip
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+        self._dtype, self._incremental = X.dtype, incremental
+        t, objective = self._encoded(y, first)
+        sample_weight = self._weighted(y, sample_weight)
+        random = check_random_state(self.random_state)
+        if first:
+            self._start(X, sizes, objective, random, place)
+        elif self._widths != [X.shape[1], *sizes, objective.outputs]:
+            raise ValueError(
+                f"warm_start needs the layers of the first fit, {self._widths}, got "
+                f"{[X.shape[1], *sizes, objective.outputs]}"
+            )
+        self._objective, self._place_ = objective, place
+        self.network_.to(place)
+        train, held_out = self._parts(X, y, t, sample_weight, held_out, random, incremental)
+        seed = int(random.randint(numpy.iinfo(numpy.int32).max))
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(train, place)
+        else:
+            self._fit_stochastic(train, held_out, seed, place, incremental)
+        if not all(numpy.isfinite(to_host(p)).all() for p in self.network_.parameters()):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                "preprocessed."
+            )
+        return self
+
+    def _hidden(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return [int(size) for size in sizes]
+
+    def _numeric_targets(self) -> bool:
+        return False
+
+    def _weighted(self, y: Any, sample_weight: Any) -> Any:
+        return sample_weight
+
+    def _place(self, X: Any) -> Device:
+        """Where to train; asked before any work is done."""
+        device = self.device
+        if isinstance(device, Device):
+            return device
+        return find_device("cpu" if device is None else device)
+
+    def _start(self, X: Any, sizes: list[int], objective: Objective, random: Any, place: Device) -> None:
+        self._widths = [X.shape[1], *sizes, objective.outputs]
+        self.network_: Module = dense_network(
+            X.shape[1], sizes, objective.outputs, activation=self.activation, dropout=self.dropout,
+            normalization=self.normalization, dtype=X.dtype.name,
+        )  # fmt: skip
+        draw_weights(
+            self.network_, int(random.randint(numpy.iinfo(numpy.int32).max)), logistic=self.activation == "logistic"
+        )
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_ = len(self._widths)
+        self.n_outputs_ = objective.outputs
+        self.out_activation_ = objective.link
+        self._trainer = None
+        if self.solver != "lbfgs":
+            self.loss_curve_: list[float] = []
+            self.validation_loss_curve_: list[float] | None = None
+            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+            self.best_validation_score_ = None if not self.early_stopping else -inf
+            self.best_loss_ = None if self.early_stopping else inf
+            self._no_improvement_count = 0
+
+    def _parts(
+        self, X: Any, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any, incremental: bool
+    ) -> tuple[tuple[Any, ...], Any]:
+        """The rows to train with, and `(X, t, y, w)` of those held out, or None."""
+        X_val, y_val, w_val = given
+        if X_val is not None:
+            X_val, y_val = validate_data(
+                self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False,
+                y_numeric=self._numeric_targets(),
+            )  # fmt: skip
+            if w_val is not None:
+                w_val = _check_sample_weight(w_val, X_val, dtype=X.dtype)
+            return _some(X, t, w), (X_val, self._encoded_again(y_val), y_val, w_val)
+        if not self.early_stopping or incremental or self.solver == "lbfgs":
+            return _some(X, t, w), None
+        rows = numpy.arange(X.shape[0])
+        stratify = t if self._stratified(t) else None
+        try:
+            train, test = train_test_split(
+                rows, random_state=random, test_size=self.validation_fraction, stratify=stratify
+            )
+        except ValueError:  # too few rows, or too few of a class
+            train, test = rows, rows[:0]
+        if len(test) < 2:  # a part so small decides nothing: the training loss does
+            return _some(X, t, w), None
+        held_out = X[test], t[test], y[test], None if w is None else w[test]
+        return _some(X[train], t[train], None if w is None else w[train]), held_out
+
+    def _stratified(self, t: Any) -> bool:
+        return False
+
+    def _encoded_again(self, y: Any) -> Any:
+        return self._encoded(y, False)[0]
+
+    def _fit_lbfgs(self, train: tuple[Any, ...], place: Device) -> None:
+        options = {
+            "alpha": float(self.alpha), "place": place, "maxiter": self.max_iter, "maxfun": self.max_fun,
+            "gtol": self.tol,
+        }  # fmt: skip
+        if any(module.__class__.__name__ in ("Dropout", "BatchNorm1d") for _, module in self.network_.named_modules()):
+            raise ValueError("solver='lbfgs' needs the same loss for the same weights: no dropout, no batch norm")
+        dense = [part.toarray() if sparse.issparse(part) else part for part in train]
+        batch = tuple(place.asarray(part) for part in dense)
+        self.network_.eval()
+        found = minimized_by_lbfgs(self.network_, self._objective.loss, batch, self._weights(), options)
+        self.n_iter_, self.loss_ = int(found.nit), float(found.fun) / self._objective.reported
+        if found.nit >= self.max_iter:
+            warnings.warn(f"lbfgs failed to converge after {found.nit} iteration(s)", ConvergenceWarning, stacklevel=4)
+
+    def _fit_stochastic(
+        self, train: tuple[Any, ...], held_out: Any, seed: int, place: Device, incremental: bool
+    ) -> None:
+        rows = train[0].shape[0]
+        if self.batch_size == "auto":
+            batch_size = min(200, rows)
+        else:
+            if self.batch_size > rows:
+                warnings.warn(
+                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
+                )
+            batch_size = min(self.batch_size, rows)
+        if not incremental:
+            self.n_iter_ = 0
+        progress = Progress(self, held_out, incremental)
+        trained(self, batches_of(train, batch_size, bool(self.shuffle), seed), progress, seed, incremental)
+        progress.finish()
+
+    def _weights(self) -> list[int]:
+        """The positions of the dense layers' weights among the parameters."""
+        known = {id(layer.weight) for layer in linear_layers(self.network_)}
+        return [n for n, p in enumerate(self.network_.parameters()) if id(p) in known]
+
+    # Predicting
+
+    def _outputs(self, X: Any, *, check: bool = True) -> Any:
+        """The network's outputs for rows, on the host."""
+        if check:
+            check_is_fitted(self)
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        place = self._place_
+        dtype = self.network_.parameters()[0].dtype
+        parts = []
+        with evaluating(self.network_):
+            for start in range(0, max(1, X.shape[0]), 8192 if not sparse.issparse(X) else 1024):
+                some = X[start : start + (8192 if not sparse.issparse(X) else 1024)]
+                some = some.toarray() if sparse.issparse(some) else some
+                parts.append(to_host(self.network_(place.asarray(some, dtype=dtype))))
+        return parts[0] if len(parts) == 1 else numpy.concatenate(parts)
+
+    @property
+    def coefs_(self) -> list[Any]:
+        """The weights of each layer, (fan_in, fan_out) as in scikit-learn."""
+        return [to_host(layer.weight).T for layer in linear_layers(self._network())]
+
+    @property
+    def intercepts_(self) -> list[Any]:
+        """The biases of each layer."""
+        return [to_host(layer.bias) for layer in linear_layers(self._network())]
+
+    def _network(self) -> Module:
+        if "network_" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        return self.network_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "network_" in self.__dict__
+
+    # Copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Host arrays only, and no optimizer: what was trained on a GPU is used where there is none."""
+        state = dict(super().__getstate__())
+        state.pop("_trainer", None)
+        if "network_" in state:
+            state["network_"] = copy.deepcopy(state["network_"]).to(find_device("cpu"))
+            state["_place_"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "network_" in self.__dict__:
+            self._place_ = find_device("cpu")
+            self._trainer = None
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _some(*parts: Any) -> tuple[Any, ...]:
+    return tuple(part for part in parts if part is not None)
+
+

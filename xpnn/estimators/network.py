@@ -1,0 +1,124 @@
+"""The networks of the estimators: dense layers, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from xpnn.arrays.random import uniform
+from xpnn.nn import activations, leaky_activations, piecewise_activations, smooth_activations
+from xpnn.nn.batch_normalization import BatchNorm1d
+from xpnn.nn.dense import Linear
+from xpnn.nn.dropout import Dropout
+from xpnn.nn.module import Module
+from xpnn.nn.normalization import LayerNorm, RMSNorm
+from xpnn.nn.sequential import Sequential
+
+__all__ = ["ACTIVATIONS", "NORMALIZATIONS", "dense_network", "linear_layers"]
+
+_MODULES = (activations, smooth_activations, piecewise_activations, leaky_activations)
+NORMALIZATIONS: dict[str, Callable[..., Module]] = {"batch": BatchNorm1d, "layer": LayerNorm, "rms": RMSNorm}
+_SKLEARN = {"identity": None, "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"}
+
+
+def _by_name() -> dict[str, type[Module]]:
+    found: dict[str, type[Module]] = {}
+    for module in _MODULES:
+        for name in module.__all__:
+            kind = getattr(module, name)
+            if isinstance(kind, type) and issubclass(kind, Module) and kind.__name__ not in ("Softmax2d",):
+                found[name.lower()] = kind
+    return found
+
+
+_KINDS = _by_name()
+ACTIVATIONS = ("identity", "logistic", *sorted(_KINDS))
+"""The names of activations: scikit-learn's four, and those of `xpnn.nn` in lower case."""
+
+
+class Apply(Module):
+    """A function of an array as a layer."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+def activation_of(given: str | Callable[..., Any]) -> Module | None:
+    """The layer of an activation: a name, a layer's class, or a function of arrays; None for the identity."""
+    if isinstance(given, str):
+        if given == "identity":
+            return None
+        return _KINDS["sigmoid" if given == "logistic" else given]()
+    if isinstance(given, type) and issubclass(given, Module):
+        return given()
+    return Apply(given)
+
+
+def dense_network(
+    n_features: int,
+    hidden: Sequence[int],
+    n_outputs: int,
+    *,
+    activation: Any,
+    dropout: Any = 0.0,
+    normalization: str | None = None,
+    dtype: str = "float32",
+) -> Sequential:
+    """Dense layers of these widths, with an activation (and dropout, normalisation) after each but the last.
+
+    `activation` and `dropout` may be lists with one for each hidden layer.
+
+    Raises
+    ------
+    ValueError
+        If a list has another length.
+    """
+    each_activation = _for_each("activation", activation, len(hidden))
+    each_dropout = _for_each("dropout", dropout, len(hidden))
+    layers: list[Module] = []
+    widths = [n_features, *hidden]
+    for n, width in enumerate(hidden):
+        layers.append(Linear(widths[n], width, dtype=dtype))
+        if normalization is not None:
+            layers.append(NORMALIZATIONS[normalization](width, dtype=dtype))
+        if (layer := activation_of(each_activation[n])) is not None:
+            layers.append(layer)
+        if each_dropout[n]:
+            layers.append(Dropout(each_dropout[n]))
+    layers.append(Linear(widths[-1], n_outputs, dtype=dtype))
+    return Sequential(*layers)
+
+
+def _for_each(name: str, given: Any, layers: int) -> list[Any]:
+    if isinstance(given, list | tuple):
+        if len(given) != layers:
+            raise ValueError(f"{name} expected one value for each of {layers} hidden layers, got {len(given)}")
+        return list(given)
+    return [given] * layers
+
+
+def linear_layers(network: Module) -> list[Linear]:
+    """The dense layers, in order."""
+    return [module for _, module in network.named_modules() if isinstance(module, Linear)]
+
+
+def draw_weights(network: Module, seed: int, *, logistic: bool) -> None:
+    """Draw weights and biases as scikit-learn does: U(-a, a) with a² = 6 / (fan_in + fan_out), 2 for the logistic
+    function (Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010,
+    equation 16); normalisations start at their defaults, and dropout draws from the same seed.
+    """
+    network.initialize(seed)
+    for n, layer in enumerate(linear_layers(network)):
+        fan_out, fan_in = layer.weight.shape
+        bound = float(numpy.sqrt((2.0 if logistic else 6.0) / (fan_in + fan_out)))
+        for name in ("weight", "bias"):
+            array = getattr(layer, name)
+            drawn = uniform(array.shape, seed=seed, stream=f"estimator.{n}.{name}", low=-bound, high=bound)
+            array[...] = drawn.astype(array.dtype)
+
+

@@ -1,0 +1,161 @@
+"""How weights are found: the optimizers by name, their learning rates, and SciPy's L-BFGS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.namespaces import Array
+from xpnn.arrays.tree import Tree, flatten
+from xpnn.autodiff.transforms import value_and_grad
+from xpnn.compiler.compile import CompiledStep
+from xpnn.nn.module import Module
+from xpnn.optim.adam import Adam, AdamW
+from xpnn.optim.adam_relatives import Adamax, NAdam, RAdam
+from xpnn.optim.base import Optimizer
+from xpnn.optim.clipping import clip_by_global_norm
+from xpnn.optim.cycles import one_cycle, warmup_cosine
+from xpnn.optim.descent import SGD, Lion
+from xpnn.optim.muon import Muon
+from xpnn.optim.schedules import Schedule, cosine_decay
+from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
+
+__all__ = ["SCHEDULES", "SOLVERS", "l2_step", "minimized_by_lbfgs", "optimizer_of", "rate_of"]
+
+_PLAIN: dict[str, Callable[..., Optimizer]] = {
+    "adamax": Adamax, "nadam": NAdam, "radam": RAdam, "adagrad": Adagrad, "adadelta": Adadelta, "rmsprop": RMSprop,
+    "lion": Lion, "muon": Muon,
+}  # fmt: skip
+SOLVERS = ("lbfgs", "sgd", "adam", "adamw", *_PLAIN)
+SCHEDULES = ("cosine", "one_cycle", "warmup_cosine")
+
+
+def optimizer_of(estimator: Any, network: Module, rate: float | Schedule) -> Optimizer:
+    """The optimizer that an estimator's `solver` names, with its parameters. `solver` may be a function
+    `solver(model, learning_rate=...)`, such as a class of `xpnn.optim`.
+    """
+    solver = estimator.solver
+    if callable(solver):
+        return solver(network, learning_rate=rate)  # type: ignore[no-any-return]
+    if solver == "sgd":
+        nesterov = bool(estimator.nesterovs_momentum and estimator.momentum > 0)
+        return SGD(network, learning_rate=rate, momentum=float(estimator.momentum), nesterov=nesterov)
+    if solver in ("adam", "adamw"):
+        options = {"beta1": estimator.beta_1, "beta2": estimator.beta_2, "epsilon": estimator.epsilon}
+        numbers = {name: float(value) for name, value in options.items()}
+        if solver == "adam":
+            return Adam(network, learning_rate=rate, **numbers)
+        groups = {"*bias": {"weight_decay": 0.0}}
+        return AdamW(network, learning_rate=rate, weight_decay=float(estimator.alpha), groups=groups, **numbers)
+    return _PLAIN[solver](network, learning_rate=rate)
+
+
+def rate_of(estimator: Any, rows: int, steps_per_epoch: int, epochs: int) -> float | Schedule:
+    """The learning rate: a number or a function of the step."""
+    initial = float(estimator.learning_rate_init)
+    if estimator.schedule is not None:
+        return _scheduled(estimator.schedule, initial, steps_per_epoch * epochs)
+    if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
+        return InverseScaling(initial, float(estimator.power_t), rows, steps_per_epoch)
+    return initial
+
+
+def _scheduled(schedule: str | Schedule, initial: float, steps: int) -> Schedule:
+    if callable(schedule):
+        return schedule
+    if schedule == "cosine":
+        return cosine_decay(initial, steps=steps)
+    if schedule == "one_cycle":
+        return one_cycle(initial, steps=steps)
+    return warmup_cosine(initial, steps=steps, warmup_steps=max(1, steps // 20))
+
+
+class InverseScaling:
+    """scikit-learn's 'invscaling': rate / (samples seen by the end of the last epoch + 1)^power."""
+
+    def __init__(self, initial: float, power: float, rows: int, steps_per_epoch: int) -> None:
+        self.initial, self.power, self.rows, self.steps_per_epoch = initial, power, rows, steps_per_epoch
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of an update; the first has number 0."""
+        seen = (step // self.steps_per_epoch) * self.rows
+        return self.initial / (seen + 1.0) ** self.power
+
+
+def l2_step(
+    loss: Callable[..., Array], weights: list[int], alpha: float, max_norm: float | None
+) -> Callable[..., Array]:
+    """A training step whose loss has the penalty alpha / 2 sum(w²) / (weight of the batch) on some parameters, given by
+    position: scikit-learn's, which counts for less in a larger batch.
+
+    The penalty's gradient is added; its value is not part of the loss that the step gives.
+    """
+
+    def of(model: Module, x: Tree, t: Array, *w: Array) -> Array:
+        return loss(model(x), t, sample_weight=w[0]) if w else loss(model(x), t)
+
+    both = value_and_grad(of)
+
+    def step(model: Module, optimizer: Optimizer, x: Tree, t: Array, *w: Array) -> Array:
+        value, gradients = both(model, x, t, *w)
+        leaves = flatten(gradients)[0]
+        if alpha:
+            parameters = flatten(model)[0]
+            share = w[0].__array_namespace__().sum(w[0]) if w else float(t.shape[0])
+            factor = alpha / share
+            for n in weights:
+                leaves[n] = leaves[n] + factor * parameters[n]
+        if max_norm is not None:
+            leaves, _ = clip_by_global_norm(leaves, max_norm, nonfinite="propagate")
+        optimizer.step(leaves)
+        return value
+
+    return step
+
+
+def minimized_by_lbfgs(
+    network: Module, loss: Callable[..., Array], batch: tuple[Array, ...], weights: list[int], options: dict[str, Any]
+) -> Any:
+    """Minimise loss and penalty over all rows by SciPy's L-BFGS-B, in place; gives SciPy's result.
+
+    `options` holds alpha, the device, and SciPy's maxiter, maxfun and gtol.
+    """
+    from scipy.optimize import minimize
+
+    place: Device = options["place"]
+    parameters = network.parameters()
+    sizes = [int(p.size) for p in parameters]
+    ends = numpy.cumsum(sizes)
+    share = float(place.to_host(batch[2]).sum()) if len(batch) == 3 else float(batch[1].shape[0])
+
+    def of(model: Module, x: Array, t: Array, *w: Array) -> Array:
+        return loss(model(x), t, sample_weight=w[0]) if w else loss(model(x), t)
+
+    both = value_and_grad(of)
+
+    def step(x: Array, t: Array, *w: Array) -> Any:
+        value, gradients = both(network, x, t, *w)
+        return value, [1 * leaf for leaf in flatten(gradients)[0]]
+
+    fast = CompiledStep(step, network, exact=True, fallback=True)
+
+    def value_and_gradient(theta: Any) -> tuple[float, Any]:
+        for p, part in zip(parameters, numpy.split(theta, ends[:-1]), strict=True):
+            p[...] = place.asarray(part.reshape(p.shape), dtype=p.dtype)
+        value, leaves = fast(*batch)
+        gradient = numpy.concatenate([numpy.asarray(place.to_host(leaf), dtype="float64").ravel() for leaf in leaves])
+        total = float(value)
+        for n in weights:
+            part = slice(ends[n] - sizes[n], ends[n])
+            total += 0.5 * options["alpha"] / share * float(theta[part] @ theta[part])
+            gradient[part] += options["alpha"] / share * theta[part]
+        return total, gradient
+
+    start = numpy.concatenate([numpy.asarray(place.to_host(p), dtype="float64").ravel() for p in parameters])
+    limits = {name: options[name] for name in ("maxiter", "maxfun", "gtol")}
+    found = minimize(value_and_gradient, start, method="L-BFGS-B", jac=True, options=limits)
+    value_and_gradient(found.x)
+    return found
