@@ -35,6 +35,8 @@ __all__ = ["Goal", "Loop"]
 
 _log = logging.getLogger("xpnn")
 
+SKIPPED_AT_MOST = 100  # steps in a row
+
 
 @dataclass
 class Goal:
@@ -74,6 +76,7 @@ class Loop:
         self._copy: tuple[Any, ...] = ()
         self._spare: Any = None
         self.saved_to: Any = None
+        self._undone_in_a_row = 0
         self._saved_step = trainer.step if trainer.resumed else -1
 
     def run(self) -> None:
@@ -253,7 +256,8 @@ class Loop:
     def _state(self) -> list[Any]:
         """Arrays that have to be finite."""
         groups = self.trainer.optimizer.groups
-        return [array for group in groups for array in (group.parameters, *group.state.values())]
+        own = [array for group in groups for array in (group.parameters, *group.state.values())]
+        return own + [array for one in self.trainer.also.values() for array in one.state_dict().values()]
 
     def _keep(self) -> None:
         """Keep a copy of all that a step changes, in the place of the copy before the last: while it is made, the last
@@ -280,6 +284,8 @@ class Loop:
         trainer = self.trainer
         if trainer.nonfinite != "ignore" and not self._all_finite():
             self._trace(summed)
+        elif trainer.step > self._copy[0]["step"]:
+            self._undone_in_a_row = 0
         self._keep()
 
     def _all_finite(self) -> bool:
@@ -303,16 +309,24 @@ class Loop:
                     raise self._error(what, call)
                 self._pass_over(call)
                 undone += 1
+                self._undone_in_a_row += 1
+                self._require_some_good()
+            else:
+                self._undone_in_a_row = 0
         if summed:
             self.running.sum_up()
         if not undone:  # what was not finite does not come again: the step is no function of its arguments
             raise self._error(what, None)
-        if undone == target - first:
+        trainer.skipped_in_epoch += undone
+        _log.warning("undid %d of %d steps that gave NaN or infinity", undone, target - first)
+
+    def _require_some_good(self) -> None:
+        """Raise if an epoch of steps in a row, or a hundred, had to be undone."""
+        undone = self._undone_in_a_row
+        if undone >= min(SKIPPED_AT_MOST, self.goal.epoch_steps or SKIPPED_AT_MOST):
             raise FloatingPointError(
                 f"each of the last {undone} steps gave NaN or infinity and was undone: the model does not train"
             )
-        trainer.skipped_in_epoch += undone
-        _log.warning("undid %d of %d steps that gave NaN or infinity", undone, target - first)
 
     def _calls_until(self, target: int) -> Iterator[Call]:
         """The arguments of the steps up to that one."""
@@ -337,6 +351,9 @@ class Loop:
             return f"the training loss became {loss}"
         if not all_finite(trainer.model.parameters(), trainer.place):
             return "a parameter became NaN or infinite"
+        for name, one in trainer.also.items():
+            if not all_finite(list(one.state_dict().values()), trainer.place):
+                return f"also[{name!r}] became NaN or infinite"
         return "the optimizer's state became NaN or infinite"
 
     def _error(self, what: str, call: Call | None) -> FloatingPointError:
