@@ -112,7 +112,11 @@ class Loop:
         times = self.feed.epoch_batches // self.accumulate if whole else 1
         if held is not None and whole and self.accumulate == 1:
             times = (held.rows or 0) // held.batch_size
-        left = 1 if self.goal.epoch is None else max(1, self.goal.epoch - self.trainer.epoch)
+        left = 1
+        if self.goal.epoch is not None:
+            left = max(1, self.goal.epoch - self.trainer.epoch)
+        elif self.goal.step is not None and self.goal.epoch_steps:
+            left = -(-(self.goal.step - self.trainer.step) // self.goal.epoch_steps)
         ahead = left * times
         if self.goal.step is not None:
             ahead = min(ahead, self.goal.step - self.trainer.step)

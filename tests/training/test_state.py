@@ -1,0 +1,250 @@
+"""The state of a training: it goes on from there bit for bit, on another device, too; what does not fit is refused."""
+
+import copy
+
+import numpy
+import pytest
+from elsewhere import device_named
+from trained import HELD_OUT, LOSS, T, X, assert_equal, assert_same_training, everything, network, rows, trainer_of
+
+import xpnn
+from xpnn import nn, optim
+from xpnn.training import Checkpoints, Loader, Trainer, load, save
+from xpnn.training.metrics import binary_accuracy, roc_auc
+
+METRICS = {"accuracy": binary_accuracy, "auc": roc_auc}
+
+
+def rich(**options):
+    """A trainer that uses all there is: metrics, averages, accumulation, a schedule, clipping, dropout, batch norm."""
+    given = {"metrics": METRICS, "training_metrics": True, "average": 0.9, "accumulate": 2, "max_norm": 0.5}
+    model = options.pop("model", None) or network()
+    rate = optim.cosine_decay(0.05, steps=40)
+    return Trainer(model, LOSS, optim.Adam(model, learning_rate=rate), seed=5, **(given | options))
+
+
+def on_disk(trainer, folder):
+    save(folder / "state.safetensors", *trainer.state_dict())
+    return load(folder / "state.safetensors")
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3, 4, 5, 7, 8, 9])
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("report_every", [1, 3])
+def test_a_training_goes_on_bit_for_bit_from_any_step(tmp_path, stop, weighted, report_every):
+    options = {
+        "batch_size": 3, "report_every": report_every, "validation": HELD_OUT,
+        "sample_weight": numpy.linspace(0.1, 2, 23) if weighted else None,
+    }  # fmt: skip
+    whole, first, second = rich(), rich(), rich()
+    whole.fit(X, T, epochs=3, **options)  # 4 steps an epoch
+    first.fit(X, T, steps=stop, **options)
+    second.load_state_dict(*on_disk(first, tmp_path))
+    assert_equal(everything(second), everything(first))
+    assert second.history.rows == first.history.rows
+    second.fit(X, T, epochs=3 - second.epoch, **options)
+    assert_same_training(second, whole)
+
+
+@pytest.mark.parametrize("stop", [1, 5])
+def test_a_loader_goes_on_too(tmp_path, stop):
+    def loader():
+        return Loader(X, T, batch_size=3, seed=9)
+
+    whole, first, second = rich(), rich(), rich()
+    whole.fit(loader(), epochs=3)
+    first.fit(loader(), steps=stop)
+    second.load_state_dict(*on_disk(first, tmp_path))
+    second.fit(loader(), epochs=3 - second.epoch)
+    assert_same_training(second, whole)
+
+
+def test_a_compiled_training_goes_on_as_a_plain_one():
+    whole, first, second = (rich(compile=compiled) for compiled in (False, True, True))
+    whole.fit(X, T, epochs=60, batch_size=3)
+    first.fit(X, T, steps=21, batch_size=3)
+    second.load_state_dict(*first.state_dict())
+    second.fit(X, T, steps=219, batch_size=3)
+    assert bool(second._steps().training._compiled)
+    assert_same_training(second, whole)
+
+
+def test_the_state_holds_copies():
+    trainer = rich()
+    trainer.fit(X, T, steps=3, batch_size=3)
+    arrays, metadata = trainer.state_dict()
+    kept = {name: numpy.array(array) for name, array in arrays.items()}, copy.deepcopy(metadata)
+    trainer.fit(X, T, steps=3, batch_size=3)
+    assert_equal({name: numpy.asarray(array) for name, array in arrays.items()}, kept[0])
+    assert metadata == kept[1]
+
+
+def test_it_moves_to_a_stand_in_for_a_gpu_and_back(tmp_path):
+    strict = device_named("strict")
+    whole, there = rich(), rich(device=strict)
+    whole.fit(X, T, steps=3, batch_size=3)
+    there.load_state_dict(*on_disk(whole, tmp_path))
+    there.fit(X, T, steps=3, batch_size=3)
+    assert {str(array.device) for array in there.state_dict()[0].values()} == {str(strict.array_device)}
+    back = rich()
+    back.load_state_dict(*on_disk(there, tmp_path))
+    for trainer in (whole, back):
+        trainer.fit(X, T, steps=3 if trainer is whole else 0, batch_size=3)
+    assert_same_training(back, whole)  # array_api_strict computes by NumPy
+
+
+def refused(trainer, arrays, metadata, message, *, error=ValueError):
+    """That this state is refused and nothing is changed."""
+    before, history = everything(trainer), rows(trainer)
+    with pytest.raises(error, match=message):
+        trainer.load_state_dict(arrays, metadata)
+    assert_equal(everything(trainer), before)
+    assert rows(trainer) == history
+
+
+@pytest.fixture
+def state():
+    trainer = rich()
+    trainer.fit(X, T, steps=3, batch_size=3)
+    return trainer.state_dict()
+
+
+def other_model():
+    return nn.Sequential(nn.Linear(3, 7), nn.BatchNorm1d(7), nn.Tanh(), nn.Dropout(0.3), nn.Linear(7, 1)).initialize(1)
+
+
+def by_sgd():
+    model = network()
+    return Trainer(model, LOSS, optim.SGD(model, learning_rate=0.1), seed=5, average=0.9)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: trainer_of(seed=6, average=0.9), "a training with seed 5, this trainer has 6"),
+        (lambda: rich(model=other_model()), "shape|expected"),
+        (lambda: trainer_of(nn.Linear(3, 1), average=0.9), "0.weight|expected"),
+        (by_sgd, "a training by Adam, this trainer has SGD"),
+        (lambda: trainer_of(), r"has arrays average\.\*, which this trainer has not"),
+        (
+            lambda: trainer_of(
+                step_function=lambda *a: None, average=0.9, also={"critic": nn.Linear(3, 1).initialize(seed=0)}
+            ),
+            r"no arrays also.critic\.\*, which this trainer has",
+        ),
+    ],
+)  # fmt: skip
+def test_the_state_of_another_training_is_refused(state, other, message):
+    trainer = other()
+    if trainer.step_function is None:
+        trainer.fit(X, T, epochs=1)
+    refused(trainer, *state, message)
+
+
+def test_the_state_of_a_trainer_without_averages_is_refused():
+    refused(rich(), *trainer_of().state_dict(), r"no arrays average\.\*")
+
+
+@pytest.mark.parametrize("missing", ["position", "seed", "history", "callbacks", "begun", "data"])
+def test_metadata_without_its_parts_are_refused(state, missing):
+    arrays, metadata = state
+    refused(rich(), arrays, {k: v for k, v in metadata.items() if k != missing}, f"got one without {missing}")
+
+
+def test_a_state_without_an_array_of_the_optimizer_is_refused_with_nothing_changed(state):
+    arrays, metadata = state
+    name = next(name for name in arrays if name.startswith("optimizer.") and "weight" in name)
+    refused(
+        rich(), {k: v for k, v in arrays.items() if k != name}, metadata, "state|expected", error=(ValueError, KeyError)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 4}, r"in the middle of an epoch of other data: batch_size 3 \(now 4\)"),
+        ({"shuffle": False}, r"shuffle True \(now False\)"),
+        ({"sample_weight": numpy.ones(23)}, r"arrays 2 \(now 3\)"),
+    ],
+)
+def test_other_data_are_refused_within_an_epoch(state, options, message):
+    trainer = rich()
+    trainer.load_state_dict(*state)
+    before = everything(trainer)
+    with pytest.raises(ValueError, match=message):
+        trainer.fit(X, T, **({"epochs": 2, "batch_size": 3} | options))
+    assert_equal(everything(trainer), before)
+
+
+def test_other_rows_are_refused_within_an_epoch(state):
+    trainer = rich()
+    trainer.load_state_dict(*state)
+    with pytest.raises(ValueError, match=r"rows 23 \(now 20\)"):
+        trainer.fit(X[:20], T[:20], epochs=2, batch_size=3)
+
+
+def test_another_accumulation_is_refused_within_an_epoch(state):
+    trainer = rich(accumulate=3)
+    trainer.load_state_dict(*state)
+    with pytest.raises(ValueError, match=r"accumulate 2 \(now 3\)"):
+        trainer.fit(X, T, epochs=2, batch_size=3)
+
+
+def test_other_data_are_welcome_between_epochs():
+    first, second = rich(), rich()
+    first.fit(X, T, epochs=1, batch_size=3)
+    second.load_state_dict(*first.state_dict())
+    second.fit(X[:20], T[:20], epochs=1, batch_size=4)
+    assert second.epoch == 2
+
+
+def test_resuming_counts_from_where_the_training_began(tmp_path):
+    whole, part = rich(), rich()
+    for trainer, folder in ((whole, "a"), (part, "b")):
+        trainer.fit(X, T, epochs=1, batch_size=3)  # before
+        if trainer is part:
+            trainer.fit(X, T, epochs=3, steps=3, batch_size=3, checkpoint=tmp_path / folder)
+    whole.fit(X, T, epochs=3, batch_size=3)
+    again = rich()
+    again.fit(X, T, epochs=3, batch_size=3, checkpoint=tmp_path / "b", resume=True)
+    assert again.epoch == 4
+    assert_same_training(again, whole)
+
+
+def test_resuming_what_is_done_changes_nothing_and_keeps_the_best(tmp_path):
+    def go():
+        trainer = rich()
+        checkpoints = Checkpoints(tmp_path, best="val_loss")
+        trainer.fit(X, T, epochs=3, batch_size=3, validation=HELD_OUT, checkpoint=checkpoints, resume=True)
+        return trainer, [(path.name, path.read_bytes()) for path in checkpoints.paths()], checkpoints.best()[1]
+
+    first, files, best = go()
+    again, files_again, best_again = go()
+    assert_same_training(again, first)
+    assert files_again == files
+    losses = first.history["val_loss"]
+    assert best["checkpoint"]["score"] == best_again["checkpoint"]["score"] == min(losses)
+
+
+def test_a_resume_without_a_folder_is_refused():
+    with pytest.raises(ValueError, match=r"expected checkpoint=... to resume from"):
+        rich().fit(X, T, epochs=1, resume=True)
+
+
+def test_a_folder_of_another_training_is_not_written_over(tmp_path):
+    rich().fit(X, T, epochs=1, checkpoint=tmp_path)
+    with pytest.raises(FileExistsError, match="pass resume=True to go on with it, or take another folder"):
+        rich().fit(X, T, epochs=1, checkpoint=tmp_path)
+
+
+def test_checkpoints_come_after_every_so_many_steps_even_at_an_epochs_end(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=None, every_epochs=None, every_steps=2)
+    rich().fit(X, T, epochs=2, batch_size=3, checkpoint=checkpoints)
+    assert [int(path.stem.partition("-")[2]) for path in checkpoints.paths()] == [2, 4, 6, 8]
+
+
+def test_versions_and_device_are_in_the_state():
+    _, metadata = rich().state_dict()
+    assert metadata["versions"]["xpnn"] == xpnn.__version__
+    assert metadata["versions"]["numpy"] == numpy.__version__
+    assert metadata["device"].startswith("cpu, numpy ")
