@@ -148,6 +148,8 @@ def examples(session: nox.Session) -> None:
     plots = session.create_tmp()
     for example in ["walkthrough", "binary_classification", "digits"]:
         session.run("python", f"examples/{example}.py", "--device", "cpu", "--plots", plots, silent=True)
+    for example in ["training_loop", "resume"]:
+        session.run("python", f"examples/{example}.py", "--device", "cpu", silent=True)
 
 
 @nox.session(default=False)
