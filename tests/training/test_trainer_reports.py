@@ -100,7 +100,7 @@ def test_a_history_names_what_it_has():
     trainer.fit(X, T, epochs=1, validation=(X, T))
     assert trainer.history["val_loss"][0] is None
     assert trainer.history["val_loss"][1] > 0
-    with pytest.raises(KeyError, match="history has no 'accuracy'; it has epoch, learning_rate, loss, seconds, val_loss"):
+    with pytest.raises(KeyError, match="history has no 'accuracy'; it has epoch, learning_rate, loss, seconds, val_loss"):  # noqa: E501
         trainer.history["accuracy"]
     assert trainer.history.device.startswith("cpu, numpy ")
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from xpnn.cli import doctor
+from xpnn.cli import bench, doctor, evaluate, predict, train
 from xpnn.cli.command import add_verbose_argument, run_command
 
 __all__ = ["main"]
 
-_COMMANDS = (doctor,)
+_COMMANDS = (train, evaluate, predict, doctor, bench)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -62,7 +62,7 @@ class Kept:
 
     def takes(self, network: Module) -> bool:
         """Whether a trainer of this network is worth its memory."""
-        return sum(p.size for p in network.parameters()) <= LARGEST
+        return sum(int(p.size) for p in network.parameters()) <= LARGEST
 
     def keep(self, trainer: Trainer) -> None:
         """Keep a trainer that has not trained yet, of a network that nobody else has."""

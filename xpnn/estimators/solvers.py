@@ -45,7 +45,7 @@ def optimizer_of(estimator: Any, network: Module, rate: float | Schedule) -> Opt
         return SGD(network, learning_rate=rate, momentum=float(estimator.momentum), nesterov=nesterov)
     if solver in ("adam", "adamw"):
         options = {"beta1": estimator.beta_1, "beta2": estimator.beta_2, "epsilon": estimator.epsilon}
-        numbers = {name: float(value) for name, value in options.items()}
+        numbers: dict[str, Any] = {name: float(value) for name, value in options.items()}
         if solver == "adam":
             return Adam(network, learning_rate=rate, **numbers)
         groups = {"*bias": {"weight_decay": 0.0}}
@@ -149,9 +149,9 @@ def minimized_by_lbfgs(
         gradient = numpy.concatenate([numpy.asarray(place.to_host(leaf), dtype="float64").ravel() for leaf in leaves])
         total = float(value)
         for n in weights:
-            part = slice(ends[n] - sizes[n], ends[n])
-            total += 0.5 * options["alpha"] / share * float(theta[part] @ theta[part])
-            gradient[part] += options["alpha"] / share * theta[part]
+            rows = slice(ends[n] - sizes[n], ends[n])
+            total += 0.5 * options["alpha"] / share * float(theta[rows] @ theta[rows])
+            gradient[rows] += options["alpha"] / share * theta[rows]
         return total, gradient
 
     start = numpy.concatenate([numpy.asarray(place.to_host(p), dtype="float64").ravel() for p in parameters])

@@ -80,6 +80,9 @@ class CheckpointError(ValueError):
 
     newer = False
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+
 
 class Place(NamedTuple):
     """Where an array is: its bytes from `start` to `stop`, counted from the end of the header."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy
 
+from xpnn.arrays.native import to_host
 from xpnn.arrays.random import require_seed
-from xpnn.training.frames import is_column, numbers_of
 from xpnn.training.sampling import block_groups, by_length, drawn, shuffled, shuffled_blocks, stratified
+from xpnn.training.sources import as_arrays
 
-__all__ = ["Order"]
+__all__ = ["Order", "per_row", "weights"]
 
 BLOCK = 2**18  # bytes that a disk reads at once
 GROUP = 256  # blocks whose rows are shuffled together: 64 MiB
@@ -37,11 +38,9 @@ class Order:
     ) -> None:
         self.rows, self.batch_size, self.shuffle, self.seed = rows, batch_size, shuffle, require_seed(seed)
         self.drop_last, self.batches_per_epoch = drop_last, batches_per_epoch
-        self.cumulative = None if sampling_weight is None else numpy.cumsum(_weights(sampling_weight, rows))
-        self.lengths = None if lengths is None else _per_row("lengths", lengths, rows, "biuf")
-        self.classes = (
-            None if stratify is None else numpy.unique(_per_row("stratify", stratify, rows), return_inverse=True)[1]
-        )
+        self.cumulative = None if sampling_weight is None else _sums(sampling_weight, rows)
+        self.lengths = None if lengths is None else per_row("lengths", lengths, rows)
+        self.classes = None if stratify is None else _numbered(per_row("stratify", stratify, rows, numbers=False))
         self.block = 0
         self._require_one_order(bytes_per_row)
         pieces = rows // batch_size if drop_last else -(-rows // batch_size)
@@ -124,21 +123,48 @@ class Order:
         }
 
 
-def _per_row(name: str, values: Any, rows: int, kinds: str = "") -> numpy.ndarray:
-    """One value per row."""
-    found = numbers_of(name, values) if is_column(values) and kinds else numpy.asarray(values)
+def per_row(name: str, values: Any, rows: int, *, numbers: bool = True) -> numpy.ndarray:
+    """One value per row, of any library's column or array, or a list.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many values as rows.
+    TypeError
+        If they are no `numbers`, where they have to be.
+    """
+    if numbers or hasattr(values, "__dlpack__"):
+        values = to_host(as_arrays(values, name))
+    found = numpy.asarray(values)
     if found.shape != (rows,):
         raise ValueError(f"{name} expected shape ({rows},), one value per row, got {found.shape}")
-    if kinds and found.dtype.kind not in kinds:
+    if numbers and found.dtype.kind not in "biuf":
         raise TypeError(f"{name} expected numbers, got dtype {found.dtype}")
     return found
 
 
-def _weights(values: Any, rows: int) -> numpy.ndarray:
-    weights = _per_row("sampling_weight", values, rows, "biuf").astype(numpy.float64)
-    if not (numpy.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise ValueError("sampling_weight expected finite weights of 0 or more that are not all 0")
-    return weights
+def weights(name: str, values: Any, rows: int) -> numpy.ndarray:
+    """One weight per row, none negative, not all zero.
+
+    Raises
+    ------
+    ValueError
+        If they are not so.
+    """
+    found = per_row(name, values, rows)
+    if not (numpy.isfinite(found).all() and (found >= 0).all() and found.any()):
+        raise ValueError(f"{name} expected finite weights of 0 or more that are not all 0")
+    return found
+
+
+def _sums(sampling_weight: Any, rows: int) -> numpy.ndarray:
+    return numpy.cumsum(weights("sampling_weight", sampling_weight, rows), dtype=numpy.float64)
+
+
+def _numbered(labels: numpy.ndarray) -> numpy.ndarray:
+    """The number of each row's class."""
+    _, classes = numpy.unique(labels, return_inverse=True)
+    return classes
 
 
 def _digest(array: numpy.ndarray) -> str:

@@ -9,6 +9,7 @@ import numpy
 
 from xpnn.arrays.tree import flatten
 from xpnn.training.collating import Batch, item_of
+from xpnn.training.order import weights
 from xpnn.training.sources import Source, is_several, source_of
 
 __all__ = ["Rows"]
@@ -41,7 +42,7 @@ class Rows:
         parts = (numbered("x", x), None if t is None else numbered("t", t))
         _, self._rebuild = flatten(parts if w is None else (*parts, numbered("sample_weight", w)))
         self._weighted = w is not None
-        if not self._sources:
+        if not flatten(parts[0])[0]:
             raise ValueError("x holds no arrays")
         self.count = len(self._sources[0])
         for name, source in zip(names, self._sources, strict=True):
@@ -50,6 +51,8 @@ class Rows:
                     f"expected as many rows in {name} as in {names[0]}, {self.count}, got {len(source)}"
                     + (": a list of arrays is several inputs; if each is one item, pass Samples(list)" * is_several(x))
                 )
+        if w is not None:
+            weights("sample_weight", w, self.count)
         sizes = [source.bytes_per_row for source in self._sources]
         self.are_arrays = all(source.gives_arrays for source in self._sources) and collate is None
         self.bytes_per_row = None if None in sizes else sum(size for size in sizes if size is not None)

@@ -1,0 +1,73 @@
+"""`xpnn predict`: predictions for the rows of a new table, in the order of the file."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from xpnn.cli import options
+from xpnn.cli.command import add_device_arguments, add_verbose_argument, device_for_command
+from xpnn.cli.fitting import places_of
+from xpnn.cli.folder import RunFolder
+from xpnn.cli.model import TableModel
+from xpnn.cli.predictions import prediction_columns
+from xpnn.cli.reading import RawTable
+from xpnn.training.files import write_whole
+
+__all__ = ["add_to"]
+
+
+def add_to(subparsers: Any) -> None:
+    """Adds the parser of `xpnn predict`."""
+    summary = "predict the target of each row of a table"
+    parser = subparsers.add_parser("predict", help=summary, description=f"{summary.capitalize()}.")
+    parser.add_argument("run_folder", metavar="RUN", help="the folder that `xpnn train` wrote")
+    parser.add_argument("data", metavar="NEW", help="the table: a file of CSV or Parquet, or - for CSV on stdin")
+    parser.add_argument("--out", metavar="PRED.csv", default="-", help="the file to write (default: -, to stdout)")
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a column of NEW to copy. May be given several times",
+    )
+    options.add_reading_arguments(parser)
+    add_device_arguments(parser)
+    add_verbose_argument(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    model = TableModel.load(RunFolder(arguments.run_folder).model_path())
+    place = device_for_command(arguments.device, no_fallback=arguments.no_fallback)
+    raw = options.read(arguments.data, arguments)
+    raw.require(arguments.keep, "of --keep")
+    raw.require(model.preprocessing.columns, "which the model was trained with")
+    with places_of(raw):
+        predictions = model.predict(model.preprocessing.transform(raw.frame), place)
+    names, columns = prediction_columns(predictions, model.target.classes)
+    kept = [_words(raw, name) for name in arguments.keep]
+    text = _csv([*arguments.keep, *names], zip(*kept, *columns, strict=True))
+    if arguments.out == "-":
+        sys.stdout.write(text)
+        return
+    write_whole(arguments.out, [text.encode("utf-8")])
+    print(f"{len(raw)} predictions of {model.target.name}: {arguments.out}")
+
+
+def _csv(names: list[str], rows: Iterable[tuple[Any, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _words(raw: RawTable, name: str) -> list[Any]:
+    """The values of a column, nothing where one is missing."""
+    column = raw.frame[name]
+    return ["" if gone else value for value, gone in zip(column.tolist(), column.isna().tolist(), strict=True)]

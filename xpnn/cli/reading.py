@@ -1,0 +1,217 @@
+"""Tables from files: CSV as people have it, its mistakes named by the line of the file, and Parquet.
+
+A file of text says neither how its letters are stored nor what stands between its values. Both are found, or told:
+
+- encoding: UTF-8, or UTF-16 if the file begins so; any other is `--encoding`, since a guess would be wrong for
+somebody;
+- separator: comma, semicolon, tab or bar, whichever is most often in the first line outside quotes;
+- empty cells, and words such as NA, NaN, null and None, are missing values.
+
+Each line must have as many values as the first. Reading is pandas' (and PyArrow's for Parquet).
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import hashlib
+import io
+import re
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from xpnn.cli.widths import checked_lines
+
+__all__ = ["RawTable", "read_table"]
+
+_SEPARATORS = ",;\t|"
+_ZIPPED, _PARQUET = b"\x1f\x8b", b"PAR1"
+_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "bar": "|", "\\t": "\t"}
+
+
+@dataclass
+class RawTable:
+    """A table as it was read.
+
+    Attributes
+    ----------
+    name
+        Of the file, for people.
+    frame
+        The pandas DataFrame.
+    lines
+        Of a file of text the number of the line each row begins in, the first being 1; None of others.
+    digest
+        SHA-256 of what was read.
+    """
+
+    name: str
+    frame: Any
+    lines: numpy.ndarray | None
+    digest: str
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return list(map(str, self.frame.columns))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def take(self, rows: numpy.ndarray) -> RawTable:
+        """The table of these rows (places, or a bool for each)."""
+        lines = None if self.lines is None else self.lines[rows]
+        return RawTable(self.name, self.frame.iloc[numpy.arange(len(self))[rows]], lines, self.digest)
+
+    def require(self, columns: Sequence[str], what: str) -> None:
+        """Raise ValueError unless there are these columns."""
+        for column in columns:
+            if column not in self.columns:
+                near = difflib.get_close_matches(column, self.columns, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {_listed(self.columns)}"
+                raise ValueError(f"{self.name} has no column {column!r} ({what}): {hint}")
+
+    def place(self, row: int) -> str:
+        """Where a row is, for people: its line, or its number from 1 where there are no lines."""
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+
+    def in_places(self, message: str) -> str:
+        """A message of `xpnn.tables`, which counts rows from 0, with the places of the file instead."""
+
+        def there(found: re.Match[str]) -> str:
+            row = int(found[1])
+            return self.place(row) if row < len(self) else found[0]
+
+        return re.sub(r"(?<!['\"\w])row (\d+)\b", there, message)
+
+
+def read_table(
+    path: str,
+    *,
+    encoding: str | None = None,
+    separator: str | None = None,
+    decimal: str = ".",
+) -> RawTable:
+    r"""The table in a file of CSV (maybe gzipped) or Parquet, or, of the path "-", on stdin.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is no such table: the line at fault is named.
+    ModuleNotFoundError
+        If pandas, or PyArrow for Parquet, is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "ages.csv"
+    >>> size = path.write_text("name;age\\nAda;36\\n\\nAlan;41\\n")
+    >>> table = read_table(str(path))
+    >>> table.columns, len(table), table.lines.tolist()
+    (['name', 'age'], 2, [2, 4])
+    """
+    pandas = _pandas()
+    data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    name = "stdin" if path == "-" else Path(path).name
+    digest = hashlib.sha256(data).hexdigest()
+    if not data:
+        raise ValueError(f"{name} is empty")
+    if data[:4] == _PARQUET:
+        return RawTable(name, _parquet(pandas, name, data), None, digest)
+    text = _text(name, data, encoding)
+    frame, lines = _csv(pandas, name, text, separator, decimal)
+    return RawTable(name, frame, lines, digest)
+
+
+def _pandas() -> Any:
+    try:
+        import narwhals  # noqa: F401 (what xpnn.tables reads frames with)
+        import pandas
+    except ModuleNotFoundError as error:
+        raise ValueError(f"reading tables needs {error.name}: pip install 'xpnn[tables]'") from None
+    return pandas
+
+
+def _parquet(pandas: Any, name: str, data: bytes) -> Any:
+    try:
+        import pyarrow
+    except ModuleNotFoundError:
+        raise ValueError("reading Parquet needs pyarrow: pip install pyarrow") from None
+    try:
+        frame = pandas.read_parquet(io.BytesIO(data), engine="pyarrow")
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        raise ValueError(f"{name} is no whole Parquet file: {error}") from None
+    return frame.reset_index(drop=True)
+
+
+def _text(name: str, data: bytes, encoding: str | None) -> str:
+    if data[:2] == _ZIPPED:
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{name} is no whole gzip file: {error}") from None
+    if encoding is None:
+        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except LookupError:
+        raise ValueError(f"there is no encoding {encoding!r}: expected a name such as utf-8 or latin-1") from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{name} is not {encoding.removesuffix('-sig').upper()}: byte {data[error.start]:#04x} in line {line}; if "
+            "it comes from an older program, try --encoding latin-1 or cp1252"
+        ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"{name} is no text: a byte 0 in line {line}")
+    return text
+
+
+def _csv(pandas: Any, name: str, text: str, separator: str | None, decimal: str) -> tuple[Any, numpy.ndarray]:
+    if not text.strip():
+        raise ValueError(f"{name} is empty")
+    separator = _separator(text) if separator is None else _NAMES.get(separator, separator)
+    if len(separator) != 1 or separator in '"\n\r':
+        raise ValueError(f"expected a separator of one character, such as ';' or 'tab', got {separator!r}")
+    header, lines = checked_lines(name, text, separator)
+    _check_header(name, header)
+    try:
+        frame = pandas.read_csv(
+            io.StringIO(text), sep=separator, decimal=decimal, low_memory=False, index_col=False, skip_blank_lines=True
+        )
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} cannot be read as a table: {error}") from None
+    if len(frame) != len(lines):  # a defect of one of the two readers: numbers of lines would be wrong
+        raise ValueError(f"{name} has {len(lines)} rows by its lines and quotes, but {len(frame)} were read")
+    return frame, lines
+
+
+def _separator(text: str) -> str:
+    """The one that is most often in the first line with anything in it, outside quotes."""
+    first = next(line for line in io.StringIO(text) if line.strip())
+    outside = re.sub(r'"[^"]*"', "", first)
+    counts = [outside.count(separator) for separator in _SEPARATORS]
+    return _SEPARATORS[counts.index(max(counts))]
+
+
+def _check_header(name: str, header: list[str]) -> None:
+    twice = [column for column, times in Counter(header).items() if times > 1]
+    if twice:
+        places = [place + 1 for place, column in enumerate(header) if column == twice[0]]
+        called = repr(twice[0]) if twice[0] else "without a name"
+        raise ValueError(f"{name} has {len(places)} columns {called} (columns {places}): rename them")
+
+
+def _listed(names: list[str], most: int = 12) -> str:
+    shown = ", ".join(map(repr, names[:most]))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
