@@ -46,7 +46,8 @@ METHODS = {
     f"{name}.{attribute}": value
     for name, kind in DESCRIBED.items()
     if inspect.isclass(kind)
-    for attribute, value in vars(kind).items()
+    for attribute, found in vars(kind).items()
+    for value in [found.__func__ if isinstance(found, classmethod | staticmethod) else found]
     if not attribute.startswith("_") and (inspect.isroutine(value) or isinstance(value, property))
 }
 CALLABLE = DESCRIBED | {name: value for name, value in METHODS.items() if inspect.isroutine(value)}
@@ -115,7 +116,7 @@ def test_public_methods_have_a_docstring():
 
 
 def parameters_of(function):
-    return [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    return [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "cls")]
 
 
 def test_signatures_are_fully_annotated():

@@ -59,10 +59,10 @@ def test_a_full_disk_keeps_what_was_saved(tmp_path):
 
 @pytest.fixture
 def longest_file():
-    """A function that limits the length of files that this process writes."""
+    """A function that limits the length of files that this process writes; None takes the limit away."""
     resource = pytest.importorskip("resource", reason="this system has no limits for processes")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda length: resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
+    yield lambda length: resource.setrlimit(resource.RLIMIT_FSIZE, (soft if length is None else length, hard))
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
@@ -78,7 +78,7 @@ def test_a_file_that_may_not_grow_leaves_the_old_one_at_every_length(tmp_path, l
         assert caught.value.errno == errno.EFBIG
         assert os.listdir(tmp_path) == ["file"]
         assert path.read_bytes() == old
-    longest_file(1 << 20)
+    longest_file(None)
     save(path, new)
     assert load(path)[0].keys() == new.keys()
 
@@ -91,6 +91,7 @@ def test_training_may_go_on_after_a_full_disk(tmp_path, longest_file):
         checkpoints.save({"w": numpy.zeros(1000)}, {}, epoch=0, step=2)
     assert checkpoints.latest()[1]["checkpoint"]["step"] == 1
     checkpoints.save({"w": numpy.zeros(10)}, {}, epoch=0, step=3)
+    longest_file(None)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0000000003.safetensors"]
 
 

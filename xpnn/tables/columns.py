@@ -7,7 +7,7 @@ million integers, and what must be done to words is done three times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy
@@ -67,6 +67,7 @@ class Column:
     kind: str
     values: numpy.ndarray
     levels: tuple[str, ...] = ()
+    _: KW_ONLY
     dtype: str = ""
     rows: numpy.ndarray | None = None
 

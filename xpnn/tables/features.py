@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import numpy
 
@@ -48,6 +48,7 @@ class Features:
     categories: tuple[int, ...]
     names: tuple[str, ...]
     sources: tuple[str, ...]
+    _: KW_ONLY
     code_names: tuple[str, ...]
     levels: tuple[tuple[str | None, ...], ...]
 
