@@ -114,7 +114,7 @@ def read_table(
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "ages.csv"
-    >>> size = path.write_text("name;age\\nAda;36\\n\\nAlan;41\\n")
+    >>> size = path.write_text("name;age\nAda;36\n\nAlan;41\n")
     >>> table = read_table(str(path))
     >>> table.columns, len(table), table.lines.tolist()
     (['name', 'age'], 2, [2, 4])

@@ -29,7 +29,7 @@ def checked_lines(name: str, text: str, separator: str) -> tuple[list[str], nump
 
     Examples
     --------
-    >>> header, lines = checked_lines("x.csv", "a,b\\n1,2\\n\\n3,4\\n", ",")
+    >>> header, lines = checked_lines("x.csv", "a,b\n1,2\n\n3,4\n", ",")
     >>> header, lines.tolist()
     (['a', 'b'], [2, 4])
     """
