@@ -59,7 +59,8 @@ def step_of(row):
 
 
 def is_signs(x):
-    return x.size > 1 and bool((abs(x) == 1).all())
+    values = to_host(x)
+    return values.size > 1 and bool((abs(values) == 1).all())
 
 
 def other_numbers(args, number):

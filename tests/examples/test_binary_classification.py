@@ -192,7 +192,7 @@ def test_bad_options_exit_with_2(run: Any, words: list[str]) -> None:
 def test_a_training_that_runs_away_ends_in_one_line(run: Any) -> None:
     code, _, err = run(*QUICK, "--learning-rate", "1e30")
     assert code == 1
-    assert re.fullmatch(r"error: .*in epoch 1: model and optimizer are as before.*\n", err)
+    assert re.fullmatch(r"error: .*in epoch 1, step .*Model and optimizer are as after step 0.*\n", err)
 
 
 # Devices
