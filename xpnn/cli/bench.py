@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> None:
         print(json.dumps({**about, "steps": found}, indent=2))
         return
     for where in places:
-        print(f"training steps on {where.describe()}")
+        print(f"training steps on {where.name}")
         print(f"{'network':16}{'batch':>6}{'plain, µs':>12}{'compiled, µs':>14}{'rows per second':>18}")
         for row in (row for row in found if row["device"] == where.name):
             words = f"{row['network']:16}{row['batch']:>6}{row['plain'] * 1e6:>12.1f}{row['compiled'] * 1e6:>14.1f}"

@@ -2,10 +2,10 @@
 
 A file of text says neither how its letters are stored nor what stands between its values. Both are found, or told:
 
-- encoding: UTF-8, or UTF-16 if the file begins so; any other is `--encoding`, since a guess would be wrong for
-somebody;
+- encoding: UTF-8, or UTF-16 if the file begins so; any other is `--encoding`, since a guess may be wrong;
 - separator: comma, semicolon, tab or bar, whichever is most often in the first line outside quotes;
-- empty cells, and words such as NA, NaN, null and None, are missing values.
+- empty cells, and words such as NA, NaN, null and None, are missing values;
+- a first column without a name that counts the rows is left out.
 
 Each line must have as many values as the first. Reading is pandas' (and PyArrow's for Parquet).
 """
@@ -191,9 +191,18 @@ def _csv(pandas: Any, name: str, text: str, separator: str | None, decimal: str)
         )
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} cannot be read as a table: {error}") from None
+    if header[0] == "" and _counts_rows(frame.iloc[:, 0]):  # what R and pandas write before the first column
+        frame = frame.iloc[:, 1:]
     if len(frame) != len(lines):  # a defect of one of the two readers: numbers of lines would be wrong
         raise ValueError(f"{name} has {len(lines)} rows by its lines and quotes, but {len(frame)} were read")
     return frame, lines
+
+
+def _counts_rows(column: Any) -> bool:
+    """Whether a column is 0, 1, 2, … or 1, 2, 3, …."""
+    values = column.to_numpy()
+    count = numpy.arange(len(values))
+    return values.dtype.kind == "i" and bool((values == count).all() or (values == count + 1).all())
 
 
 def _separator(text: str) -> str:

@@ -28,7 +28,7 @@ class Settings:
 
     target: str
     task: str = "auto"
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (256, 128)
     valid: float = 0.2
     seed: int = 0
     epochs: int | None = None

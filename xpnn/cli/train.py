@@ -51,7 +51,7 @@ def _add_decisions(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the network and its training")
     group.add_argument(
         "--hidden", type=options.widths, default=usual.hidden, metavar="64,32",
-        help="widths of the dense layers, or none (default: 128,128)",
+        help="widths of the dense layers, or none (default: 256,128)",
     )  # fmt: skip
     group.add_argument(
         "--valid", type=options.share, default=usual.valid, metavar="SHARE",
@@ -126,7 +126,7 @@ def _finish(run: Trained, folder: RunFolder, place: Any) -> None:
     write_report(run, found, folder)
     folder.finish()
     epochs = f"{len(run.history)} epochs" if len(run.history) != 1 else "1 epoch"
-    print(f"trained {epochs} in {run.seconds:.1f} s on {run.device}; epoch {run.best_epoch} is the best")
+    print(f"trained {epochs} in {run.seconds:.1f} s on {place.name}; epoch {run.best_epoch} is the best")
     print()
     print(table(found.scores, found.baseline, ("held out", found.baseline_name)))
     print()
