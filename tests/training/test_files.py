@@ -126,6 +126,23 @@ def test_a_leftover_that_may_not_be_removed_stays(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_each_promise_about_files_names_tests_that_exist():
+    root = Path(__file__).parents[2]
+    promises = (root / "docs" / "files.md").read_text(encoding="utf-8").partition("## What is promised")[2]
+    promises = promises.partition("## What is not promised")[0]
+    tests = {
+        name
+        for path in Path(__file__).parent.glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M)
+    }
+    sentences = re.split(r"^\d+\. ", promises, flags=re.M)[1:]
+    assert len(sentences) == 16
+    for sentence in sentences:
+        named = re.findall(r"`(test_\w+)`", sentence)
+        assert named, sentence
+        assert set(named) <= tests
+
+
 def test_a_model_in_place_of_its_arrays_is_named(tmp_path):
     with pytest.raises(TypeError, match=r"save expected arrays by name, such as model.state_dict\(\), got list"):
         save(tmp_path / "file", [1])
