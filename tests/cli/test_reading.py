@@ -72,7 +72,8 @@ def test_quoted_line_ends_keep_the_numbers_of_lines(file):
     table = read_table(file('a,b\n"one\ntwo",1\n\n"three",2\nfour,\n'))
     assert table.lines.tolist() == [2, 5, 6]
     assert table.frame["a"].tolist() == ["one\ntwo", "three", "four"]
-    assert table.in_places("got 'x' in row 1 and row 2, not in 'row 1'") == "got 'x' in line 5 and line 6, not in 'row 1'"  # noqa: E501
+    said = table.in_places("got 'x' in row 1 and row 2, not in 'row 1'")
+    assert said == "got 'x' in line 5 and line 6, not in 'row 1'"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -163,9 +163,7 @@ def _for_terminal(message: str) -> str:
 
 def _model(preprocessing: Preprocessing, target: Target, features: Features, settings: Settings) -> TableModel:
     numbers = {row["name"] for row in preprocessing.summary() if row["kind"] in ("number", "date")}
-    design = design_for(
-        features, numbers, hidden=settings.hidden, outputs=target.outputs, dropout=settings.dropout
-    )
+    design = design_for(features, numbers, hidden=settings.hidden, outputs=target.outputs, dropout=settings.dropout)
     network = TableNetwork(design).initialize(seed=settings.seed)
     return TableModel(preprocessing, target, design, network)
 
@@ -204,7 +202,9 @@ def trained(ready: Prepared, settings: Settings, place: Device, folder: RunFolde
     trainer = Trainer(model.network, _LOSSES[model.target.task], optimizer, device=place, seed=settings.seed)
     best = EarlyStopping(patience=None)
     started = time.perf_counter()
-    with _words_of_the_command(), few_threads(plan.batch_size, model.network.widest()):
+    threads = few_threads(plan.batch_size, model.network.widest())
+    quiet = numpy.errstate(over="ignore", invalid="ignore")  # the trainer looks, and says it in one line
+    with _words_of_the_command(), threads, quiet:
         trainer.fit(
             x,
             t,

@@ -57,4 +57,3 @@ def plan_for(
     batch = 512 if rows >= 100_000 else min(256, max(16, 2 ** round(log2(rows / 16 + 1))))  # 16 batches or more
     plan = Plan(epochs or usual, batch_size or batch)
     return plan if learning_rate is None else Plan(plan.epochs, plan.batch_size, learning_rate)
-
