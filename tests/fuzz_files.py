@@ -21,24 +21,23 @@ EMPTY = b'{"__metadata__": {"sha256": "' + b"0" * 64
 
 def look(path: Path, content: bytes) -> bool:
     """Load a file of this content; whether it could be loaded. What was loaded is saved and loaded again."""
-    from xpnn.training.checkpoint import load, metadata_of, save
-    from xpnn.training.layout import CheckpointError
+    from xpnn.training import checkpoint
 
     path.write_bytes(content)
     try:
-        arrays, metadata = load(path)
-    except CheckpointError as error:
+        arrays, metadata = checkpoint.load(path)
+    except checkpoint.CheckpointError as error:
         if len(str(error)) > 2000:
             raise AssertionError(f"a message of {len(str(error))} letters") from error
-        refused(metadata_of, path)
+        require_refused(path)
         return False
-    assert metadata_of(path) == metadata
+    assert checkpoint.metadata_of(path) == metadata
     assert sum(array.nbytes for array in arrays.values()) <= len(content)
     try:
-        save(path, arrays, metadata)
+        checkpoint.save(path, arrays, metadata)
     except (ValueError, TypeError):  # metadata of another writer may be deeper
         return True
-    again = load(path)
+    again = checkpoint.load(path)
     assert again[1] == metadata
     assert {name: (a.dtype, a.shape, a.tobytes()) for name, a in again[0].items()} == {
         name: (a.dtype, a.shape, a.tobytes()) for name, a in arrays.items()
@@ -46,12 +45,13 @@ def look(path: Path, content: bytes) -> bool:
     return True
 
 
-def refused(function, path: Path) -> None:
-    from xpnn.training.layout import CheckpointError
+def require_refused(path: Path) -> None:
+    """Raise unless the metadata cannot be loaded either."""
+    from xpnn.training import checkpoint
 
     try:
-        function(path)
-    except CheckpointError:
+        checkpoint.metadata_of(path)
+    except checkpoint.CheckpointError:
         return
     raise AssertionError("metadata of a file that load refuses")
 
