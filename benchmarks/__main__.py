@@ -18,7 +18,9 @@ _WITH_OPTIONS_OF_THEIR_OWN = {
     "gpu": "benchmarks.gpu.command",
     "layers": "benchmarks.layers",
     "embeddings": "benchmarks.embeddings",
+    "tables": "benchmarks.tables",
     "trainer": "benchmarks.trainer",
+    "loading": "benchmarks.loading",
 }
 
 

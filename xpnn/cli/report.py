@@ -56,12 +56,13 @@ section{background:var(--panel);border:1px solid var(--line);border-radius:10px;
 .tile{border:1px solid var(--line);border-radius:8px;padding:.6rem .8rem}
 .tile b{display:block;font-size:1.45rem;line-height:1.2}.tile span{color:var(--muted);font-size:.85rem}
 .pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:1.25rem}
-figure{margin:0;min-width:0}figcaption{color:var(--muted);font-size:.88rem;margin-top:.35rem}
+figure{margin:0;min-width:0;overflow-x:auto}figure svg{min-width:320px}
+figcaption{color:var(--muted);font-size:.88rem;margin-top:.35rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--muted);font-weight:600;white-space:nowrap}td{overflow-wrap:anywhere}
+th{color:var(--muted);font-weight:600;white-space:nowrap}
 td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-td.name{min-width:8rem}td.wide{min-width:14rem}
+td.name{min-width:7rem;overflow-wrap:anywhere}td.wide{min-width:16rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;align-content:start;margin:0;font-size:.92rem}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--page);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem;overflow-x:auto;
