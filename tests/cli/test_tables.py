@@ -239,6 +239,14 @@ def test_a_value_of_the_wrong_type_names_line_and_column(run, table):
     assert (code, "new.csv has no column 'age' (which the model was trained with)" in err) == (1, True)
 
 
+def test_predicted_numbers_do_not_leave_the_range_of_training(run, table):
+    run("train", table, "--target", "pay", "--out", "R", "--device", "cpu")
+    header, rows = people()
+    write("new.csv", header, [[1e6, "Oslo", True, "", "high", "a"]])
+    (row,) = csv.DictReader(run("predict", "R", "new.csv")[1].splitlines())
+    assert float(row["prediction"]) <= max(row[3] for row in rows) * (1 + 1e-6)
+
+
 def table_of(**columns):
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 

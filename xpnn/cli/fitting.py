@@ -150,7 +150,6 @@ def _with_target(raw: RawTable, name: str) -> tuple[RawTable, Column, list[str]]
     what = "1 row" if len(missing) == 1 else f"{len(missing)} rows"
     note = f"left out {what} without a value of {name!r}, the first in {raw.place(int(missing[0]))}"
     kept = raw.take(~column.missing)
-    kept.frame = kept.frame.reset_index(drop=True)
     return kept, Table(kept.frame).column(name), [note]
 
 
@@ -162,8 +161,7 @@ def _for_terminal(message: str) -> str:
 
 
 def _model(preprocessing: Preprocessing, target: Target, features: Features, settings: Settings) -> TableModel:
-    numbers = {row["name"] for row in preprocessing.summary() if row["kind"] in ("number", "date")}
-    design = design_for(features, numbers, hidden=settings.hidden, outputs=target.outputs, dropout=settings.dropout)
+    design = design_for(features, hidden=settings.hidden, outputs=target.outputs, dropout=settings.dropout)
     network = TableNetwork(design).initialize(seed=settings.seed)
     return TableModel(preprocessing, target, design, network)
 

@@ -93,22 +93,18 @@ class Design:
         return (numeric,) * bool(self.order) + (features.codes,) * bool(self.categories)
 
 
-def design_for(
-    features: Features, numbers: set[str], *, hidden: tuple[int, ...], outputs: int, dropout: float
-) -> Design:
-    """The design for a table's features.
+def design_for(features: Features, *, hidden: tuple[int, ...], outputs: int, dropout: float) -> Design:
+    """The design for a table's features: columns of numbers and dates become waves, if they are not too many.
 
     Parameters
     ----------
     features
         Of training rows.
-    numbers
-        The names of the table's columns of numbers and dates: these become waves, if they are not too many.
     hidden, outputs, dropout
         As in `Design`.
     """
     names = list(zip(features.names, features.sources, strict=True))
-    waves = [place for place, (name, source) in enumerate(names) if name == source and source in numbers]
+    waves = [place for place, (name, source) in enumerate(names) if name == source]  # not "town=Rome", "age missing"
     waves = waves if len(waves) <= _MOST_WAVES else []
     others = [place for place in range(len(names)) if place not in set(waves)]
     return Design((*waves, *others), len(waves), features.categories, hidden, outputs, dropout)
