@@ -1,0 +1,150 @@
+"""The estimators keep scikit-learn's parameters and attributes, train alike twice, and are small when pickled."""
+
+import inspect
+import pickle
+import warnings
+
+import numpy
+import pytest
+import sklearn
+from scipy import sparse
+from sklearn import neural_network
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators.pool import POOL
+
+RNG = numpy.random.default_rng(8)
+X = RNG.standard_normal((120, 5))
+LABELS = numpy.asarray(["no", "yes"])[(X[:, 0] * X[:, 1] > 0).astype(int)]
+NUMBERS = X[:, 0] + X[:, 1] ** 2
+SHORT = {"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 3}
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
+
+
+@pytest.mark.skipif(VERSION < (1, 7), reason="scikit-learn's regressor takes a loss from 1.7 on")
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_the_parameters_begin_with_those_of_scikit_learn(name):
+    ours, theirs = (
+        inspect.signature(getattr(module, name)).parameters
+        for module in (__import__("xpnn.estimators", fromlist=[name]), neural_network)
+    )
+    assert list(ours)[: len(theirs)] == list(theirs)
+    assert {key: (p.default, p.kind) for key, p in theirs.items()} == {
+        key: (ours[key].default, ours[key].kind) for key in theirs
+    }
+
+
+def test_a_large_network_learns_what_scikit_learns_does():
+    options = {"hidden_layer_sizes": (50,), "max_iter": 300, "random_state": 0, "learning_rate_init": 0.01}
+    ours, theirs = MLPClassifier(**options).fit(X, LABELS), neural_network.MLPClassifier(**options).fit(X, LABELS)
+    assert ours.score(X, LABELS) >= theirs.score(X, LABELS) - 0.02
+    assert [w.shape for w in ours.coefs_] == [w.shape for w in theirs.coefs_]
+    assert (ours.n_layers_, ours.n_outputs_, ours.out_activation_) == (3, 1, "logistic")
+
+
+def test_the_same_seed_gives_the_same_bits_from_a_kept_trainer_too():
+    POOL.clear()
+    first = MLPClassifier(**SHORT).fit(X, LABELS)
+    again = MLPClassifier(**SHORT).fit(X, LABELS)
+    other = MLPClassifier(**{**SHORT, "random_state": 4}).fit(X, LABELS)
+    for a, b, c in zip(first.coefs_, again.coefs_, other.coefs_, strict=True):
+        numpy.testing.assert_array_equal(a, b)
+        assert not numpy.array_equal(a, c)
+    assert first.loss_curve_ == again.loss_curve_
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_follows_the_rows(dtype):
+    model = MLPRegressor(**SHORT).fit(X.astype(dtype), NUMBERS)
+    assert {w.dtype.name for w in (*model.coefs_, *model.intercepts_)} == {dtype}
+    assert model.predict(X.astype(dtype)).dtype == dtype
+
+
+def test_sparse_rows_train_as_dense_ones_do():
+    dense, rows = (MLPClassifier(**SHORT).fit(kind, LABELS) for kind in (X, sparse.csr_matrix(X)))
+    for a, b in zip(dense.coefs_, rows.coefs_, strict=True):
+        numpy.testing.assert_allclose(a, b, rtol=1e-10)  # the same batches, rounded alike but for their order in memory
+
+
+def test_a_pickle_holds_the_weights_once_and_no_rows():
+    model = MLPClassifier(hidden_layer_sizes=(300,), max_iter=3, random_state=0).fit(X, LABELS)
+    weights = sum(w.nbytes for w in (*model.coefs_, *model.intercepts_))
+    kept = pickle.dumps(model)
+    assert len(kept) < weights + 10_000
+    numpy.testing.assert_array_equal(pickle.loads(kept).predict_proba(X), model.predict_proba(X))
+
+
+def test_a_validation_set_of_ones_own_decides():
+    model = MLPRegressor(**{**SHORT, "max_iter": 200}, early_stopping=True, n_iter_no_change=3, learning_rate_init=0.05)
+    model.fit(X[:60], NUMBERS[:60], X_val=X[60:], y_val=NUMBERS[60:])
+    assert len(model.validation_loss_curve_) == len(model.loss_curve_) == model.n_iter_ < 200
+    error = ((model.predict(X[60:]) - NUMBERS[60:]) ** 2).mean() / 2
+    assert error == pytest.approx(min(model.validation_loss_curve_), rel=1e-12)  # the best weights are kept
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "poisson", "gamma", "tweedie"])
+def test_other_losses_learn(loss):
+    positive = numpy.exp(0.3 * X[:, 0] + 0.2)
+    model = MLPRegressor(loss, (16,), max_iter=200, random_state=0, learning_rate_init=0.01).fit(X, positive)
+    assert model.score(X, positive) > 0.8
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+def test_several_quantiles_lie_in_order_and_cover_their_share():
+    noisy = X[:, 0] + RNG.standard_normal(120)
+    model = MLPRegressor("quantile", (16,), quantiles=[0.1, 0.5, 0.9], max_iter=300, random_state=0)
+    low, _, high = model.fit(X, noisy).predict(X).T
+    assert 0.6 < ((low <= noisy) & (noisy <= high)).mean() < 0.98
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "message"),
+    [
+        (MLPRegressor("poisson"), -numpy.abs(NUMBERS) - 1, r"loss='poisson' needs targets y at least 0, got -"),
+        (MLPRegressor("gamma"), numpy.zeros(120), r"loss='gamma' needs targets y above 0, got 0"),
+        (MLPClassifier(solver="newton"), LABELS, "'solver' parameter of MLPClassifier must be"),
+        (MLPClassifier(dropout=[0.1, 0.2]), LABELS, "dropout expected one value for each of 1 hidden layers, got 2"),
+        (MLPClassifier(solver="lbfgs", dropout=0.5), LABELS, "no dropout"),
+    ],
+)
+def test_what_does_not_fit_is_named(model, y, message):
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+
+
+def test_a_gpu_that_is_not_there_is_named_before_any_work():
+    import xpnn
+
+    if xpnn.device("auto").name != "cpu":
+        pytest.skip("there is a GPU")
+    with pytest.raises(xpnn.DeviceUnavailable):
+        MLPClassifier(device="cuda").fit(X, LABELS)
+
+
+def test_classes_of_several_questions_at_once():
+    y = numpy.stack([LABELS, numpy.where(X[:, 2] > 0, "a", "b")], axis=1)
+    model = MLPClassifier(max_iter=200, random_state=0, learning_rate_init=0.01).fit(X, y)
+    assert (model.predict(X) == y).mean() > 0.9
+    assert [p.shape for p in model.predict_proba(X)] == [(120, 2), (120, 2)]
+
+
+def test_balanced_classes_count_the_same():
+    rare = (X[:, 0] > 1.2).astype(int)
+    plain, balanced = (MLPClassifier(**SHORT, class_weight=weight).fit(X, rare) for weight in (None, "balanced"))
+    assert balanced.predict(X).sum() > plain.predict(X).sum()
+
+
+def test_a_search_over_its_parameters():
+    search = GridSearchCV(MLPClassifier(**SHORT), {"alpha": [1e-4, 1.0], "dropout": [0.0, 0.2]}, cv=2).fit(X, LABELS)
+    assert set(search.best_params_) == {"alpha", "dropout"}
