@@ -14,8 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,21 @@ import numpy  # noqa: E402 (the threads must be set before NumPy loads)
 from benchmarks import machine  # noqa: E402
 from benchmarks.report import aligned, number, spread, summary  # noqa: E402
 
-__all__ = ["main", "make_files", "measured"]
+__all__ = ["main", "make_files", "measured", "one"]
 
-COLUMNS, BATCH, WARM_UP = 20, 1024, 64
+COLUMNS, BATCH = 20, 1024
 WAYS: dict[str, dict[str, Any]] = {
-    "in memory, Trainer's own way": {"mapped": False},
-    "in memory, Loader": {"mapped": False, "loader": {}},
-    "mapped": {"mapped": True, "loader": {}},
-    "mapped, 1 worker": {"mapped": True, "loader": {"workers": 1}},
-    "mapped, blocks": {"mapped": True, "loader": {"shuffle": "blocks"}},
-    "mapped, blocks, 1 worker": {"mapped": True, "loader": {"shuffle": "blocks", "workers": 1}},
-    "mapped, blocks, 1 worker, cold": {"mapped": True, "loader": {"shuffle": "blocks", "workers": 1}, "cold": True},
+    "arrays in memory": {"mapped": False},
+    "Loader of arrays in memory": {"mapped": False, "loader": {}},
+    "Loader of mapped files": {"mapped": True, "loader": {}},
+    "the same, 1 worker": {"mapped": True, "loader": {"workers": 1}},
+    'the same, shuffle="blocks"': {"mapped": True, "loader": {"shuffle": "blocks"}},
+    "the same, 1 worker and blocks": {"mapped": True, "loader": {"shuffle": "blocks", "workers": 1}},
+    "the same, 1 worker and blocks, cold": {
+        "mapped": True,
+        "loader": {"shuffle": "blocks", "workers": 1},
+        "cold": True,
+    },
 }
 
 
@@ -63,8 +66,11 @@ def measured(folder: Path, way: str) -> dict[str, float]:
     return found
 
 
-def _one(folder: Path, way: str) -> dict[str, float]:
+def one(folder: Path, way: str) -> dict[str, float]:
+    """The same, in this process."""
     import resource
+
+    from xpnn.training import Loader
 
     options = WAYS[way]
     files = [folder / "x.npy", folder / "t.npy"]
@@ -73,44 +79,20 @@ def _one(folder: Path, way: str) -> dict[str, float]:
             with path.open("rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     x, t = (numpy.load(path, mmap_mode="r" if options["mapped"] else None) for path in files)
-    step = _step()
-    for batch in _batches(x[: BATCH * WARM_UP], t[: BATCH * WARM_UP], options):
-        value = step(*batch)
-    start = time.perf_counter()
-    for batch in _batches(x, t, options):
-        value = step(*batch)
-    seconds = time.perf_counter() - start
-    if not numpy.isfinite(float(value)):
-        raise FloatingPointError(f"the loss became {value}")
-    return {"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "loss": float(value)}
-
-
-def _batches(x: Any, t: Any, options: dict[str, Any]) -> Iterator[Any]:
-    import xpnn
-    from xpnn.training.data import batch_indices, gathered
-    from xpnn.training.loader import Loader
-
     if "loader" in options:
-        yield from Loader(x, t, batch_size=BATCH, **options["loader"])
-        return
-    for batches in gathered([x, t], batch_indices(len(x), BATCH), xpnn.device("cpu")):
-        yield from batches
+        history = _trainer().fit(Loader(x, t, batch_size=BATCH, **options["loader"]), epochs=1)
+    else:
+        history = _trainer().fit(x, t, batch_size=BATCH, epochs=1)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": history.rows[-1]["seconds"], "mib": memory, "loss": history.rows[-1]["loss"]}
 
 
-def _step() -> Any:
-    import xpnn
+def _trainer() -> Any:
     from xpnn import nn, optim
+    from xpnn.training import Trainer
 
     model = nn.Sequential(nn.Linear(COLUMNS, 64), nn.ReLU(), nn.Linear(64, 1)).initialize(seed=0)
-    optimizer = optim.Adam(model)
-    loss = xpnn.value_and_grad(lambda model, x, t: nn.squared_error(model(x), t))
-
-    def step(x: Any, t: Any) -> Any:
-        value, gradients = loss(model, x, t)
-        optimizer.step(gradients)
-        return value
-
-    return xpnn.compile(step, state=(model, optimizer))
+    return Trainer(model, nn.squared_error, optim.Adam(model))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -122,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.one:
-        print(json.dumps(_one(options.folder, options.one)))
+        print(json.dumps(one(options.folder, options.one)))
         return 0
     print(machine.in_one_line(machine.describe()))
     if options.folder:
@@ -140,7 +122,7 @@ def _compare(folder: Path, options: argparse.Namespace) -> None:
         for way in WAYS:
             found[way].append(measured(folder, way))
     first = [one["seconds"] for one in found[next(iter(WAYS))]]
-    table = [["an epoch", "s", "quartiles", "speed / in memory", "largest memory, MiB"]]
+    table = [["an epoch", "s", "quartiles", "speed / arrays in memory", "largest memory, MiB"]]
     for way, ones in found.items():
         seconds = summary([one["seconds"] for one in ones])
         ratio = summary([a / one["seconds"] for a, one in zip(first, ones, strict=True)])["median"]

@@ -74,6 +74,13 @@ def test_an_epoch_can_be_entered_at_any_batch(workers, options):
         assert targets(loader.batches(2, start)) == whole[start:]
 
 
+@ANY_WORKERS
+def test_epochs_of_few_batches_go_on_through_all_rows(workers):
+    loader = Loader(X, T, batch_size=10, batches_per_epoch=7, workers=workers)
+    found = [batch for epoch in range(22) for batch in targets(loader.batches(epoch))]
+    assert found == [batch for epoch in range(14) for batch in targets(Loader(X, T, batch_size=10).batches(epoch))]
+
+
 def test_batches_are_the_callers_own():
     for batch_size in (10, 103):
         for x, t in Loader(X, T, batch_size=batch_size, shuffle=False):

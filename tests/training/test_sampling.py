@@ -66,6 +66,11 @@ def test_rows_are_drawn_as_often_as_their_weights_say():
     numpy.testing.assert_allclose(counts[[1, 2, 4]], [10_000, 20_000, 50_000], atol=600)  # 4 standard deviations
 
 
+def test_a_row_of_weight_0_is_not_drawn_at_a_border(monkeypatch):
+    monkeypatch.setattr("xpnn.training.sampling.uniform", lambda count, **when: numpy.asarray([0.0, 0.25, 1 - 2**-53]))
+    assert drawn(numpy.cumsum([0.0, 1.0, 0.0, 3.0, 0.0]), 3, seed=0, epoch=0).tolist() == [1, 3, 3]
+
+
 def test_the_first_draws_do_not_depend_on_how_many():
     sums = numpy.cumsum(numpy.arange(50.0))
     assert drawn(sums, 10, seed=3, epoch=2).tolist() == drawn(sums, 90, seed=3, epoch=2)[:10].tolist()

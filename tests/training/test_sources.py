@@ -173,10 +173,10 @@ def test_the_system_is_told_which_rows_are_wanted(mapped, mode, view):
     first = 100 if len(x) < 2**15 else 0
     source = source_of("x", x)
     source.mapping = Advised(source.mapping[0]), source.mapping[1]
-    source.expect([slice(0, 1000)], [slice(5000, 6000)])
+    source.expect([slice(0, 1000)], [slice(5117, 6000)])
     whole, *wanted = source.mapping[0].told
     assert whole == (mmap.MADV_DONTNEED,)
-    for (advice, start, length), rows in zip(wanted, [(0, 1000), (5000, 6000)], strict=True):
+    for (advice, start, length), rows in zip(wanted, [(0, 1000), (5117, 6000)], strict=True):
         begin, end = (128 + 32 * (row + first) for row in rows)  # after the header of the file
         assert advice == mmap.MADV_WILLNEED
         assert start % mmap.PAGESIZE == 0
@@ -185,11 +185,14 @@ def test_the_system_is_told_which_rows_are_wanted(mapped, mode, view):
     numpy.testing.assert_array_equal(source.take(ROWS), x[ROWS])
 
 
-@pytest.mark.parametrize("view", [lambda x: x[:, :3], lambda x: x[::2], numpy.asfortranarray])
+@pytest.mark.parametrize("view", [lambda x: x[:, :3], lambda x: x[::2], lambda x: x[::-1], numpy.asfortranarray])
 def test_rows_in_pieces_need_no_advice(mapped, view):
     x = view(numpy.load(mapped, mmap_mode="r"))
     source = source_of("x", x)
+    if source.mapping:
+        source.mapping = Advised(source.mapping[0]), source.mapping[1]
     source.expect([slice(0, 10)], [])
+    assert source.mapping is None or source.mapping[0].told == []
     numpy.testing.assert_array_equal(source.take(ROWS), x[ROWS])
 
 
@@ -211,13 +214,13 @@ def resident(path):
 @pytest.mark.skipif(not os.path.exists("/proc/self/smaps"), reason="needs /proc/self/smaps")
 def test_blocks_that_were_read_are_let_go_of(tmp_path, monkeypatch):
     path = tmp_path / "x.npy"
-    numpy.save(path, numpy.zeros((2**13, 256), "float32"))  # 8 MiB
-    monkeypatch.setattr("xpnn.training.order.GROUP", 2)  # blocks of 256 KiB
+    numpy.lib.format.open_memmap(path, "w+", "float32", (2**16, 256)).flush()  # 64 MiB, of which none is written
+    monkeypatch.setattr("xpnn.training.order.GROUP", 4)  # blocks of 256 KiB, so that a batch is a group
     x = numpy.load(path, mmap_mode="r")
-    most = max(resident(path) for _ in Loader(x, batch_size=512, shuffle="blocks"))
-    assert most < 2**12  # of 8 MiB: two groups, 1 MiB, and what the system maps around a page and lets go of later
-    most = max(resident(path) for _ in Loader(x, batch_size=512))
-    assert most > 7 * 2**10
+    most = max(resident(path) for n, _ in enumerate(Loader(x, batch_size=1024, shuffle="blocks")) if n % 8 == 7)
+    assert most < 20 * 2**10  # some systems map 2 MiB around what is asked for, or twice that across a border
+    assert len(list(Loader(x, batch_size=1024))) == 64
+    assert resident(path) > 60 * 2**10
 
 
 def test_float64_of_a_mapped_file_is_converted_batch_by_batch(tmp_path):

@@ -1,5 +1,7 @@
 """Streams: cut into batches and epochs, entered anywhere, read again where they can be."""
 
+import threading
+
 import numpy
 import pytest
 
@@ -38,6 +40,19 @@ def test_every_epoch_reads_a_stream_from_its_start_to_its_end(workers, stream):
     assert loader.rows is None
     x, _ = next(iter(loader))
     numpy.testing.assert_array_equal(x, [[0, 0], [1, -1], [2, -2]])
+
+
+def test_a_stream_is_read_by_one_thread():
+    threads = set()
+
+    def stream():
+        for sample in numbers(200):
+            threads.add(threading.get_ident())
+            yield sample
+
+    list(Loader(stream, batch_size=1, workers=4, ahead=8))
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 @ANY_WORKERS
@@ -127,8 +142,19 @@ def test_items_may_be_batches_already(workers):
     batches = [(numpy.full((n, 2), n), numpy.arange(n)) for n in (3, 5, 1)]
     found = list(Loader(iter(batches), batch_size=None, workers=workers))
     assert [x.shape for x, _ in found] == [(3, 2), (5, 2), (1, 2)]
-    with pytest.raises(TypeError, match=r"expected collate to give a tuple \(x, t\) or \(x, t, w\), got ndarray"):
+    with pytest.raises(TypeError, match=r"expected the stream to give a tuple \(x, t\) or \(x, t, w\), got ndarray"):
         list(Loader(iter([numpy.ones(3)]), batch_size=None))
+
+
+def test_batches_of_pytorchs_dataloader_are_taken():
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.arange(6.0).reshape(3, 2), torch.arange(3))
+    batches = list(Loader(torch.utils.data.DataLoader(data, batch_size=2), batch_size=None))
+    assert [(type(x), x.tolist()) for x, _ in batches] == [
+        (numpy.ndarray, [[0, 1], [2, 3]]),
+        (numpy.ndarray, [[4, 5]]),
+    ]
+    assert targets(batches) == [[0, 1], [2]]
 
 
 @ANY_WORKERS

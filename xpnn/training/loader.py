@@ -21,9 +21,9 @@ import numpy
 
 from xpnn.arrays.namespaces import floating_name
 from xpnn.arrays.random import require_seed
-from xpnn.arrays.tree import tree_map
+from xpnn.arrays.tree import flatten, tree_map
 from xpnn.training.background import in_order
-from xpnn.training.collating import Batch, collate, collate_padded
+from xpnn.training.collating import Batch, collate, collate_padded, numeric
 from xpnn.training.data import require_whole
 from xpnn.training.order import Order
 from xpnn.training.rows import Rows
@@ -257,14 +257,11 @@ class Loader:
     def _loaded(self, epoch: int, first: int, bundle: list[numpy.ndarray]) -> list[Batch]:
         assert self._rows is not None
         with _named(epoch, first, bundle):
-            if len(bundle) == 1:
-                return [self._finished(epoch, first, self._rows.take(bundle[0]), bundle[0])]
-            whole = self._rows.take(numpy.concatenate(bundle))
-        size = len(bundle[0])
-        return [
-            self._finished(epoch, first + n, tree_map(lambda x, n=n: x[n * size : (n + 1) * size], whole), rows)
-            for n, rows in enumerate(bundle)
-        ]
+            whole = self._rows.take(bundle[0] if len(bundle) == 1 else numpy.concatenate(bundle))
+            parts = [whole] if len(bundle) == 1 else _parts(whole, len(bundle), len(bundle[0]))
+        if self.transform is None and self._dtype is None and self._rows.are_arrays:
+            return parts
+        return [self._finished(epoch, first + n, parts[n], rows) for n, rows in enumerate(bundle)]
 
     # Streams
 
@@ -282,7 +279,7 @@ class Loader:
 
     def _collated(self, epoch: int, number: int, samples: list[Any]) -> Batch:
         with _named(epoch, number, []):
-            batch = self._collate(samples) if self.batch_size else samples[0]
+            batch = self._collate(samples) if self.batch_size else _ready(samples[0])
         return self._finished(epoch, number, batch, None)
 
     # Both
@@ -292,7 +289,7 @@ class Loader:
             if self.transform is not None:
                 batch = self.transform(*batch, self._random(epoch, number))
             if not isinstance(batch, tuple) or len(batch) not in (2, 3):
-                what = "transform" if self.transform else "collate"
+                what = "transform" if self.transform else "collate" if self.batch_size else "the stream"
                 raise TypeError(f"Loader expected {what} to give a tuple (x, t) or (x, t, w), got {_short(batch)}")
             return batch if self._dtype is None else tree_map(self._converted, batch)
 
@@ -306,6 +303,17 @@ class Loader:
             return x
         with numpy.errstate(over="ignore"):  # what is too large becomes infinite, which the step sees
             return x.astype(self._dtype, copy=False)
+
+
+def _parts(whole: Batch, count: int, size: int) -> list[Batch]:
+    """So many batches of `size` rows out of one."""
+    leaves, rebuild = flatten(whole)
+    return [rebuild([leaf[n * size : (n + 1) * size] for leaf in leaves]) for n in range(count)]
+
+
+def _ready(item: Any) -> Any:
+    """A batch that a stream gave: a tuple, or a list as of PyTorch's DataLoader, with arrays of any library."""
+    return tree_map(numeric, tuple(item)) if isinstance(item, tuple | list) else item
 
 
 def _default_collate(lengths: Any) -> Callable[[list[Any]], Batch]:
