@@ -55,6 +55,8 @@ def test_ignored_labels(place):
         (nn.poisson_negative_log_likelihood, [2.0, -1.0], "targets of 0 or more"),
         (nn.CrossEntropy(), [2.0, -1.0], "targets of 0 or more"),
         (partial(nn.binary_cross_entropy_with_logits), [2.0, -1.0], "targets from 0 to 1"),
+        (nn.FocalCrossEntropy(), [2.0, -1.0], "targets from 0 to 1"),
+        (nn.multi_label_soft_margin, [2.0, -1.0], "targets from 0 to 1"),
     ],
 )
 def test_targets_without_a_meaning_for_the_loss(loss, targets, message, place):

@@ -19,20 +19,33 @@ from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
+    FocalCrossEntropy,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    focal_cross_entropy,
 )
 from xpnn.nn.losses.classes import CrossEntropy, cross_entropy
 from xpnn.nn.losses.likelihoods import PoissonNegativeLogLikelihood, poisson_negative_log_likelihood
-from xpnn.nn.losses.margins import Hinge, HingeEmbedding, SoftMargin, hinge, hinge_embedding, soft_margin
+from xpnn.nn.losses.margins import (
+    Hinge,
+    HingeEmbedding,
+    MultiLabelSoftMargin,
+    SoftMargin,
+    hinge,
+    hinge_embedding,
+    multi_label_soft_margin,
+    soft_margin,
+)
 from xpnn.nn.module import Module
 from xpnn.training.data import prepared, prepared_weight
 from xpnn.training.steps import applied
 
 __all__ = ["checked_data", "class_weights", "evaluating", "moved", "try_first_rows"]
 
-_OF_SHARES = (binary_cross_entropy, binary_cross_entropy_with_logits)
-_LAYERS_OF_SHARES = (BinaryCrossEntropy, BinaryCrossEntropyWithLogits)
+_OF_SHARES = (
+    binary_cross_entropy, binary_cross_entropy_with_logits, focal_cross_entropy, multi_label_soft_margin
+)  # fmt: skip
+_LAYERS_OF_SHARES = (BinaryCrossEntropy, BinaryCrossEntropyWithLogits, FocalCrossEntropy, MultiLabelSoftMargin)
 _NONE_BELOW_0 = (cross_entropy, poisson_negative_log_likelihood)
 _LAYERS_NONE_BELOW_0 = (CrossEntropy, PoissonNegativeLogLikelihood)
 _OF_SIGNS, _LAYERS_OF_SIGNS = (hinge, hinge_embedding, soft_margin), (Hinge, HingeEmbedding, SoftMargin)
