@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 
 from xpnn.estimators import MLPClassifier, MLPRegressor
 from xpnn.estimators.pool import POOL
+from xpnn.nn.dropout import Dropout
 
 RNG = numpy.random.default_rng(8)
 X = RNG.standard_normal((120, 5))
@@ -53,15 +54,41 @@ def test_a_large_network_learns_what_scikit_learns_does():
     assert (ours.n_layers_, ours.n_outputs_, ours.out_activation_) == (3, 1, "logistic")
 
 
-def test_the_same_seed_gives_the_same_bits_from_a_kept_trainer_too():
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"activation": "rrelu"}], ids=str)
+@pytest.mark.parametrize("compile", [True, False])
+def test_the_same_seed_gives_the_same_bits_from_a_kept_trainer_too(options, compile):
+    options = {**SHORT, **options, "compile": compile}
     POOL.clear()
-    first = MLPClassifier(**SHORT).fit(X, LABELS)
-    again = MLPClassifier(**SHORT).fit(X, LABELS)
-    other = MLPClassifier(**{**SHORT, "random_state": 4}).fit(X, LABELS)
-    for a, b, c in zip(first.coefs_, again.coefs_, other.coefs_, strict=True):
+    first = MLPClassifier(**options).fit(X, LABELS)
+    again = MLPClassifier(**options).fit(X, LABELS)
+    POOL.clear()
+    other = MLPClassifier(**{**options, "random_state": 4}).fit(X, LABELS)
+    after_another = MLPClassifier(**options).fit(X, LABELS)
+    for a, b, c, d in zip(first.coefs_, again.coefs_, other.coefs_, after_another.coefs_, strict=True):
         numpy.testing.assert_array_equal(a, b)
+        numpy.testing.assert_array_equal(a, d)
         assert not numpy.array_equal(a, c)
-    assert first.loss_curve_ == again.loss_curve_
+    assert first.loss_curve_ == again.loss_curve_ == after_another.loss_curve_
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_a_later_fit_with_another_seed_replays_the_steps_of_an_earlier_one(dropout):
+    POOL.clear()
+    plans = []
+    for seed in range(2):
+        MLPClassifier((8,), max_iter=30, batch_size=20, random_state=seed, dropout=dropout).fit(X, LABELS)
+        (kept,) = POOL._free.values()
+        plans.append(kept.trainer._made.training._fast.plan())
+    assert plans[0] is plans[1] is not None
+
+
+def test_masks_differ_from_seed_to_seed():
+    masks = []
+    for seed in (0, 1):
+        network = MLPClassifier(**{**SHORT, "random_state": seed}, dropout=0.5).fit(X, LABELS).network_
+        (layer,) = (module for _, module in network.named_modules() if isinstance(module, Dropout))
+        masks.append(layer.train()(numpy.ones(64)))
+    assert not numpy.array_equal(*masks)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

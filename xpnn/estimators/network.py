@@ -110,9 +110,16 @@ def linear_layers(network: Module) -> list[Linear]:
 def draw_weights(network: Module, seed: int, *, logistic: bool) -> None:
     """Draw weights and biases as scikit-learn does: U(-a, a) with a² = 6 / (fan_in + fan_out), 2 for the logistic
     function (Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010,
-    equation 16); normalisations start at their defaults, and dropout draws from the same seed.
+    equation 16); normalisations start at their defaults.
+
+    The masks of dropout differ by where they start to count, not by their seed: a number that a recorded step has in
+    it, while the count is an array that goes with the weights to whoever trains them (see `pool`).
     """
     network.initialize(seed)
+    for _, module in network.named_modules():
+        if "calls" in module._counters:
+            module.seed = 0
+            module.calls[...] = seed << 32  # so many masks until those of the next seed begin
     for n, layer in enumerate(linear_layers(network)):
         fan_out, fan_in = layer.weight.shape
         bound = float(numpy.sqrt((2.0 if logistic else 6.0) / (fan_in + fan_out)))
