@@ -301,5 +301,3 @@ class MLP(BaseEstimator):
 
 def _some(*parts: Any) -> tuple[Any, ...]:
     return tuple(part for part in parts if part is not None)
-
-

@@ -11,7 +11,8 @@ from xpnn.arrays.random import uniform
 from xpnn.nn import activations, leaky_activations, piecewise_activations, smooth_activations
 from xpnn.nn.batch_normalization import BatchNorm1d
 from xpnn.nn.dense import Linear
-from xpnn.nn.dropout import Dropout
+from xpnn.nn.dropout import Dropout, Dropping
+from xpnn.nn.leaky_activations import RReLU
 from xpnn.nn.module import Module
 from xpnn.nn.normalization import LayerNorm, RMSNorm
 from xpnn.nn.sequential import Sequential
@@ -117,7 +118,7 @@ def draw_weights(network: Module, seed: int, *, logistic: bool) -> None:
     """
     network.initialize(seed)
     for _, module in network.named_modules():
-        if "calls" in module._counters:
+        if isinstance(module, Dropping | RReLU):
             module.seed = 0
             module.calls[...] = seed << 32  # so many masks until those of the next seed begin
     for n, layer in enumerate(linear_layers(network)):
@@ -127,5 +128,3 @@ def draw_weights(network: Module, seed: int, *, logistic: bool) -> None:
             array = getattr(layer, name)
             drawn = uniform(array.shape, seed=seed, stream=f"estimator.{n}.{name}", low=-bound, high=bound)
             array[...] = drawn.astype(array.dtype)
-
-

@@ -160,9 +160,7 @@ def _summed(loss: Callable[..., Array]) -> Callable[..., Array]:
     return partial(_summed_loss, loss=loss)
 
 
-def _summed_loss(
-    y: Array, t: Array, *, loss: Callable[..., Array], sample_weight: Array | None = None
-) -> Array:
+def _summed_loss(y: Array, t: Array, *, loss: Callable[..., Array], sample_weight: Array | None = None) -> Array:
     return loss(y, t, sample_weight=sample_weight) * float(y.shape[-1])
 
 
