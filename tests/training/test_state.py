@@ -248,3 +248,56 @@ def test_versions_and_device_are_in_the_state():
     assert metadata["versions"]["xpnn"] == xpnn.__version__
     assert metadata["versions"]["numpy"] == numpy.__version__
     assert metadata["device"].startswith("cpu, numpy ")
+
+
+# Layers that draw: the seed of a model that is built again is another one
+
+
+def drawing(seed):
+    """A model of all kinds of layers that draw, whose draws are the operating system's if there is no seed."""
+    layers = nn.Linear(3, 6), nn.RReLU(), nn.Dropout(0.3), nn.AlphaDropout(0.2), nn.DropPath(0.1), nn.Linear(6, 1)
+    model = nn.Sequential(*layers)
+    return model if seed is None else model.initialize(seed=seed)
+
+
+@pytest.mark.parametrize("seed", [4, None])
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_training_goes_on_bit_for_bit_with_a_model_that_drew_from_another_seed(tmp_path, seed, compile):
+    whole, first, second = (trainer_of(drawing(n), compile=compile) for n in (3, 3, seed))
+    whole.fit(X, T, steps=60, batch_size=3)
+    first.fit(X, T, steps=29, batch_size=3)
+    second.fit(X, T, steps=29, batch_size=3)  # a plan that has the other seed in it is not used any more
+    second.load_state_dict(*on_disk(first, tmp_path))
+    second.fit(X, T, steps=31, batch_size=3)
+    assert_same_training(second, whole)
+
+
+def test_a_state_without_seeds_of_layers_leaves_them(tmp_path):
+    trainer = trainer_of()
+    arrays, metadata = trainer.state_dict()
+    del metadata["draws"]
+    trainer.load_state_dict(arrays, metadata)
+    assert trainer.model[3].seed == 3
+
+
+@pytest.mark.parametrize(
+    ("draws", "message"),
+    [
+        (3, "expected the state's draws by model, got 3"),
+        ({"model.": 3}, "expected seeds of layers by their path, got 3"),
+        ({"model.": {"0": [1, "a"]}}, "there is a seed for '0', which is no layer of the model's that draws"),
+        ({"model.": {"3": [-1, "a"]}}, r"expected \[seed, stream\] for '3', got \[-1, 'a'\]"),
+        ({"model.": {"3": [True, "a"]}}, r"expected \[seed, stream\] for '3', got \[True, 'a'\]"),
+        ({"model.": {"3": [1, 2]}}, r"expected \[seed, stream\] for '3', got \[1, 2\]"),
+        ({"model.": {"3": 1}}, r"expected \[seed, stream\] for '3', got 1"),
+    ],
+    ids=str,
+)
+def test_seeds_of_layers_that_are_none_are_refused(draws, message):
+    trainer = trainer_of()
+    before = everything(trainer)
+    arrays, metadata = trainer_of(network(seed=9)).state_dict()
+    with pytest.raises(ValueError, match=message):
+        trainer.load_state_dict(arrays, {**metadata, "draws": draws})
+    assert_equal(everything(trainer), before)
+    assert trainer.model[3].seed == 3

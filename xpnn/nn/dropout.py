@@ -229,6 +229,7 @@ class Dropout(Dropping):
     calls
         Number of masks drawn so far, an int64 array of shape (): the step that a mask is a function of.
         `initialize(seed)` sets the seed and starts again from 0; without it the seed comes from the operating system.
+        A training's state holds it, and seed and stream with it (`nn.drawing`).
 
     Raises
     ------

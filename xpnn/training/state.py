@@ -7,8 +7,8 @@
 | `running.*`, `metrics.*`, `pending.*` | sums of the epoch so far, and what was not summed up yet |
 | `callbacks.*` | what callbacks keep, such as the best weights |
 
-The rest is position, seed, history, a description of the data and the versions of what computed it. There is no state
-of a random generator: all draws are functions of seed, step and position.
+The rest is position, seeds (those of layers that draw, too), history, a description of the data and versions. There is
+no state of a random generator: all draws are functions of seed, step and position.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from xpnn.arrays.namespaces import Array
 from xpnn.arrays.tree import Tree
+from xpnn.nn.drawing import draws_of, require_draws, set_draws
+from xpnn.nn.module import Module
 from xpnn.training.history import as_json, from_json
 from xpnn.training.running import Running
 
@@ -73,6 +75,7 @@ def state_of(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     return arrays, {
         "position": {name: getattr(trainer, name) for name in POSITION},
         "seed": trainer.seed,
+        "draws": {start: draws_of(model) for start, model in _models(trainer)},
         "accumulate": trainer.accumulate,
         "begun": begun,
         "ended": trainer.ended,
@@ -106,6 +109,11 @@ def _parts(trainer: Trainer) -> list[tuple[str, Any]]:
     return list(zip([*starts, *(f"also.{name}." for name in trainer.also)], trainer._stateful(), strict=True))
 
 
+def _models(trainer: Trainer) -> list[tuple[str, Module]]:
+    """Whose layers may draw numbers: the seeds of random layers are no arrays, and go with the metadata."""
+    return [(start, one) for start, one in _parts(trainer) if isinstance(one, Module)]
+
+
 def _of_callbacks(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     arrays: dict[str, Array] = {}
     rest: dict[str, Any] = {}
@@ -123,9 +131,12 @@ def load_state(trainer: Trainer, arrays: Mapping[str, Array], metadata: Mapping[
     try:
         for start, one in _parts(trainer):
             one.load_state_dict({name.removeprefix(start): x for name, x in arrays.items() if name.startswith(start)})
+        _check_draws(trainer, metadata.get("draws", {}))
     except BaseException:
         trainer._go_back(before)
         raise
+    for start, model in _models(trainer):
+        set_draws(model, metadata.get("draws", {}).get(start, {}))
     for name in POSITION:
         setattr(trainer, name, metadata["position"][name])
     trainer.ended = bool(metadata.get("ended", False))
@@ -153,6 +164,14 @@ def _check(trainer: Trainer, arrays: Mapping[str, Array], metadata: Mapping[str,
     strange = sorted({name.partition(".")[0] for name in arrays if not name.startswith(starts) and not _waits(name)})
     if strange:
         raise ValueError(f"the state has arrays {', '.join(strange)}.*, which this trainer has not")
+
+
+def _check_draws(trainer: Trainer, draws: Any) -> None:
+    """Raise if it has no such layers. A state of an earlier version has no seeds; the layers then keep theirs."""
+    if not isinstance(draws, Mapping):
+        raise ValueError(f"expected the state's draws by model, got {draws!r:.60}")
+    for start, model in _models(trainer):
+        require_draws(model, draws.get(start, {}))
 
 
 def require_same_data(metadata: Mapping[str, Any], data: Mapping[str, Any], accumulate: int, where: str) -> None:
