@@ -33,7 +33,14 @@ def test_text():
 
 
 def test_booleans():
-    for values in (["true", None, "FALSE"], [1, None, 0], [1.0, None, 0.0], ["1", "", "0"], [True, None, False]):
+    for values in (
+        ["true", None, "FALSE"],
+        [1, None, 0],
+        [1.0, None, 0.0],
+        ["1", "", "0"],
+        ["1.0", "", "0e0"],
+        [True, None, False],
+    ):
         assert as_booleans(column_of(values)).values.tolist() == [1, -1, 0]
 
 
@@ -74,6 +81,7 @@ def test_what_is_no_number(word):
         ),
         (as_numbers, [datetime.date(2020, 1, 2)], TypeError, "expected numbers, got dates, in row 0 2020-01-02"),
         (as_booleans, ["true", "yes"], ValueError, "column 'a' expected true or false, got 'yes' in row 1"),
+        (as_booleans, ["1.0", "nan"], ValueError, "column 'a' expected true or false, got 'nan' in row 1"),
         (as_booleans, [0, 2], ValueError, "column 'a' expected true or false, got '2' in row 1"),
         (as_dates, ["2020-01-01", "soon"], ValueError, "column 'a' expected a date as in 2013-01-31 .*'soon' in row 1"),
         (as_dates, [None, 7], TypeError, "column 'a' expected dates, got numbers, in row 1 7"),

@@ -36,7 +36,7 @@ def add_to(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     model = TableModel.load(RunFolder(arguments.run_folder).model_path())
     place = device_for_command(arguments.device, no_fallback=arguments.no_fallback)
-    raw = options.read(arguments.data, arguments)
+    raw = options.read(arguments.data, arguments, model.ways())
     name = model.target.name
     raw.require([name], "the target")
     raw.require(model.preprocessing.columns, "which the model was trained with")

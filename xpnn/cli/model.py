@@ -17,6 +17,7 @@ from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
 from xpnn.cli.network import Design, TableNetwork
 from xpnn.cli.threads import few_threads
+from xpnn.cli.words import way_of_class_labels, ways_of_columns
 from xpnn.tables.features import Features
 from xpnn.tables.preprocessing import Preprocessing
 from xpnn.tables.target import Target
@@ -63,6 +64,12 @@ class TableModel:
     design: Design
     network: TableNetwork
     about: dict[str, Any] = field(default_factory=dict)
+
+    def ways(self) -> dict[str, str]:
+        """In what way each column of new rows is read, so that it means what it meant in training."""
+        classes = "" if self.target.task == "regression" else self.target.classes.dtype.kind
+        ways = {self.target.name: way_of_class_labels(classes)}
+        return ways | ways_of_columns(self.preprocessing.summary(), self.preprocessing.columns)
 
     def predict(self, features: Features, place: Device | None = None) -> Predictions:
         """Predictions for features that `preprocessing` made; numbers lie between the least and largest of training."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import inf
 
 from xpnn.cli.reading import RawTable, read_table
@@ -31,9 +31,11 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decimal", metavar="SIGN", default=".", help="of numbers such as 3,14 (default: a point)")
 
 
-def read(path: str, arguments: argparse.Namespace) -> RawTable:
-    """The table at `path`, read as the arguments say."""
-    return read_table(path, encoding=arguments.encoding, separator=arguments.separator, decimal=arguments.decimal)
+def read(path: str, arguments: argparse.Namespace, ways: Mapping[str, str]) -> RawTable:
+    """The table at `path`, read as the arguments say, columns in their ways (`xpnn.cli.words`)."""
+    return read_table(
+        path, encoding=arguments.encoding, separator=arguments.separator, decimal=arguments.decimal, ways=ways
+    )
 
 
 def share(text: str) -> float:

@@ -5,7 +5,8 @@ A file of text says neither how its letters are stored nor what stands between i
 - encoding: UTF-8, or UTF-16 if the file begins so; any other is `--encoding`, since a guess may be wrong;
 - separator: comma, semicolon, tab or bar, whichever is most often in the first line outside quotes;
 - empty cells, and words such as NA, NaN, null and None, are missing values;
-- a first column without a name that counts the rows is left out.
+- a first column without a name that counts the rows is left out;
+- numbers with leading zeros are words, and so may be others: `words` tells which columns are read in what way.
 
 Each line must have as many values as the first. Reading is pandas' (and PyArrow's for Parquet).
 """
@@ -20,7 +21,7 @@ import re
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from typing import Any
 import numpy
 
 from xpnn.cli.widths import checked_lines
+from xpnn.cli.words import read_in_ways
 
 __all__ = ["RawTable", "read_table"]
 
@@ -98,8 +100,18 @@ def read_table(
     encoding: str | None = None,
     separator: str | None = None,
     decimal: str = ".",
+    ways: Mapping[str, str] | None = None,
 ) -> RawTable:
     r"""The table in a file of CSV (maybe gzipped) or Parquet, or, of the path "-", on stdin.
+
+    Parameters
+    ----------
+    path
+        The file.
+    encoding, separator, decimal
+        Of CSV: how it is written; None: it is found.
+    ways
+        Of CSV: columns by name that are read in a way of their own, as `xpnn.cli.words` says.
 
     Raises
     ------
@@ -128,7 +140,7 @@ def read_table(
     if data[:4] == _PARQUET:
         return RawTable(name, _parquet(pandas, name, data), None, digest)
     text = _text(name, data, encoding)
-    frame, lines = _csv(pandas, name, text, separator, decimal)
+    frame, lines = _csv(pandas, name, text, separator, decimal, ways or {})
     return RawTable(name, frame, lines, digest)
 
 
@@ -177,7 +189,9 @@ def _text(name: str, data: bytes, encoding: str | None) -> str:
     return text
 
 
-def _csv(pandas: Any, name: str, text: str, separator: str | None, decimal: str) -> tuple[Any, numpy.ndarray]:
+def _csv(
+    pandas: Any, name: str, text: str, separator: str | None, decimal: str, ways: Mapping[str, str]
+) -> tuple[Any, numpy.ndarray]:
     if not text.strip():
         raise ValueError(f"{name} is empty")
     separator = _separator(text) if separator is None else _NAMES.get(separator, separator)
@@ -185,17 +199,27 @@ def _csv(pandas: Any, name: str, text: str, separator: str | None, decimal: str)
         raise ValueError(f"expected a separator of one character, such as ';' or 'tab', got {separator!r}")
     header, lines = checked_lines(name, text, separator)
     _check_header(name, header)
-    try:
-        frame = pandas.read_csv(
-            io.StringIO(text), sep=separator, decimal=decimal, low_memory=False, index_col=False, skip_blank_lines=True
+
+    def parsed(**options: Any) -> Any:
+        return pandas.read_csv(
+            io.StringIO(text), sep=separator, decimal=decimal, low_memory=False, index_col=False, **options
         )
+
+    try:
+        frame = parsed()
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} cannot be read as a table: {error}") from None
-    if header[0] == "" and _counts_rows(frame.iloc[:, 0]):  # what R and pandas write before the first column
-        frame = frame.iloc[:, 1:]
     if len(frame) != len(lines):  # a defect of one of the two readers: numbers of lines would be wrong
         raise ValueError(f"{name} has {len(lines)} rows by its lines and quotes, but {len(frame)} were read")
-    return frame, lines
+    places = {column: place for place, column in enumerate(frame.columns)}
+    # What R and pandas write before the first column
+    if header[0] == "" and frame.columns[0] not in ways and _counts_rows(frame.iloc[:, 0]):
+        frame = frame.iloc[:, 1:]
+
+    def words(columns: list[str]) -> Any:
+        return parsed(usecols=[places[column] for column in columns], dtype=str)
+
+    return read_in_ways(frame, ways, words, text=text, separator=separator, decimal=decimal), lines
 
 
 def _counts_rows(column: Any) -> bool:

@@ -81,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ValueError("--resume goes on with a run and --overwrite replaces it: give one of them")
     folder.check(resume=arguments.resume, overwrite=arguments.overwrite)
     place = device_for_command(arguments.device, no_fallback=arguments.no_fallback)
-    raw = options.read(arguments.data, arguments)
+    raw = options.read(arguments.data, arguments, _ways(settings))
     ready = prepared(raw, settings)
     asked = {"data": {"name": raw.name, "sha256": raw.digest}, **settings.as_json()}
     if arguments.resume:
@@ -99,6 +99,12 @@ def _run(arguments: argparse.Namespace) -> None:
 def _settings(arguments: argparse.Namespace) -> Settings:
     names = ("target", "task", "hidden", "valid", "seed", "epochs", "seconds", "batch_size", "learning_rate", "dropout")
     return Settings(**{name: getattr(arguments, name) for name in names}, kinds=dict(arguments.kind))
+
+
+def _ways(settings: Settings) -> dict[str, str]:
+    """In what way to read the columns that a person has called numbers or categories."""
+    ways = {"number": "numbers", "category": "labels"}
+    return {name: ways[kind] for name, kind in settings.kinds.items() if kind in ways}
 
 
 def _usual_folder(data: str, target: str) -> str:

@@ -100,7 +100,7 @@ def as_dates(column: Column) -> Column:
 
 
 def as_booleans(column: Column) -> Column:
-    """The same column as booleans: words "true" and "false" in any case, numbers 0 and 1.
+    """The same column as booleans: words "true" and "false" in any case, numbers 0 and 1 however written.
 
     Raises
     ------
@@ -109,11 +109,16 @@ def as_booleans(column: Column) -> Column:
     """
     if column.kind == "boolean":
         return column
-    meant = {"false": 0, "true": 1, "0": 0, "1": 1}
     text = as_text(column)
-    codes = _each_level(text, lambda word: meant.get(word.strip().lower()), "true or false")
+    codes = _each_level(text, _truth_in, "true or false")
     table = numpy.asarray([*codes, -1], dtype=numpy.int64)
     return replace(text, kind="boolean", values=table[text.values], levels=BOOLEANS)
+
+
+def _truth_in(word: str) -> int | None:
+    """0 or 1: a column of these becomes one of 0.0 and 1.0 as soon as one is missing."""
+    number = {"false": 0.0, "true": 1.0}.get(word.strip().lower(), number_in(word))
+    return int(number) if number in (0.0, 1.0) else None
 
 
 def as_text(column: Column) -> Column:
