@@ -64,8 +64,9 @@ class Labels:
         Raises
         ------
         ValueError
-            If a label is none of the classes.
+            If a label is none of the classes, or there are not as many columns.
         """
+        self._require_columns(y)
         if self.kind == "multilabel-indicator":
             dense = y.toarray() if hasattr(y, "toarray") else numpy.asarray(y)
             return dense.astype(dtype)
@@ -73,6 +74,13 @@ class Labels:
             return numpy.stack([_positions(c, column) for c, column in zip(self.classes, y.T, strict=True)], axis=1)
         numbers = _positions(self.classes, y)
         return numbers.astype(dtype)[:, None] if self.kind == "binary" else numbers
+
+    def _require_columns(self, y: Any) -> None:
+        kinds = {"multilabel-indicator": "labels", "multiclass-multioutput": "questions"}
+        expected = (len(self.classes),) if self.kind in kinds else ()
+        if numpy.shape(y)[1:] != expected:
+            what = f"of {len(self.classes)} {kinds[self.kind]}" if self.kind in kinds else "of one class for each row"
+            raise ValueError(f"expected y {what}, got shape {numpy.shape(y)}")
 
     def weights(self, y: Any, class_weight: Any, sample_weight: Any) -> Any:
         """Sample weights multiplied by those of the classes."""

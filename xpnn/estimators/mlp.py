@@ -24,6 +24,7 @@ from xpnn.arrays.devices import Device
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.mlp_base import CONSTRAINTS, MLP
 from xpnn.estimators.objectives import LOSSES, Objective, regression
+from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -130,10 +131,11 @@ class MLPClassifier(ClassifierMixin, MLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Go on for one epoch over these rows; the first call needs all `classes`, unless `y` is of several labels."""
-        if _check_partial_fit_first_call(self, classes):
-            self._labels = Labels(classes, y)
-            self.classes_ = self._labels.classes
-        self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+        with all_or_nothing(self, goes_on=False):
+            if _check_partial_fit_first_call(self, classes):
+                self._labels = Labels(classes, y)
+                self.classes_ = self._labels.classes
+            self._fit(X, y, sample_weight, (None, None, None), incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -312,7 +314,6 @@ class MLPRegressor(RegressorMixin, MLP):
                 raise ValueError(f"loss={self.loss!r} needs targets y {bound} {lowest}, got {y.min()}")
         t = y.astype(self._dtype, copy=False)
         t = t[:, None] if t.ndim == 1 else t
-        self._one_column = y.ndim == 1
         quantiles = numpy.atleast_1d(self.quantiles)
         if self.loss == "quantile" and not ((quantiles > 0) & (quantiles < 1)).all():
             raise ValueError(f"quantiles expected numbers between 0 and 1, got {self.quantiles!r}")
@@ -325,12 +326,10 @@ class MLPRegressor(RegressorMixin, MLP):
     def _predicted(self, outputs: Any) -> Any:
         if self._objective.link == "exp":
             outputs = numpy.exp(outputs)
-        several = numpy.size(self.quantiles) > 1 and self.loss == "quantile"
-        if several:
-            outputs = outputs.reshape(len(outputs), -1, numpy.size(self.quantiles))
-        if self._one_column:
-            return outputs[:, 0]
-        return outputs
+        quantiles = len(self._objective.quantiles)
+        if quantiles > 1:
+            outputs = outputs.reshape(len(outputs), -1, quantiles)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
         if predictions.ndim > numpy.ndim(y):  # several quantiles: the middle one

@@ -27,6 +27,7 @@ from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, 
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
+from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
 
@@ -92,8 +93,16 @@ class MLP(BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any], *, incremental: bool = False
     ) -> MLP:
+        """Train, or raise and leave the estimator as it was."""
+        goes_on = hasattr(self, "network_") and (self.warm_start or incremental)
+        with all_or_nothing(self, goes_on=goes_on):
+            self._fit_anew_or_on(X, y, sample_weight, held_out, first=not goes_on, incremental=incremental)
+        return self
+
+    def _fit_anew_or_on(
+        self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any], *, first: bool, incremental: bool
+    ) -> None:
         sizes = self._hidden()
-        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         place = self._place(X)
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(numpy.float64, numpy.float32),
@@ -109,8 +118,8 @@ class MLP(BaseEstimator):
             self._start(X, sizes, objective, random, place)
         elif self._widths != [X.shape[1], *sizes, objective.outputs]:
             raise ValueError(
-                f"warm_start needs the layers of the first fit, {self._widths}, got "
-                f"{[X.shape[1], *sizes, objective.outputs]}"
+                f"{'partial_fit' if incremental else 'warm_start'} needs the layers of the first fit, {self._widths}, "
+                f"got {[X.shape[1], *sizes, objective.outputs]}"
             )
         self._objective, self._place_ = objective, place
         self.network_.to(place)
@@ -125,7 +134,6 @@ class MLP(BaseEstimator):
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
             )
-        return self
 
     def _hidden(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -181,7 +189,8 @@ class MLP(BaseEstimator):
             )  # fmt: skip
             if w_val is not None:
                 w_val = _check_sample_weight(w_val, X_val, dtype=X.dtype)
-            return _some(X, t, w), (X_val, self._encoded_again(y_val), y_val, w_val)
+            _require_alike(y, y_val)
+            return _some(X, t, w), (X_val, self._encoded(y_val, False)[0], y_val, w_val)
         if not self.early_stopping or incremental or self.solver == "lbfgs":
             return _some(X, t, w), None
         rows = numpy.arange(X.shape[0])
@@ -199,9 +208,6 @@ class MLP(BaseEstimator):
 
     def _stratified(self, t: Any) -> bool:
         return False
-
-    def _encoded_again(self, y: Any) -> Any:
-        return self._encoded(y, False)[0]
 
     def _fit_lbfgs(self, train: tuple[Any, ...], place: Device) -> None:
         options = {
@@ -297,6 +303,13 @@ class MLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _require_alike(y: Any, y_val: Any) -> None:
+    """Raise if they have not as many targets."""
+    targets, targets_val = ([*numpy.shape(one), 1][1] for one in (y, y_val))
+    if targets != targets_val:
+        raise ValueError(f"y_val expected {targets} targets as y has, got {targets_val}")
 
 
 def _some(*parts: Any) -> tuple[Any, ...]:

@@ -43,6 +43,8 @@ class Objective:
         From outputs to predictions: 'identity', 'logistic', 'softmax' or 'exp'.
     reported
         What the loss is divided by where it is shown: scikit-learn shows means over outputs of regressions.
+    quantiles
+        Which, side by side for each target; empty for other losses.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Objective:
     loss: Callable[..., Array]
     link: str
     reported: float = 1.0
+    quantiles: tuple[float, ...] = ()
 
 
 def binary(*, label_smoothing: float = 0.0) -> Objective:
@@ -131,7 +134,7 @@ def regression(name: str | Callable[..., Array], targets: int, options: dict[str
         quantiles = tuple(options["quantiles"])
         outputs = targets * len(quantiles)
         loss = partial(_quantiles, quantiles=quantiles, targets=targets)
-        return Objective(name, outputs, loss, "identity", reported=float(outputs))
+        return Objective(name, outputs, loss, "identity", reported=float(outputs), quantiles=quantiles)
     if name in ("poisson", "gamma", "tweedie"):
         power = {"poisson": 1.0, "gamma": 2.0}.get(name, options.get("tweedie_power", 1.5))
         return Objective(name, targets, partial(_deviance, power=float(power)), "exp", reported=float(targets))

@@ -1,0 +1,135 @@
+"""A fit that fails leaves the estimator as it was."""
+
+import warnings
+
+import numpy
+import pytest
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from xpnn.estimators import MLPClassifier, MLPRegressor
+
+RNG = numpy.random.default_rng(8)
+X = RNG.standard_normal((60, 4))
+LABELS = (X[:, 0] > 0).astype(int)
+NUMBERS = X[:, 0] + X[:, 1] ** 2
+THREE = numpy.arange(60) % 3
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+class Fails:
+    """A callback that fails after some epochs."""
+
+    def __call__(self, trainer, row):
+        if trainer.epoch >= 2:
+            raise RuntimeError("no more")
+
+
+FAILURES = {
+    "lbfgs with dropout": (MLPClassifier, {"solver": "lbfgs", "dropout": 0.5}, (X, LABELS), {}),
+    "a list too long": (MLPClassifier, {"dropout": [0.1, 0.2]}, (X, THREE), {}),
+    "X_val of other columns": (MLPClassifier, {}, (X, LABELS), {"X_val": X[:, :2], "y_val": LABELS}),
+    "labels that were not trained": (MLPClassifier, {}, (X, LABELS), {"X_val": X, "y_val": LABELS + 5}),
+    "a callback": (MLPClassifier, {"callbacks": [Fails()]}, (X, LABELS), {}),
+    "y_val of other targets": (
+        MLPRegressor, {}, (X, numpy.stack([NUMBERS] * 2, axis=1)), {"X_val": X, "y_val": NUMBERS},
+    ),
+    "no weights that are finite": (MLPRegressor, {"solver": "sgd", "learning_rate_init": 1e30}, (X, NUMBERS), {}),
+}  # fmt: skip
+
+
+def small(kind, **options):
+    return kind(hidden_layer_sizes=(4,), max_iter=3, random_state=0).set_params(**options)
+
+
+def attributes(model):
+    found = {}
+    for name, value in vars(model).items():
+        value = value.state_dict() if name == "network_" else value
+        found[name] = list(value) if isinstance(value, list) else value
+    return found
+
+
+def assert_unchanged(model, before):
+    now = attributes(model)
+    assert list(now) == list(before)
+    for name, value in before.items():
+        if name == "network_":
+            for array, kept in zip(now[name].values(), value.values(), strict=True):
+                numpy.testing.assert_array_equal(array, kept)
+        elif isinstance(value, list | numpy.ndarray):
+            numpy.testing.assert_equal(now[name], value)
+        else:
+            assert now[name] is value or now[name] == value, name
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_first_fit_that_fails_leaves_it_unfitted(failure):
+    kind, options, data, held_out = FAILURES[failure]
+    model = small(kind, **options)
+    before = attributes(model)
+    with pytest.raises((ValueError, RuntimeError)):
+        model.fit(*data, **held_out)
+    assert_unchanged(model, before)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_later_fit_that_fails_leaves_the_model_that_was_there(failure, warm_start):
+    kind, options, data, held_out = FAILURES[failure]
+    model = small(kind).fit(X, data[1])
+    outputs = model.predict(X)
+    model.set_params(**options, warm_start=warm_start)
+    before = attributes(model)
+    if "dropout" in options and warm_start:
+        pytest.skip("the layers are those of the first fit")
+    with pytest.raises((ValueError, RuntimeError)):
+        model.fit(*data, **held_out)
+    assert_unchanged(model, before)
+    numpy.testing.assert_array_equal(model.predict(X), outputs)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_failed_partial_fit_is_as_if_it_had_not_been(kind):
+    y = LABELS if kind is MLPClassifier else NUMBERS
+    classes = {"classes": [0, 1]} if kind is MLPClassifier else {}
+    model, undisturbed = (small(kind).partial_fit(X, y, **classes).partial_fit(X, y) for _ in range(2))
+    before = attributes(model)
+    for wrong_X, wrong_y, message in (
+        (X[:, :2], y, "X has 2 features"),
+        (X, y[:3], "inconsistent numbers of samples"),
+        (X, numpy.stack([y] * 2, axis=1), r"expected y of one class|partial_fit needs the layers .*\[4, 4, 1\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.partial_fit(wrong_X, wrong_y)
+        assert_unchanged(model, before)
+    model.set_params(callbacks=[lambda trainer, row: 1 / 0])
+    with pytest.raises(ZeroDivisionError):
+        model.partial_fit(X, y)  # after the epoch: weights and optimizer have changed
+    model.set_params(callbacks=None)
+    assert_unchanged(model, before)
+    for a, b in zip(model.partial_fit(X, y).coefs_, undisturbed.partial_fit(X, y).coefs_, strict=True):
+        numpy.testing.assert_array_equal(a, b)
+
+
+def test_a_failed_first_partial_fit_leaves_no_classes():
+    model = small(MLPClassifier)
+    before = attributes(model)
+    with pytest.raises(ValueError, match="classes"):
+        model.partial_fit(X, THREE, classes=[0, 1])
+    assert_unchanged(model, before)
+
+
+def test_parameters_set_after_a_fit_change_no_predictions():
+    model = small(MLPRegressor, loss="quantile", quantiles=[0.1, 0.9]).fit(X, NUMBERS)
+    assert model.predict(X).shape == (60, 2)
+    assert model.set_params(quantiles=0.5, loss="squared_error").predict(X).shape == (60, 2)
