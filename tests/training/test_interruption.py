@@ -6,15 +6,18 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy
 import pytest
 from trained import LOSS, T, X, assert_same_training, everything, network, trainer_of
 
 import xpnn
+from xpnn import nn
 from xpnn.training import Checkpoints
 from xpnn.training.callbacks import Callback
 from xpnn.training.interruption import noticed
+from xpnn.training.repeated import Repeated
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -69,12 +72,57 @@ def test_a_signal_acts_at_the_end_of_steps_with_a_checkpoint(tmp_path, number, a
     assert_same_training(second, whole)
 
 
-def test_it_acts_at_the_next_report_at_the_latest():
-    finished = []
-    trainer = trainer_of(step_function=own_step(2, signal.SIGINT, finished), compile=False)
+def step_of(seconds, monkeypatch, at=0):
+    """A step that takes so long by the loop's clock, and gets a signal at its `at`-th call."""
+    now, calls = [0.0], []
+    monkeypatch.setattr("xpnn.training.loop.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    plain = own_step(at, signal.SIGINT, calls)
+
+    def step(*arguments):
+        now[0] += seconds
+        return plain(*arguments)
+
+    return step
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.03, 1.0])
+@pytest.mark.parametrize("at", [1, 2, 5, 9])
+def test_a_signal_acts_within_a_twentieth_of_a_second_or_a_step(seconds, at, monkeypatch):
+    trainer = trainer_of(nn.Linear(3, 1), step_function=step_of(seconds, monkeypatch, at), compile=False)
     with pytest.raises(KeyboardInterrupt):
-        trainer.fit(X, T, epochs=3, batch_size=3, report_every=3)
-    assert trainer.step == 3
+        trainer.fit(X, T, epochs=3, batch_size=1)
+    assert at <= trainer.step <= at + (seconds < 0.025)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.03, 1.0])
+@pytest.mark.parametrize("bound", [0.1, 0.5])
+def test_a_bound_of_seconds_is_heeded_within_a_twentieth_of_a_second_or_a_step(seconds, bound, monkeypatch):
+    trainer = trainer_of(nn.Linear(3, 1), step_function=step_of(seconds, monkeypatch), compile=False)
+    trainer.fit(X, T, seconds=bound, batch_size=1)
+    assert bound <= trainer.step * seconds < bound + max(0.05, seconds)
+
+
+def test_short_steps_are_made_many_in_one_go(monkeypatch):
+    trainer = trainer_of(nn.Linear(3, 1), step_function=step_of(0.0001, monkeypatch), compile=False)
+    made = []
+    each = Repeated.each
+    monkeypatch.setattr(Repeated, "each", lambda self, calls, **k: made.append(len(calls)) or each(self, calls, **k))
+    trainer.fit(X, T, epochs=2, batch_size=1)
+    assert made == [1, 22, 23]  # one to see how long it takes
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_in_the_last_save_is_heeded_after_it(tmp_path, number):
+    class Interrupted(Checkpoints):
+        def save(self, *arguments, **options):
+            send(number)
+            return super().save(*arguments, **options)
+
+    trainer = trainer_of()
+    with pytest.raises(RAISED[number]):
+        trainer.fit(X, T, steps=3, batch_size=6, checkpoint=Interrupted(tmp_path, every_epochs=None))
+    assert [path.name for path in Checkpoints(tmp_path).paths()] == ["checkpoint-0000000003.safetensors"]
+    assert [signal.getsignal(number) for number in SIGNALS] == [signal.default_int_handler, signal.SIG_DFL]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -92,7 +140,7 @@ def test_a_signal_in_a_callback_is_noted_too(tmp_path, number, moment):
     first, second, whole = trainer_of(), trainer_of(), trainer_of()
     with pytest.raises(RAISED[number]):
         first.fit(X, T, epochs=3, batch_size=6, report_every=2, checkpoint=tmp_path, callbacks=[Sending()])
-    assert first.step == {"epoch_starts": 2, "report": 2, "epoch_ends": 4}[moment]
+    assert first.step == {"epoch_starts": 1, "report": 2, "epoch_ends": 4}[moment]
     second.fit(X, T, epochs=3, batch_size=6, report_every=2, checkpoint=tmp_path, resume=True)
     whole.fit(X, T, epochs=3, batch_size=6, report_every=2)
     assert_same_training(second, whole)

@@ -30,6 +30,7 @@ class Feed(ABC):
 
     epoch_batches: int | None  # how many, if that is known
     rows: int | None
+    read_once = False  # whether going back to an earlier batch may be slow, or impossible
 
     @abstractmethod
     def batches(self, epoch: int, start: int) -> Iterator[list[Call]]:
@@ -110,6 +111,7 @@ class Streamed(Feed):
     def __init__(self, loader: Any, place: Device, dtype: Any) -> None:
         self.loader, self.place, self.dtype = loader, place, dtype
         self.rows = getattr(loader, "rows", None)
+        self.read_once = self.rows is None
         try:
             self.epoch_batches = len(loader)
         except TypeError:

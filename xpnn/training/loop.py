@@ -17,13 +17,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from xpnn.training.callbacks.base import Callbacks
 from xpnn.training.feeds import Call, Feed, Held
 from xpnn.training.interruption import Interruption, noticed
-from xpnn.training.nonfinite import all_finite, cause
+from xpnn.training.nonfinite import all_finite
+from xpnn.training.retracing import Retracing
 from xpnn.training.running import Running
 from xpnn.training.state import POSITION
 from xpnn.training.steps import Layout, Steps
@@ -35,7 +35,7 @@ __all__ = ["Goal", "Loop"]
 
 _log = logging.getLogger("xpnn")
 
-SKIPPED_AT_MOST = 100  # steps in a row
+IN_ONE_GO = 0.05  # seconds of steps between which nobody looks at the clock or for signals
 
 
 @dataclass
@@ -76,7 +76,8 @@ class Loop:
         self._copy: tuple[Any, ...] = ()
         self._spare: Any = None
         self.saved_to: Any = None
-        self._undone_in_a_row = 0
+        self._retracing = Retracing(self)
+        self._most = 1  # steps that are made in one go: first one, then as many as the clock allows
         self._saved_step = trainer.step if trainer.resumed else -1
 
     def run(self) -> None:
@@ -86,6 +87,9 @@ class Loop:
             self.trainer.ended = self.trainer.ended and self.trainer.resumed
             while not (self.trainer.ended or self._reached()):
                 self.trainer.ended = self._epoch()
+            if self.checkpoint is not None:
+                self.save_at_end()
+            self._heed()
 
     @property
     def steps(self) -> Steps:
@@ -131,6 +135,8 @@ class Loop:
         trainer.model.train()
         try:
             self.callbacks.tell("epoch_starts", trainer)
+            if self.callbacks.may_change:
+                self._keep_anew()
             finished = self._batches()
             if not finished:
                 return False
@@ -147,8 +153,7 @@ class Loop:
         trainer.ended = any(self.callbacks.tell("epoch_ends", trainer, row))
         if self.callbacks.may_change:  # they may have changed anything
             self.steps.training.doubt()
-            self._spare = None
-            self._keep()
+            self._keep_anew()
         self._checkpoint(row)
         self._heed()
         return trainer.ended
@@ -159,7 +164,7 @@ class Loop:
         with self._undoing():
             for calls in self.feed.calls(trainer.epoch, trainer.batch, self.accumulate):
                 while calls:
-                    some = min(len(calls), self._until_event())
+                    some = min(len(calls), self._until_event(), self._most)
                     self._advance(calls[:some])
                     calls = calls[some:]
                     self._between()
@@ -198,8 +203,12 @@ class Loop:
     def _advance(self, calls: list[Call]) -> None:
         """Make these steps."""
         ahead, undisturbed = self._ahead(calls)
-        steps = self.steps
+        steps, start = self.steps, time.perf_counter()
+        full = self._retracing.keeps and self._retracing.note(calls)
         self._count(steps.training.each(calls, ahead=ahead, undisturbed=undisturbed), calls, steps.layout)
+        self._most = max(1, int(IN_ONE_GO * len(calls) / (time.perf_counter() - start + 1e-9)))
+        if full:
+            self._look()
 
     def _count(self, results: list[Any], calls: list[Call], layout: Layout | None) -> None:
         """Add what steps of equal shapes gave to the sums, and move on by their batches."""
@@ -242,8 +251,7 @@ class Loop:
         self.callbacks.tell("report", trainer, row)
         if self.callbacks.may_change:
             self.steps.training.doubt()
-            self._spare = None
-            self._keep()
+            self._keep_anew()
 
     def _row(self) -> dict[str, Any]:
         trainer = self.trainer
@@ -270,6 +278,12 @@ class Loop:
         copy = (*self.trainer._copy(self._spare), self.running.saved())
         self._spare = self._copy[1] if self._copy else None
         self._copy = copy
+        self._retracing.forget()
+
+    def _keep_anew(self) -> None:
+        """Keep a copy after a callback that may have changed anything: what it froze or replaced makes other arrays."""
+        self._spare = None
+        self._keep()
 
     def _keep_position(self) -> None:
         """An epoch ended where the copy was made: only the position is another."""
@@ -287,102 +301,13 @@ class Loop:
         """
         trainer = self.trainer
         if trainer.nonfinite != "ignore" and not self._all_finite():
-            self._trace(summed)
+            self._retracing.undo(summed)
         elif trainer.step > self._copy[0]["step"]:
-            self._undone_in_a_row = 0
+            self._retracing.undone_in_a_row = 0
         self._keep()
 
     def _all_finite(self) -> bool:
         return all_finite([*self.running.to_check(), *self._state()], self.trainer.place)
-
-    def _trace(self, summed: bool) -> None:
-        """Make the steps since the last look again, one by one and plainly; undo or name those that leave something not
-        finite.
-        """
-        trainer = self.trainer
-        what, target = self._what(), trainer.step
-        self._go_back()
-        first, undone = trainer.step, 0
-        for call in self._calls_until(target):
-            before = (*trainer._copy(), self.running.saved())
-            self._count([self.steps.training.step(*call)], [call], self.steps.layout)
-            if not self._all_finite():
-                what = self._what()
-                self._go_back(before)
-                if trainer.nonfinite == "raise":
-                    raise self._error(what, call)
-                self._pass_over(call)
-                undone += 1
-                self._undone_in_a_row += 1
-                self._require_some_good()
-            else:
-                self._undone_in_a_row = 0
-        if summed:
-            self.running.sum_up()
-        if not undone:  # what was not finite does not come again: the step is no function of its arguments
-            raise self._error(what, None)
-        trainer.skipped_in_epoch += undone
-        _log.warning("undid %d of %d steps that gave NaN or infinity", undone, target - first)
-
-    def _require_some_good(self) -> None:
-        """Raise if an epoch of steps in a row, or a hundred, had to be undone."""
-        undone = self._undone_in_a_row
-        if undone >= min(SKIPPED_AT_MOST, self.goal.epoch_steps or SKIPPED_AT_MOST):
-            raise FloatingPointError(
-                f"each of the last {undone} steps gave NaN or infinity and was undone: the model does not train"
-            )
-
-    def _calls_until(self, target: int) -> Iterator[Call]:
-        """The arguments of the steps up to that one."""
-        for calls in self.feed.calls(self.trainer.epoch, self.trainer.batch, self.accumulate):
-            for call in calls:
-                yield call
-                if self.trainer.step >= target:
-                    return
-
-    def _pass_over(self, call: Call) -> None:
-        assert self.steps.layout is not None
-        self.trainer.batch += len(call) // self.steps.layout.arrays
-        self.trainer.step += 1
-
-    def _what(self) -> str:
-        """What is not finite."""
-        trainer = self.trainer
-        loss = self.running.last_value()
-        if loss is not None and not isfinite(loss):
-            return f"the training loss became {loss}"
-        if not isfinite(loss := self.running.loss()):
-            return f"the training loss became {loss}"
-        if not all_finite(trainer.model.parameters(), trainer.place):
-            return "a parameter became NaN or infinite"
-        for name, one in trainer.also.items():
-            if not all_finite(list(one.state_dict().values()), trainer.place):
-                return f"also[{name!r}] became NaN or infinite"
-        return "the optimizer's state became NaN or infinite"
-
-    def _error(self, what: str, call: Call | None) -> FloatingPointError:
-        trainer = self.trainer
-        where = f"in epoch {trainer.epoch + 1}"
-        if call is not None:
-            where += f", step {trainer.step + 1} (batch {trainer.batch + 1} of the epoch)"
-            if found := self._cause(call):
-                where += f": {found}"
-        steps = self._copy[0]["step"]
-        return FloatingPointError(
-            f"{what} {where}. Model and optimizer are as after step {steps}. Try a smaller learning rate, standardised "
-            "inputs, or max_norm"
-        )
-
-    def _cause(self, call: Call) -> str:
-        trainer, layout = self.trainer, self.steps.layout
-        assert layout is not None
-        batches = layout.batches(call)
-        rows = [self.feed.rows_of(trainer.epoch, trainer.batch + n) for n in range(len(batches))]
-        try:
-            return cause(trainer.model, None if trainer.step_function else trainer.loss, batches, rows)
-        except Exception as error:  # of a loss that fails now and then: the error to show is the other one
-            _log.debug("could not trace it: %s", error)
-            return ""
 
     @contextmanager
     def _undoing(self) -> Iterator[None]:
@@ -391,7 +316,12 @@ class Loop:
             yield
         except BaseException as error:  # an interruption too
             broke_off = self.trainer.epoch + 1
-            self._go_back()
+            try:
+                self._go_back()
+            except Exception as another:  # the first error is the one to see
+                error.add_note(
+                    f"Model and optimizer could not be taken back to the last look: {type(another).__name__}: {another}"
+                )
             self._explain(error, broke_off)
             raise
 

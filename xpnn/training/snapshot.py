@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
 
 __all__ = ["Snapshot"]
+
+_BINDING = ("groups", "steps", "_positions", "_order", "_leaves", "_identities")  # what `Optimizer._bind` sets
 
 
 class Snapshot:
@@ -32,6 +35,7 @@ class Snapshot:
     def __init__(self, model: Module, optimizer: Optimizer, models: Sequence[Module], others: Sequence[Any]) -> None:
         optimizer._rebind_if_changed()
         self._model, self._optimizer, self._groups = model, optimizer, optimizer.groups
+        self._bound = {name: optimizer.__dict__[name] for name in _BINDING}
         self._flat = [(array, _copied(array)) for array in _flat_arrays(optimizer)]
         in_groups = {id(view) for group in optimizer.groups for view in group.views}
         slots = [slot for one in (model, *models) for slot in one.slots()]
@@ -68,19 +72,17 @@ class Snapshot:
         return self._optimizer.groups is self._groups and all(slot.value is value for slot, value in self._views)
 
     def _restore_by_name(self) -> None:
-        copies = {id(array): copy for array, copy in self._flat}
-        state: dict[str, Array] = {"steps": copies[id(self._flat[0][0])]}
+        """Let the optimizer see what was kept for what it had, and bind itself anew: it then takes over what it can by
+        name, and whatever is new to it starts as in a new optimizer.
+        """
+        for array, copy in self._flat:
+            array[...] = copy
         for group in self._groups:
-            views = group.layout.views(copies[id(group.parameters)])
-            for slots, view in zip(group.slots, views, strict=True):
+            for slots, view in zip(group.slots, group.views, strict=True):
                 for slot in slots:
-                    slot.value[...] = view
-            for name, flat in group.state.items():
-                parts = group.layout.views(copies[id(flat)])
-                state |= {f"{slots[0].name}.{name}": part for slots, part in zip(group.slots, parts, strict=True)}
-            for name, number in group.numbers.items():
-                state |= {f"{slots[0].name}.{name}": copies[id(number)] for slots in group.slots}
-        self._optimizer.load_state_dict(state)
+                    slot.value[...] = device_of(slot.value).asarray(view, dtype=slot.value.dtype)
+        self._optimizer.__dict__.update(self._bound)
+        self._optimizer._rebind_if_changed()
 
 
 def _flat_arrays(optimizer: Optimizer) -> list[Array]:

@@ -274,8 +274,6 @@ class Trainer:
         try:
             told.tell("fit_starts", self)
             loop.run()
-            if checkpoints is not None:
-                loop.save_at_end()
         except BaseException as error:
             self.interrupted = True
             told.end(self, error)
