@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import warnings
 from math import inf, isnan
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from xpnn.arrays.native import to_host
 from xpnn.estimators.pool import POOL, key_of
+from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of
 from xpnn.nn.module import Module
@@ -194,15 +194,11 @@ def _trainer_of(estimator: Any, network: Module, batches: Dense, epochs: int) ->
 
 def _fit(estimator: Any, trainer: Trainer, batches: Dense, progress: Progress, epochs: int) -> None:
     arguments, options = batches.given()
-    log = logging.getLogger("xpnn")
-    before = log.disabled
-    log.disabled = True  # one line for each of a hundred fits of a search is no help
+    callbacks = [progress, *(estimator.callbacks or ())]
     try:
-        trainer.fit(
-            *arguments, **options, epochs=epochs, progress=False, callbacks=[progress, *(estimator.callbacks or ())]
-        )
+        with unlogged():
+            trainer.fit(*arguments, **options, epochs=epochs, progress=False, callbacks=callbacks)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=8)
     finally:
-        log.disabled = before
         trainer._feed = trainer._running = None  # they hold the rows
