@@ -12,6 +12,7 @@ from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
+from xpnn import namespace_of, nn
 from xpnn.estimators import MLPClassifier, MLPRegressor
 from xpnn.estimators.pool import POOL
 from xpnn.nn.dropout import Dropout
@@ -110,6 +111,33 @@ def test_a_pickle_holds_the_weights_once_and_no_rows():
     kept = pickle.dumps(model)
     assert len(kept) < weights + 10_000
     numpy.testing.assert_array_equal(pickle.loads(kept).predict_proba(X), model.predict_proba(X))
+
+
+def fourth_powers(y, t):
+    """A loss of one's own."""
+    return namespace_of(y).mean((y - t) ** 4)
+
+
+def weighted_squares(y, t, *, sample_weight=None):
+    """One that takes weights."""
+    return nn.squared_error(y, t, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("loss", [fourth_powers, weighted_squares])
+def test_a_model_of_ones_own_loss_is_pickled(loss):
+    model = MLPRegressor(loss, **SHORT).fit(X, NUMBERS)
+    again = pickle.loads(pickle.dumps(model))
+    numpy.testing.assert_array_equal(again.predict(X), model.predict(X))
+    again.partial_fit(X, NUMBERS)  # the loss itself is there
+
+
+def test_weights_need_a_loss_that_takes_them():
+    weights = numpy.arange(1.0, 121)
+    with pytest.raises(ValueError, match=r"sample_weight needs a loss function that takes sample_weight="):
+        MLPRegressor(fourth_powers, **SHORT).fit(X, NUMBERS, weights)
+    own = MLPRegressor(weighted_squares, **SHORT, alpha=0.0).fit(X, NUMBERS, weights)
+    plain = MLPRegressor(**SHORT, alpha=0.0, solver="adam").fit(X, NUMBERS, weights)
+    assert own.loss_curve_[0] == pytest.approx(2 * plain.loss_curve_[0])
 
 
 def test_a_validation_set_of_ones_own_decides():

@@ -122,7 +122,8 @@ def regression(name: str | Callable[..., Array], targets: int, options: dict[str
         If the name is none of these.
     """
     if callable(name):
-        return Objective(getattr(name, "__name__", "custom"), targets, _own(name), "identity")
+        own = partial(_own, loss=name, weighted="sample_weight" in signature(name).parameters)
+        return Objective(getattr(name, "__name__", "custom"), targets, own, "identity")
     if name == "squared_error":
         return Objective(name, targets, _halved_squares, "identity", reported=float(targets))
     if name == "absolute_error":
@@ -141,17 +142,14 @@ def regression(name: str | Callable[..., Array], targets: int, options: dict[str
     raise ValueError(f"expected a loss by name or a function, got {name!r}")
 
 
-def _own(loss: Callable[..., Array]) -> Callable[..., Array]:
-    weighted = "sample_weight" in signature(loss).parameters
-
-    def own(y: Array, t: Array, *, sample_weight: Array | None = None) -> Array:
-        if sample_weight is None:
-            return loss(y, t)
-        if not weighted:
-            raise ValueError("sample_weight needs a loss function that takes sample_weight=...")
-        return loss(y, t, sample_weight=sample_weight)
-
-    return own
+def _own(
+    y: Array, t: Array, *, loss: Callable[..., Array], weighted: bool, sample_weight: Array | None = None
+) -> Array:
+    if sample_weight is None:
+        return loss(y, t)
+    if not weighted:
+        raise ValueError("sample_weight needs a loss function that takes sample_weight=...")
+    return loss(y, t, sample_weight=sample_weight)
 
 
 def _halved_squares(y: Array, t: Array, *, sample_weight: Array | None = None) -> Array:
