@@ -116,19 +116,42 @@ class TableModel:
         arrays, data = load(path)
         if data.get("kind") != KIND:
             raise CheckpointError(f"{path} holds no model of a table that `xpnn train` wrote")
-        if not isinstance(data.get("format"), int) or data["format"] > FORMAT:
-            raise CheckpointError(
-                f"{path} has format {data.get('format')}, this xpnn reads up to {FORMAT}: update xpnn"
-            )
+        number = data.get("format")
+        if type(number) is not int or number < 1:
+            raise CheckpointError(f"{path} holds no model of a table: its format is {number!r:.40}")
+        if number > FORMAT:
+            raise CheckpointError(f"{path} has format {number}, this xpnn reads up to {FORMAT}: update xpnn")
         try:
-            design = Design.from_json(data["network"])
-            network = TableNetwork(design)
-            network.load_state_dict(_under("network.", arrays))
-            preprocessing = Preprocessing.from_state(_under("preprocessing.", arrays), data["preprocessing"])
-            target = Target.from_state(_under("target.", arrays), data["target"])
-            return cls(preprocessing, target, design, network, data["about"])
-        except (KeyError, TypeError, ValueError) as error:
+            return cls._from_state(arrays, data)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CheckpointError(f"{path} holds no whole model of a table: {error}") from error
+
+    @classmethod
+    def _from_state(cls, arrays: Mapping[str, numpy.ndarray], data: Mapping[str, Any]) -> TableModel:
+        """The model, if its parts are there and fit each other: a file may say anything."""
+        about = data["about"]
+        if not isinstance(about, dict) or not isinstance(about.get("data", {}), dict):
+            raise ValueError(f"what it says about its training is {about!r:.60}")
+        preprocessing = Preprocessing.from_state(_under("preprocessing.", arrays), data["preprocessing"])
+        target = Target.from_state(_under("target.", arrays), data["target"])
+        design = Design.from_json(data["network"])
+        no_rows: dict[str, list[Any]] = {name: [] for name in preprocessing.columns}
+        if not design.takes(preprocessing.transform(no_rows)) or design.outputs != target.outputs:
+            raise ValueError("its network is not one for its columns and target")
+        made = cls(preprocessing, target, design, _network(design, _under("network.", arrays)), about)
+        made.ways()
+        return made
+
+
+def _network(design: Design, arrays: Mapping[str, numpy.ndarray]) -> TableNetwork:
+    """The network with these arrays; none is made of which the file does not hold the weights."""
+    expected, found = design.shapes(), {name: array.shape for name, array in arrays.items()}
+    wrong = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    if wrong:
+        raise ValueError(
+            f"{wrong[0]!r:.60} expected shape {expected.get(wrong[0])} in this network, got {found.get(wrong[0])}"
+        )
+    return TableNetwork(design).load_state_dict(arrays)
 
 
 def _under(start: str, arrays: Mapping[str, numpy.ndarray]) -> dict[str, numpy.ndarray]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import Any
 
 import numpy
@@ -80,17 +81,59 @@ class Design:
         ValueError
             If it is something else.
         """
+        if not isinstance(data, Mapping):
+            raise ValueError(f"this is no description of a network: {data!r:.60}")
         try:
-            given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-            return cls(**given)
+            given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+            made = cls(**given)
         except TypeError as error:
             expected = ", ".join(field.name for field in fields(cls))
             raise ValueError(f"this is no description of a network, which has {expected}: {error}") from None
+        for name, value in asdict(made).items():
+            if not _fits(name, value):
+                raise ValueError(f"this is no description of a network: its {name} is {value!r:.60}")
+        return made
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array that the state of its `TableNetwork` has, without making one.
+
+        So a file that says it holds a large network is believed only if it does.
+        """
+        found: dict[str, tuple[int, ...]] = {}
+        width = len(self.order) + self.waves * self.wave_size + len(self.categories) * self.category_size
+        if self.waves:
+            found["periodic.frequencies"] = (self.waves, self.wave_count)
+            found["periodic.weight"] = (self.waves, 2 * self.wave_count, self.wave_size)
+            found["periodic.bias"] = (self.waves, self.wave_size)
+        if self.categories:
+            found["categories.weight"] = (sum(self.categories), self.category_size)
+        place = 0
+        for size in (*self.hidden, self.outputs):
+            found |= {f"dense.{place}.weight": (size, width), f"dense.{place}.bias": (size,)}
+            if self.dropout and place < len(self.hidden) * 3:
+                found[f"dense.{place + 2}.calls"] = ()
+            place += 3 if self.dropout else 2
+            width = size
+        return found
+
+    def takes(self, features: Features) -> bool:
+        """Whether it is a design for these features."""
+        same = sorted(self.order) == list(range(features.numeric.shape[1]))
+        return same and self.waves <= len(self.order) and self.categories == features.categories
 
     def inputs(self, features: Features) -> tuple[numpy.ndarray, ...]:
         """The features as the network takes them: the numeric columns in its order, and the codes; each if any."""
         numeric = numpy.ascontiguousarray(features.numeric[:, self.order])
         return (numeric,) * bool(self.order) + (features.codes,) * bool(self.categories)
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value may be that of a field of `Design`."""
+    if name in ("dropout", "deviation"):
+        return type(value) in (int, float) and 0 <= value < (1 if name == "dropout" else inf)
+    if name in ("order", "categories", "hidden"):
+        return type(value) is tuple and all(type(n) is int and n >= (name != "order") for n in value)
+    return type(value) is int and value >= (name != "waves")
 
 
 def design_for(features: Features, *, hidden: tuple[int, ...], outputs: int, dropout: float) -> Design:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy
@@ -10,6 +11,8 @@ from xpnn.tables.columns import Column, text_of_number
 from xpnn.tables.converting import as_booleans, as_text, number_in
 
 __all__ = ["class_codes", "classes_of", "labels_of"]
+
+_LETTERS = 2**26  # of all labels together, 256 MB
 
 
 def classes_of(column: Column) -> numpy.ndarray:
@@ -28,7 +31,9 @@ def classes_of(column: Column) -> numpy.ndarray:
     there = column.counts() > 0
     if column.kind == "boolean":
         return numpy.asarray([False, True])[there]
-    return numpy.asarray([level for level, some in zip(column.levels, there, strict=True) if some])
+    words = [level for level, some in zip(column.levels, there, strict=True) if some]
+    _require_short(words)
+    return numpy.asarray(words)
 
 
 def class_codes(column: Column, classes: numpy.ndarray) -> numpy.ndarray:
@@ -62,12 +67,32 @@ def class_codes(column: Column, classes: numpy.ndarray) -> numpy.ndarray:
 def labels_of(labels: list[Any], dtype: str) -> numpy.ndarray:
     """The array that `classes.tolist()` and its dtype's string were written from.
 
+    Raises
+    ------
+    ValueError
+        If it is no list of labels or no dtype of labels: text, booleans, whole numbers and fractions.
+
     Examples
     --------
     >>> labels_of(["no", "yes"], "<U3")
     array(['no', 'yes'], dtype='<U3')
     """
-    return numpy.asarray(labels, dtype=numpy.dtype(dtype))
+    if not isinstance(labels, list) or not isinstance(dtype, str) or not re.fullmatch(r"[<>|=]?([Uiuf]\d+|b1)", dtype):
+        raise ValueError(f"expected a list of labels and their dtype, got {dtype!r:.40}")
+    if "U" in dtype:  # text is as long as its longest word, whatever the file says
+        words = list(map(str, labels))
+        _require_short(words)
+        return numpy.asarray(words, dtype=numpy.str_)
+    found = numpy.asarray(labels, dtype=numpy.dtype(dtype))
+    if found.ndim != 1:
+        raise ValueError(f"expected a list of labels, got one of shape {found.shape}")
+    return found
+
+
+def _require_short(words: list[str]) -> None:
+    """Raise if an array of these words, each with room for the longest, were large."""
+    if len(words) * max(map(len, words), default=0) > _LETTERS:
+        raise ValueError(f"{len(words)} labels, one of {max(map(len, words))} letters, are too long to be classes")
 
 
 def _word(level: str, classes: numpy.ndarray) -> str:

@@ -268,7 +268,7 @@ class Preprocessing:
             made._encoders = [from_json([] if e["encoder"] == "category" else next(rows), e) for e in data["encoders"]]
             made._width, made._summary = data["width"], [dict(row) for row in data["summary"]]
             made.messages = list(data["messages"])
-        except (KeyError, TypeError, StopIteration) as error:
+        except (LookupError, TypeError, AttributeError, OverflowError, StopIteration) as error:
             raise ValueError(f"this is no state of Preprocessing: {error!r}") from error
         return made
 

@@ -233,10 +233,15 @@ class Target:
         require_format("Target", data, _FORMAT)
         try:
             made = cls(**data["options"])
+            if made.task not in TASKS or not isinstance(made.name, str):
+                raise ValueError(f"this is no state of Target: task {made.task!r:.40} of {made.name!r:.40}")
             made.classes = labels_of(data["labels"]["classes"], data["labels"]["dtype"])
             centre, factor, least, greatest = numpy.asarray(arrays["numbers"], dtype=numpy.float64).tolist()
-            made._numbers, made.reason = (centre, factor, least, greatest), data["reason"]
-        except (KeyError, TypeError) as error:
+            made._numbers, made.reason = (centre, factor, least, greatest), str(data["reason"])
+            count = len(made.classes)
+            if not {"regression": count == 0, "binary": count == 2, "multiclass": count > 1}[made.task]:
+                raise ValueError(f"this is no state of Target: {count} classes for task {made.task!r}")
+        except (LookupError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"this is no state of Target: {error!r}") from error
         return made
 
