@@ -10,6 +10,7 @@ import sklearn
 from scipy import sparse
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 
 from xpnn import namespace_of, nn
@@ -156,6 +157,16 @@ def test_other_losses_learn(loss):
     assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
+def test_of_several_quantiles_the_one_next_to_the_median_is_scored():
+    y = numpy.stack([X[:, 0], X[:, 1]], axis=1)
+    model = MLPRegressor("quantile", (8,), quantiles=[0.9, 0.45, 0.1, 0.55], max_iter=20, random_state=0)
+    for targets in (NUMBERS, y):
+        model.fit(X, targets, X_val=X, y_val=targets)
+        expected = r2_score(targets, model.predict(X)[..., 1])
+        assert model.score(X, targets) == pytest.approx(expected)
+        assert model.validation_scores_[-1] == pytest.approx(expected)
+
+
 def test_several_quantiles_lie_in_order_and_cover_their_share():
     noisy = X[:, 0] + RNG.standard_normal(120)
     model = MLPRegressor("quantile", (16,), quantiles=[0.1, 0.5, 0.9], max_iter=300, random_state=0)
@@ -168,6 +179,16 @@ def test_several_quantiles_lie_in_order_and_cover_their_share():
     [
         (MLPRegressor("poisson"), -numpy.abs(NUMBERS) - 1, r"loss='poisson' needs targets y at least 0, got -"),
         (MLPRegressor("gamma"), numpy.zeros(120), r"loss='gamma' needs targets y above 0, got 0"),
+        (
+            MLPRegressor("tweedie", tweedie_power=2),
+            numpy.abs(NUMBERS) * (NUMBERS > 0.5),
+            r"loss='tweedie' with tweedie_power=2 needs targets y above 0, got 0",
+        ),
+        (
+            MLPRegressor("tweedie"),
+            -numpy.abs(NUMBERS),
+            r"loss='tweedie' with tweedie_power=1.5 needs targets y at least 0, got -",
+        ),
         (MLPClassifier(solver="newton"), LABELS, "'solver' parameter of MLPClassifier must be"),
         (MLPClassifier(dropout=[0.1, 0.2]), LABELS, "dropout expected one value for each of 1 hidden layers, got 2"),
         (MLPClassifier(solver="lbfgs", dropout=0.5), LABELS, "no dropout"),

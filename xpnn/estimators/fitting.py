@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any, ClassVar
 
@@ -21,7 +22,39 @@ from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
 from xpnn.training.trainer import Trainer
 
-__all__ = ["Progress", "trained"]
+__all__ = ["HeldOut", "Progress", "penalty", "trained"]
+
+
+@dataclass
+class HeldOut:
+    """Rows that are not trained with.
+
+    Attributes
+    ----------
+    X, y
+        As they were given.
+    t
+        Targets as the loss wants them.
+    sample_weight
+        As given, for the score; None: all count the same.
+    loss_weight
+        The same times those of the classes, for the loss, which training weighs so, too.
+    """
+
+    X: Any
+    y: Any
+    t: Any
+    sample_weight: Any
+    loss_weight: Any
+
+
+def penalty(estimator: Any) -> float:
+    """alpha / 2 sum(w²) of the weights of now, as the solver has it: AdamW's decay is no part of a loss."""
+    if not estimator.alpha or estimator.solver == "adamw":
+        return 0.0
+    parameters = estimator.network_.parameters()
+    squares = sum(float(numpy.vdot(w, w)) for w in (to_host(parameters[n]) for n in estimator._weights()))
+    return 0.5 * float(estimator.alpha) * squares
 
 
 class Progress(Callback):
@@ -32,14 +65,14 @@ class Progress(Callback):
     estimator
         Whose attributes are written.
     held_out
-        `(X, t, y, w)` that decide, or None: the training loss does.
+        What decides, or None: the training loss does.
     incremental
         Whether this is one epoch of `partial_fit`.
     """
 
     only_looks: ClassVar[bool] = True
 
-    def __init__(self, estimator: Any, held_out: Any, incremental: bool) -> None:
+    def __init__(self, estimator: Any, held_out: HeldOut | None, incremental: bool) -> None:
         self.estimator, self.held_out, self.incremental = estimator, held_out, incremental
         self.best: dict[str, Any] | None = None
         self._best_value: float | None = None
@@ -53,7 +86,7 @@ class Progress(Callback):
         estimator = self.estimator
         estimator.n_iter_ += 1
         estimator.t_ += self.rows
-        estimator.loss_ = (row["loss"] + self._penalty()) / estimator._objective.reported
+        estimator.loss_ = row["loss"] / estimator._objective.reported + self._penalty()
         estimator.loss_curve_.append(estimator.loss_)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
@@ -66,31 +99,28 @@ class Progress(Callback):
 
     def _penalty(self) -> float:
         """The mean over batches of the penalty, with the weights of now."""
-        estimator = self.estimator
-        if not estimator.alpha or estimator.solver == "adamw":
-            return 0.0
-        parameters = estimator.network_.parameters()
-        squares = sum(float(numpy.vdot(w, w)) for w in (to_host(parameters[n]) for n in self.weights))
-        return 0.5 * float(estimator.alpha) * squares * self.batches / self.weight
+        return penalty(self.estimator) * self.batches / self.weight
 
-    def begins(self, batches: Dense, weights: list[int]) -> None:
+    def begins(self, batches: Dense) -> None:
         """What is trained with."""
-        self.rows, self.batches, self.weights = batches.rows, len(batches), weights
+        self.rows, self.batches = batches.rows, len(batches)
         self.weight = float(batches.rows) if len(batches.arrays) < 3 else float(to_host(batches.arrays[2]).sum())
 
     def _validate(self) -> None:
         estimator = self.estimator
-        X, t, y, w = self.held_out
-        place, network = estimator._place_, estimator.network_
+        held_out = self.held_out
+        assert held_out is not None
+        X, place, network = held_out.X, estimator._place_, estimator.network_
         dense = X.toarray() if sparse.issparse(X) else X
         with evaluating(network):
             outputs = network(place.asarray(dense, dtype=network.parameters()[0].dtype))
-            weight = {} if w is None else {"sample_weight": place.asarray(w)}
-            loss = float(estimator._objective.loss(outputs, place.asarray(t), **weight))
+            weight = {} if held_out.loss_weight is None else {"sample_weight": place.asarray(held_out.loss_weight)}
+            loss = float(estimator._objective.loss(outputs, place.asarray(held_out.t), **weight))
         estimator.validation_loss_curve_.append(loss / estimator._objective.reported)
-        score = estimator._scored(y, estimator._predicted(to_host(outputs)), w)
+        score = estimator._scored(held_out.y, estimator._predicted(to_host(outputs)), held_out.sample_weight)
         estimator.validation_scores_.append(score)
-        estimator.best_validation_score_ = max(score, estimator.best_validation_score_ or score)
+        best = estimator.best_validation_score_
+        estimator.best_validation_score_ = score if best is None else max(score, best)
         if estimator.verbose:
             print(f"Validation score: {score:f}")
 
@@ -114,8 +144,10 @@ class Progress(Callback):
         """The larger the better."""
         estimator = self.estimator
         if callable(estimator.monitor):
-            X, _, y, w = self.held_out
-            return float(estimator.monitor(estimator, X, y, **({} if w is None else {"sample_weight": w})))
+            held_out = self.held_out
+            assert held_out is not None
+            weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
+            return float(estimator.monitor(estimator, held_out.X, held_out.y, **weight))
         if estimator.monitor == "score":
             return float(estimator.validation_scores_[-1])
         return -float(estimator.validation_loss_curve_[-1])
@@ -160,7 +192,7 @@ class Progress(Callback):
 
 def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incremental: bool) -> None:
     """Train the estimator's network for its epochs, or for one."""
-    progress.begins(batches, estimator._weights())
+    progress.begins(batches)
     network, trainer = estimator.network_, estimator._trainer if incremental else None
     key = None if incremental else key_of(estimator, batches)
     with POOL.borrowed(key) as kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy
+from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
@@ -82,11 +83,16 @@ class Labels:
             what = f"of {len(self.classes)} {kinds[self.kind]}" if self.kind in kinds else "of one class for each row"
             raise ValueError(f"expected y {what}, got shape {numpy.shape(y)}")
 
-    def weights(self, y: Any, class_weight: Any, sample_weight: Any) -> Any:
-        """Sample weights multiplied by those of the classes."""
+    def weights(self, y: Any, class_weight: Any, sample_weight: Any, trained_with: Any = None) -> Any:
+        """Sample weights multiplied by those of the classes. 'balanced' counts the labels `trained_with`, or `y`."""
         if class_weight is None:
             return sample_weight
-        by_class = compute_sample_weight(class_weight, y)
+        if trained_with is None or class_weight != "balanced":
+            by_class = compute_sample_weight(class_weight, y)
+        else:
+            rows = numpy.shape(trained_with)[0]
+            together = numpy.concatenate([y.toarray() if sparse.issparse(y) else y for y in (trained_with, y)])
+            by_class = compute_sample_weight(class_weight, together, indices=numpy.arange(rows))[rows:]
         return by_class if sample_weight is None else by_class * sample_weight
 
     def predicted(self, outputs: Any) -> Any:

@@ -29,7 +29,7 @@ from xpnn.estimators.undo import all_or_nothing
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 
-_LOWEST = {"poisson": (0, False), "gamma": (0, True), "tweedie": (0, False)}
+_POSITIVE = ("poisson", "gamma", "tweedie")
 
 
 def _is_stochastic(estimator: Any) -> bool:
@@ -130,7 +130,9 @@ class MLPClassifier(ClassifierMixin, MLP):
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
-        """Go on for one epoch over these rows; the first call needs all `classes`, unless `y` is of several labels."""
+        """Go on for one epoch over these rows; the first call needs all `classes`. Of several questions at once it is
+        the first `y` that has to have them all.
+        """
         with all_or_nothing(self, goes_on=False):
             if _check_partial_fit_first_call(self, classes):
                 self._labels = Labels(classes, y)
@@ -170,8 +172,8 @@ class MLPClassifier(ClassifierMixin, MLP):
             )
         return self._labels.encoded(y, self._dtype), self._labels.objective(float(self.label_smoothing))
 
-    def _weighted(self, y: Any, sample_weight: Any) -> Any:
-        return self._labels.weights(y, self.class_weight, sample_weight)
+    def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
+        return self._labels.weights(y, self.class_weight, sample_weight, trained_with)
 
     def _stratified(self, t: Any) -> bool:
         return self._labels.kind in ("binary", "multiclass")
@@ -304,14 +306,15 @@ class MLPRegressor(RegressorMixin, MLP):
         """The predictions, shape (n,) or (n, targets), with a last axis more for several quantiles."""
         return self._predicted(self._outputs(X))
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of the predictions; of several quantiles that of the one next to the median."""
+        return float(r2_score(y, self._central(self.predict(X)), sample_weight=sample_weight))
+
     def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if self.loss in _LOWEST:
-            lowest, strict = _LOWEST[self.loss]
-            if (y <= lowest).any() if strict else (y < lowest).any():
-                bound = "above" if strict else "at least"
-                raise ValueError(f"loss={self.loss!r} needs targets y {bound} {lowest}, got {y.min()}")
+        if self.loss in _POSITIVE:
+            self._require_positive(y)
         t = y.astype(self._dtype, copy=False)
         t = t[:, None] if t.ndim == 1 else t
         quantiles = numpy.atleast_1d(self.quantiles)
@@ -319,6 +322,14 @@ class MLPRegressor(RegressorMixin, MLP):
             raise ValueError(f"quantiles expected numbers between 0 and 1, got {self.quantiles!r}")
         options = {"quantiles": quantiles.tolist(), "delta": float(self.delta), "tweedie_power": self.tweedie_power}
         return t, regression(self.loss, t.shape[1], options)
+
+    def _require_positive(self, y: Any) -> None:
+        """A deviance of power 2 has no meaning at 0, one of another power below it."""
+        strict = self.loss == "gamma" or (self.loss == "tweedie" and self.tweedie_power == 2)
+        if (y <= 0).any() if strict else (y < 0).any():
+            of = f" with tweedie_power={self.tweedie_power}" if self.loss == "tweedie" else ""
+            bound = "above" if strict else "at least"
+            raise ValueError(f"loss={self.loss!r}{of} needs targets y {bound} 0, got {y.min()}")
 
     def _numeric_targets(self) -> bool:
         return True
@@ -332,6 +343,12 @@ class MLPRegressor(RegressorMixin, MLP):
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
-        if predictions.ndim > numpy.ndim(y):  # several quantiles: the middle one
-            predictions = predictions[..., predictions.shape[-1] // 2]
+        predictions = self._central(predictions)
         return float(r2_score(y, predictions, sample_weight=sample_weight)) if len(y) > 1 else float("nan")
+
+    def _central(self, predictions: Any) -> Any:
+        """Of several quantiles the one next to the median, the lower of two."""
+        quantiles = self._objective.quantiles
+        if len(quantiles) < 2:
+            return predictions
+        return predictions[..., min(range(len(quantiles)), key=lambda n: (abs(quantiles[n] - 0.5), quantiles[n]))]

@@ -22,7 +22,7 @@ from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array
 from xpnn.arrays.native import to_host
-from xpnn.estimators.fitting import Progress, trained
+from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, draw_weights, linear_layers
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.rows import batches_of
@@ -112,7 +112,6 @@ class MLP(BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         self._dtype, self._incremental = X.dtype, incremental
         t, objective = self._encoded(y, first)
-        sample_weight = self._weighted(y, sample_weight)
         random = check_random_state(self.random_state)
         if first:
             self._start(X, sizes, objective, random, place)
@@ -123,12 +122,12 @@ class MLP(BaseEstimator):
             )
         self._objective, self._place_ = objective, place
         self.network_.to(place)
-        train, held_out = self._parts(X, y, t, sample_weight, held_out, random, incremental)
+        train, judged = self._parts(X, y, t, sample_weight, held_out, random, incremental)
         seed = int(random.randint(numpy.iinfo(numpy.int32).max))
         if self.solver == "lbfgs":
             self._fit_lbfgs(train, place)
         else:
-            self._fit_stochastic(train, held_out, seed, place, incremental)
+            self._fit_stochastic(train, judged, seed, place, incremental)
         if not all(numpy.isfinite(to_host(p)).all() for p in self.network_.parameters()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -145,7 +144,8 @@ class MLP(BaseEstimator):
     def _numeric_targets(self) -> bool:
         return False
 
-    def _weighted(self, y: Any, sample_weight: Any) -> Any:
+    def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
+        """Sample weights times those of the classes, which may depend on the targets that are trained with."""
         return sample_weight
 
     def _place(self, X: Any) -> Device:
@@ -179,9 +179,10 @@ class MLP(BaseEstimator):
 
     def _parts(
         self, X: Any, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any, incremental: bool
-    ) -> tuple[tuple[Any, ...], Any]:
-        """The rows to train with, and `(X, t, y, w)` of those held out, or None."""
+    ) -> tuple[tuple[Any, ...], HeldOut | None]:
+        """The rows to train with, and those held out, or None."""
         X_val, y_val, w_val = given
+        weighted = self._weighted(y, w)
         if X_val is not None:
             X_val, y_val = validate_data(
                 self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False,
@@ -190,9 +191,10 @@ class MLP(BaseEstimator):
             if w_val is not None:
                 w_val = _check_sample_weight(w_val, X_val, dtype=X.dtype)
             _require_alike(y, y_val)
-            return _some(X, t, w), (X_val, self._encoded(y_val, False)[0], y_val, w_val)
+            t_val = self._encoded(y_val, False)[0]
+            return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, self._weighted(y_val, w_val, y))
         if not self.early_stopping or incremental or self.solver == "lbfgs":
-            return _some(X, t, w), None
+            return _some(X, t, weighted), None
         rows = numpy.arange(X.shape[0])
         stratify = t if self._stratified(t) else None
         try:
@@ -202,9 +204,9 @@ class MLP(BaseEstimator):
         except ValueError:  # too few rows, or too few of a class
             train, test = rows, rows[:0]
         if len(test) < 2:  # a part so small decides nothing: the training loss does
-            return _some(X, t, w), None
-        held_out = X[test], t[test], y[test], None if w is None else w[test]
-        return _some(X[train], t[train], None if w is None else w[train]), held_out
+            return _some(X, t, weighted), None
+        held_out = HeldOut(X[test], y[test], t[test], _taken(w, test), _taken(weighted, test))
+        return _some(X[train], t[train], _taken(weighted, train)), held_out
 
     def _stratified(self, t: Any) -> bool:
         return False
@@ -220,12 +222,15 @@ class MLP(BaseEstimator):
         batch = tuple(place.asarray(part) for part in dense)
         self.network_.eval()
         found = minimized_by_lbfgs(self.network_, self._objective.loss, batch, self._weights(), options)
-        self.n_iter_, self.loss_ = int(found.nit), float(found.fun) / self._objective.reported
+        self.n_iter_ = int(found.nit)
+        share = float(batch[1].shape[0]) if len(batch) == 2 else float(to_host(batch[2]).sum())
+        penalised = penalty(self) / share
+        self.loss_ = (float(found.fun) - penalised) / self._objective.reported + penalised
         if found.nit >= self.max_iter:
             warnings.warn(f"lbfgs failed to converge after {found.nit} iteration(s)", ConvergenceWarning, stacklevel=4)
 
     def _fit_stochastic(
-        self, train: tuple[Any, ...], held_out: Any, seed: int, place: Device, incremental: bool
+        self, train: tuple[Any, ...], held_out: HeldOut | None, seed: int, place: Device, incremental: bool
     ) -> None:
         rows = train[0].shape[0]
         if self.batch_size == "auto":
@@ -310,6 +315,10 @@ def _require_alike(y: Any, y_val: Any) -> None:
     targets, targets_val = ([*numpy.shape(one), 1][1] for one in (y, y_val))
     if targets != targets_val:
         raise ValueError(f"y_val expected {targets} targets as y has, got {targets_val}")
+
+
+def _taken(array: Any, rows: Any) -> Any:
+    return None if array is None else array[rows]
 
 
 def _some(*parts: Any) -> tuple[Any, ...]:
