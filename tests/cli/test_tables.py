@@ -174,7 +174,11 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_model(run, table, monkey
     assert set(os.listdir("R")) == FILES
     whole, resumed = (load(f"{name}/model.safetensors")[0] for name in ("whole", "R"))
     assert all(numpy.array_equal(whole[name], resumed[name]) for name in whole)
-    assert len(read("R/history.csv")) == 4
+    history = read("R/history.csv")
+    assert len(history) == 4
+    # The report's time is that of all epochs, those before the interruption too
+    seconds = json.loads(Path("R/metrics.json").read_text())["seconds"]
+    assert seconds == pytest.approx(sum(float(row["seconds"]) for row in history), rel=1e-6)
     code, out, _ = run("train", table, "--out", "R", "--resume", *options)
     assert (code, out) == (0, "the run in R is complete: see R/report.html\n")
 

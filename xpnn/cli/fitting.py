@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,6 +84,8 @@ class Trained:
         The rows of numbers, one per epoch.
     best_epoch
         The epoch whose weights the model has; 0 if none was completed.
+    seconds
+        In training, without validation; with those before the run was broken off.
     """
 
     prepared: Prepared
@@ -199,7 +200,6 @@ def trained(ready: Prepared, settings: Settings, place: Device, folder: RunFolde
     )
     trainer = Trainer(model.network, _LOSSES[model.target.task], optimizer, device=place, seed=settings.seed)
     best = EarlyStopping(patience=None)
-    started = time.perf_counter()
     threads = few_threads(plan.batch_size, model.network.widest())
     quiet = numpy.errstate(over="ignore", invalid="ignore")  # the trainer looks, and says it in one line
     with _words_of_the_command(), threads, quiet:
@@ -214,9 +214,9 @@ def trained(ready: Prepared, settings: Settings, place: Device, folder: RunFolde
             checkpoint=Checkpoints(folder.file("checkpoints"), every_epochs=None, every_seconds=_SAVE_EVERY),
             resume=resume,
         )
-    found = Trained(
-        ready, model, trainer.history.rows, best.best_epoch, time.perf_counter() - started, trainer.history.device
-    )
+    # Those of a run that was broken off are among them
+    seconds = sum(row["seconds"] for row in trainer.history.rows) + trainer.seconds_in_epoch
+    found = Trained(ready, model, trainer.history.rows, best.best_epoch, seconds, trainer.history.device)
     model.about = found.about = {
         "data": {"name": ready.raw.name, "sha256": ready.raw.digest, "rows": ready.rows_read},
         "target": settings.target,
