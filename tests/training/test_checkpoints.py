@@ -10,6 +10,7 @@ import numpy
 import pytest
 
 from xpnn.training import CheckpointError, Checkpoints, load
+from xpnn.training import save as store
 from xpnn.training.checkpoints import better_when_larger
 
 
@@ -221,6 +222,59 @@ def test_a_damaged_best_gives_the_next_best(tmp_path):
     save(checkpoints, 10, 20, 30, at10=0.1, at20=0.3, at30=0.2)
     damage(checkpoints.paths()[0])
     assert is_of(Checkpoints(tmp_path, best="val_loss").best(), 30)
+
+
+def refuse_to_open(monkeypatch, path, error):
+    """Let a file fail to open, as one on a network drive may for a moment."""
+
+    def opened(given, *options, **more):
+        if given == path:
+            raise error
+        return open(given, *options, **more)
+
+    monkeypatch.setattr("xpnn.training.checkpoint.open", opened, raising=False)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "denied"), OSError(5, "I/O error"), OSError(116, "stale")])
+def test_a_best_that_cannot_be_read_for_a_moment_is_not_removed(tmp_path, monkeypatch, error):
+    save(Checkpoints(tmp_path, best="val_loss", keep=1), 10, 20, at10=0.1, at20=0.3)
+    checkpoints = Checkpoints(tmp_path, best="val_loss", keep=1)
+    with monkeypatch.context() as moment:
+        refuse_to_open(moment, tmp_path / "checkpoint-0000000010.safetensors", error)
+        save(checkpoints, 30, at30=0.2)
+        assert steps(checkpoints) == [10, 30]
+        if error.errno != 5:  # what damaged disks say
+            with pytest.raises(OSError, match=error.strerror):
+                checkpoints.best()
+    assert is_of(checkpoints.best(), 10)
+    save(checkpoints, 40, at40=0.05)  # its score is known again, and no longer the best
+    assert steps(checkpoints) == [40]
+
+
+def test_a_best_of_a_newer_format_is_not_removed(tmp_path, monkeypatch):
+    with monkeypatch.context() as later:
+        later.setattr("xpnn.training.layout.FORMAT", 3)
+        save(Checkpoints(tmp_path, best="val_loss", keep=1), 10, at10=0.1)
+    checkpoints = Checkpoints(tmp_path, best="val_loss", keep=1)
+    save(checkpoints, 20, 30, at20=0.3, at30=0.2)
+    assert steps(checkpoints) == [10, 30]
+    with pytest.raises(CheckpointError, match="was written in format 3"):
+        checkpoints.best()
+
+
+def test_damage_found_when_scores_are_read_does_not_count_among_those_kept(tmp_path):
+    damage(save(Checkpoints(tmp_path, best="val_loss"), 10, 20, at10=0.2, at20=0.1))
+    checkpoints = Checkpoints(tmp_path, best="val_loss", keep=2)
+    save(checkpoints, 30, at30=0.3)
+    assert steps(checkpoints) == [10, 30]
+
+
+def test_a_score_too_large_for_a_float_is_none(tmp_path):
+    checkpoints = Checkpoints(tmp_path, best="val_loss")
+    store(tmp_path / "checkpoint-0000000010.safetensors", arrays(10), {"checkpoint": {"step": 10, "score": 10**400}})
+    save(checkpoints, 20, at20=0.5)
+    save(checkpoints, 30, at30=10**400)
+    assert is_of(checkpoints.best(), 20)
 
 
 def test_a_file_that_another_process_removes_meanwhile_is_no_damage(tmp_path, monkeypatch):

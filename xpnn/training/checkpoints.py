@@ -114,6 +114,7 @@ class Checkpoints:
         self._last = time.monotonic()
         self._known: set[Path] = set()  # files of this training
         self._scores: dict[Path, float | None] | None = None  # of the files that are ours to remove
+        self._unread: set[Path] = set()  # that cannot be read now and may be the best
         self._damaged: set[Path] = set()
         _require_folder(self.folder)
 
@@ -181,7 +182,7 @@ class Checkpoints:
         """
         require_whole("epoch", epoch, 0)
         require_whole("step", step, 0)
-        score = None if score is None or not isfinite(score) else float(score)
+        score = _finite(score)
         if "checkpoint" in metadata:
             raise ValueError("expected metadata without the key 'checkpoint', which holds epoch, step and score")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -190,6 +191,7 @@ class Checkpoints:
         save(path, arrays, {**metadata, "checkpoint": {"epoch": int(epoch), "step": int(step), "score": score}})
         self._known.add(path)
         self._damaged.discard(path)
+        self._unread.discard(path)
         scores[path] = score
         self._remove_old(scores, step)
         self._last = time.monotonic()
@@ -199,9 +201,26 @@ class Checkpoints:
         """The scores of the files that were there when this began, or were written here since."""
         if self._scores is None:
             remove_leftovers(self.folder, _NAME)
-            wanted = self.score_name is not None
-            self._scores = {path: _score_of(path) if wanted else None for path in self.paths()}
+            self._unread = set(self.paths()) if self.score_name is not None else set()
+            self._scores = {path: None for path in self.paths() if path not in self._unread}
+        for path in sorted(self._unread):
+            self._read_score(path, self._scores)
         return self._scores
+
+    def _read_score(self, path: Path, scores: dict[Path, float | None]) -> None:
+        """Note a file's score; one that cannot be read, for a moment or by this xpnn, is not ours to remove."""
+        try:
+            scores[path] = _score_of(path)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        except CheckpointError as error:
+            if error.newer:
+                return
+            scores[path] = None
+            self._damaged.add(path)
+        self._unread.discard(path)
 
     def _remove_old(self, scores: dict[Path, float | None], step: int) -> None:
         """Remove what is older than the newest few, unless it is the best; what is ahead of `step` stays."""
@@ -265,10 +284,21 @@ class Checkpoints:
             If these Checkpoints were made without `best`.
         CheckpointError
             As in `latest`.
+        OSError
+            If a file that may be the best cannot be read.
         """
         if self.score_name is None:
             raise ValueError("expected Checkpoints that were told what is best, such as best='val_loss', got best=None")
-        return self._first_whole(self._by_score({path: _score_of(path) for path in self.paths()}), strict)
+        scores: dict[Path, float | None] = {}
+        for path in self.paths():
+            try:
+                scores[path] = _score_of(path)
+            except FileNotFoundError:
+                continue
+            except (CheckpointError, OSError) as error:
+                if not _is_damage(error):
+                    raise
+        return self._first_whole(self._by_score(scores), strict)
 
     def _first_whole(self, paths: Iterable[Path], strict: bool) -> Loaded | None:
         reasons = []
@@ -306,13 +336,18 @@ def _step(path: Path) -> int:
 
 
 def _score_of(path: Path) -> float | None:
-    """The score that a checkpoint was saved with, None if it had none or is not whole."""
-    try:
-        about = metadata_of(path).get("checkpoint")
-    except (CheckpointError, OSError):
-        return None
+    """The score that a checkpoint was saved with, None if it had none; raises as `load`."""
+    about = metadata_of(path).get("checkpoint")
     score = about.get("score") if isinstance(about, dict) else None
-    return float(score) if isinstance(score, int | float) and isfinite(score) else None
+    return _finite(score) if isinstance(score, int | float) else None
+
+
+def _finite(score: float | None) -> float | None:
+    """A score as a float, None if it is none or not finite; JSON may hold a whole number of any length."""
+    try:
+        return None if score is None or not isfinite(score) else float(score)
+    except OverflowError:
+        return None
 
 
 def _is_damage(error: Exception) -> bool:
