@@ -232,6 +232,35 @@ def test_new_rows_may_have_holes_new_words_and_other_columns(run, table):
     assert run("predict", "R", "none.csv")[:2] == (0, "prediction\n")
 
 
+KEPT = ["01234", "", "NA", " a ", "1e5", "TRUE", '"', "9007199254740993", "1.0"]
+
+
+@pytest.mark.parametrize("values", [KEPT, ["01234", "5"], ["12", ""], ["TRUE", ""], [str(2**53 + 1), ""]])
+def test_kept_columns_are_copied_letter_by_letter(run, table, values):
+    run("train", table, "--target", "pay", "--out", "R", *QUICK)
+    header, rows = people(len(values))
+    write("new.csv", ["id", *header, "x"], [[word, *row, word] for word, row in zip(values, rows, strict=True)])
+    code, out, _ = run("predict", "R", "new.csv", "--keep", "x", "--keep", "id", "--keep", "age")
+    found = list(csv.DictReader(out.splitlines()))
+    assert (code, list(found[0])) == (0, ["x", "id", "age", "prediction"])
+    assert [row["id"] for row in found] == [row["x"] for row in found] == values
+    assert [row["age"] for row in found] == [str(row[0]) for row in rows]
+
+
+def test_kept_columns_of_parquet_are_copied_as_they_are(run, table):
+    pyarrow = pytest.importorskip("pyarrow", reason="needs PyArrow")
+    from pyarrow import parquet
+
+    run("train", table, "--target", "pay", "--out", "R", *QUICK)
+    header, rows = people(3)
+    columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+    columns |= {"id": [2**53 + 1, None, 3], "zip": ["012", None, "x"]}
+    parquet.write_table(pyarrow.table(columns), "new.parquet")
+    out = run("predict", "R", "new.parquet", "--keep", "id", "--keep", "zip")[1]
+    found = [(row["id"], row["zip"]) for row in csv.DictReader(out.splitlines())]
+    assert found == [(str(2**53 + 1), "012"), ("", ""), ("3", "x")]
+
+
 def test_a_value_of_the_wrong_type_names_line_and_column(run, table):
     run("train", table, "--target", "pay", "--out", "R", *QUICK)
     header, rows = people()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 from xpnn.cli.reading import RawTable, read_table
@@ -31,11 +31,10 @@ def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decimal", metavar="SIGN", default=".", help="of numbers such as 3,14 (default: a point)")
 
 
-def read(path: str, arguments: argparse.Namespace, ways: Mapping[str, str]) -> RawTable:
-    """The table at `path`, read as the arguments say, columns in their ways (`xpnn.cli.words`)."""
-    return read_table(
-        path, encoding=arguments.encoding, separator=arguments.separator, decimal=arguments.decimal, ways=ways
-    )
+def read(path: str, arguments: argparse.Namespace, ways: Mapping[str, str], keep: Sequence[str] = ()) -> RawTable:
+    """The table at `path`, read as the arguments say, columns in their ways, and the text of some kept as it is."""
+    how = {name: getattr(arguments, name) for name in ("encoding", "separator", "decimal")}
+    return read_table(path, **how, ways=ways, keep=keep)
 
 
 def share(text: str) -> float:

@@ -15,7 +15,6 @@ from xpnn.cli.fitting import places_of
 from xpnn.cli.folder import RunFolder
 from xpnn.cli.model import TableModel
 from xpnn.cli.predictions import prediction_columns
-from xpnn.cli.reading import RawTable
 from xpnn.training.files import write_whole
 
 __all__ = ["add_to"]
@@ -44,13 +43,13 @@ def add_to(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     model = TableModel.load(RunFolder(arguments.run_folder).model_path())
     place = device_for_command(arguments.device, no_fallback=arguments.no_fallback)
-    raw = options.read(arguments.data, arguments, model.ways())
+    raw = options.read(arguments.data, arguments, model.ways(), arguments.keep)
     raw.require(arguments.keep, "of --keep")
     raw.require(model.preprocessing.columns, "which the model was trained with")
     with places_of(raw):
         predictions = model.predict(model.preprocessing.transform(raw.frame), place)
     names, columns = prediction_columns(predictions, model.target.classes)
-    kept = [_words(raw, name) for name in arguments.keep]
+    kept = [raw.kept[name] for name in arguments.keep]
     text = _csv([*arguments.keep, *names], zip(*kept, *columns, strict=True))
     if arguments.out == "-":
         sys.stdout.write(text)
@@ -65,9 +64,3 @@ def _csv(names: list[str], rows: Iterable[tuple[Any, ...]]) -> str:
     writer.writerow(names)
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _words(raw: RawTable, name: str) -> list[Any]:
-    """The values of a column, nothing where one is missing."""
-    column = raw.frame[name]
-    return ["" if gone else value for value, gone in zip(column.tolist(), column.isna().tolist(), strict=True)]

@@ -22,7 +22,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,15 @@ class RawTable:
         Of a file of text the number of the line each row begins in, the first being 1; None of others.
     digest
         SHA-256 of what was read.
+    kept
+        Values as the file has them, by column: the text of each cell, or what Parquet holds.
     """
 
     name: str
     frame: Any
     lines: numpy.ndarray | None
     digest: str
+    kept: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -101,6 +104,7 @@ def read_table(
     separator: str | None = None,
     decimal: str = ".",
     ways: Mapping[str, str] | None = None,
+    keep: Sequence[str] = (),
 ) -> RawTable:
     r"""The table in a file of CSV (maybe gzipped) or Parquet, or, of the path "-", on stdin.
 
@@ -112,6 +116,8 @@ def read_table(
         Of CSV: how it is written; None: it is found.
     ways
         Of CSV: columns by name that are read in a way of their own, as `xpnn.cli.words` says.
+    keep
+        The columns that `RawTable.kept` is to hold, if they are there.
 
     Raises
     ------
@@ -138,10 +144,11 @@ def read_table(
     if not data:
         raise ValueError(f"{name} is empty")
     if data[:4] == _PARQUET:
-        return RawTable(name, _parquet(pandas, name, data), None, digest)
+        frame, kept = _parquet(pandas, name, data, keep)
+        return RawTable(name, frame, None, digest, kept)
     text = _text(name, data, encoding)
-    frame, lines = _csv(pandas, name, text, separator, decimal, ways or {})
-    return RawTable(name, frame, lines, digest)
+    frame, lines, kept = _csv(pandas, name, text, separator, decimal, ways or {}, keep)
+    return RawTable(name, frame, lines, digest, kept)
 
 
 def _pandas() -> Any:
@@ -153,16 +160,19 @@ def _pandas() -> Any:
     return pandas
 
 
-def _parquet(pandas: Any, name: str, data: bytes) -> Any:
+def _parquet(pandas: Any, name: str, data: bytes, keep: Sequence[str]) -> tuple[Any, dict[str, list[Any]]]:
     try:
         import pyarrow
+        from pyarrow import parquet
     except ModuleNotFoundError:
         raise ValueError("reading Parquet needs pyarrow: pip install pyarrow") from None
     try:
-        frame = pandas.read_parquet(io.BytesIO(data), engine="pyarrow")
+        frame = pandas.read_parquet(io.BytesIO(data), engine="pyarrow").reset_index(drop=True)
+        there = [column for column in keep if column in frame.columns]
+        kept = parquet.read_table(io.BytesIO(data), columns=there).to_pydict() if there else {}
     except (pyarrow.ArrowException, ValueError, OSError) as error:
         raise ValueError(f"{name} is no whole Parquet file: {error}") from None
-    return frame.reset_index(drop=True)
+    return frame, {column: ["" if value is None else value for value in kept[column]] for column in there}
 
 
 def _text(name: str, data: bytes, encoding: str | None) -> str:
@@ -190,8 +200,14 @@ def _text(name: str, data: bytes, encoding: str | None) -> str:
 
 
 def _csv(
-    pandas: Any, name: str, text: str, separator: str | None, decimal: str, ways: Mapping[str, str]
-) -> tuple[Any, numpy.ndarray]:
+    pandas: Any,
+    name: str,
+    text: str,
+    separator: str | None,
+    decimal: str,
+    ways: Mapping[str, str],
+    keep: Sequence[str],
+) -> tuple[Any, numpy.ndarray, dict[str, list[Any]]]:
     if not text.strip():
         raise ValueError(f"{name} is empty")
     separator = _separator(text) if separator is None else _NAMES.get(separator, separator)
@@ -216,10 +232,13 @@ def _csv(
     if header[0] == "" and frame.columns[0] not in ways and _counts_rows(frame.iloc[:, 0]):
         frame = frame.iloc[:, 1:]
 
-    def words(columns: list[str]) -> Any:
-        return parsed(usecols=[places[column] for column in columns], dtype=str)
+    def words(columns: list[str], **options: Any) -> Any:
+        return parsed(usecols=[places[column] for column in columns], dtype=str, **options)
 
-    return read_in_ways(frame, ways, words, text=text, separator=separator, decimal=decimal), lines
+    there = [column for column in keep if column in frame.columns]
+    kept = words(there, na_filter=False) if there else {}
+    frame = read_in_ways(frame, ways, words, text=text, separator=separator, decimal=decimal)
+    return frame, lines, {column: kept[column].tolist() for column in there}
 
 
 def _counts_rows(column: Any) -> bool:
