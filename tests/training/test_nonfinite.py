@@ -11,6 +11,7 @@ import xpnn
 from xpnn import nn, optim
 from xpnn.arrays.native import to_host
 from xpnn.training import Checkpoints, Loader, Trainer, batch_indices, load
+from xpnn.training.callbacks import Callback
 from xpnn.training.metrics import binary_accuracy
 from xpnn.training.steps import Layout
 
@@ -226,6 +227,23 @@ def test_a_training_that_skips_is_resumed_bit_for_bit(tmp_path, stop):
     assert_equal(everything(second), everything(whole))
     for one, other in zip(second.history.rows, whole.history.rows, strict=True):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+@pytest.mark.parametrize("metric", [binary_accuracy, lambda y, t: float(numpy.mean(y))])
+def test_metrics_that_saw_no_good_step_yet_are_nan(tmp_path, metric):
+    reports = []
+
+    class Reading(Callback):
+        def report(self, trainer, row):
+            reports.append(row)
+
+    x = numpy.concatenate([SPOILED[BAD:], SPOILED[:BAD]])  # the first row is bad
+    trainer = fragile_trainer(nonfinite="skip", metrics={"number": metric}, training_metrics=True)
+    checkpoints = Checkpoints(tmp_path, every_steps=1)
+    options = {"batch_size": 3, "report_every": 1, "shuffle": False, "checkpoint": checkpoints}
+    history = trainer.fit(x, T, epochs=1, callbacks=[Reading()], **options)
+    assert [math.isnan(row["number"]) for row in reports] == [True] + 6 * [False]
+    assert math.isfinite(history["number"][0])
 
 
 def test_skipped_steps_are_counted_in_the_log(caplog):

@@ -10,7 +10,8 @@ from trained import HELD_OUT, LOSS, T, X, assert_equal, assert_same_training, ev
 import xpnn
 from xpnn import nn, optim
 from xpnn.training import Checkpoints, Loader, Trainer, load, save
-from xpnn.training.metrics import binary_accuracy, roc_auc
+from xpnn.training.callbacks import Callback
+from xpnn.training.metrics import BinaryAccuracy, ConfusionMatrix, binary_accuracy, roc_auc
 
 METRICS = {"accuracy": binary_accuracy, "auc": roc_auc}
 
@@ -145,10 +146,66 @@ def test_the_state_of_a_trainer_without_averages_is_refused():
     refused(rich(), *trainer_of().state_dict(), r"no arrays average\.\*")
 
 
-@pytest.mark.parametrize("missing", ["position", "seed", "history", "callbacks", "begun", "data"])
+@pytest.mark.parametrize(
+    "missing", ["position", "seed", "history", "callbacks", "begun", "data", "optimizer", "accumulate"]
+)
 def test_metadata_without_its_parts_are_refused(state, missing):
     arrays, metadata = state
     refused(rich(), arrays, {k: v for k, v in metadata.items() if k != missing}, f"got one without {missing}")
+
+
+POSITION = {"epoch": 0, "batch": 0, "step": 0, "seconds_in_epoch": 0.0, "skipped_in_epoch": 0}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("position", {}, r"expected a state with position epoch, got \{\}"),
+        ("position", POSITION | {"epoch": "3"}, "position epoch is a whole number of 0 or more, got '3'"),
+        ("position", POSITION | {"epoch": -3}, "position epoch is a whole number of 0 or more, got -3"),
+        ("position", POSITION | {"step": 1.0}, "position step is a whole number of 0 or more, got 1.0"),
+        ("position", POSITION | {"batch": True}, "position batch is a whole number of 0 or more, got True"),
+        ("position", POSITION | {"seconds_in_epoch": -1.0}, "seconds_in_epoch is a number of 0 or more, got -1.0"),
+        ("position", 3, "expected a state with position epoch, got 3"),
+        ("begun", None, "expected a state with begun epoch, got None"),
+        ("begun", {"epoch": 0, "step": None}, "begun step is a whole number of 0 or more, got None"),
+        ("history", 5, "history is a list of rows, got 5"),
+        ("history", [1], r"history is a list of rows, got \[1\]"),
+        ("history", [{"loss": {"$number": "x"}}], "expected a value as a checkpoint writes it"),
+        ("callbacks", 5, "callbacks is states by number and class, got 5"),
+        ("callbacks", {"EarlyStopping": {}}, "callbacks is states by number and class"),
+        ("callbacks", {"0.EarlyStopping": 3}, "callbacks is states by number and class"),
+        ("data", [], r"data is a description, got \[\]"),
+        ("optimizer", 3, "optimizer is a name, got 3"),
+        ("accumulate", 0, "accumulate is a whole number of 1 or more, got 0"),
+    ],
+)
+@pytest.mark.parametrize("way", ["load_state_dict", "resume"])
+def test_metadata_of_another_kind_are_refused_with_nothing_changed(state, tmp_path, way, part, value, message):
+    arrays, metadata = state
+    trainer = rich()
+    if way == "load_state_dict":
+        return refused(trainer, arrays, metadata | {part: value}, message)
+    before = everything(trainer)
+    Checkpoints(tmp_path).save(arrays, metadata | {part: value}, epoch=0, step=3)
+    with pytest.raises(ValueError, match=message):
+        trainer.fit(X, T, epochs=2, batch_size=3, checkpoint=tmp_path, resume=True)
+    assert_equal(everything(trainer), before)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"pending.outputs.a.b": 1}, "got one named 'pending.outputs.a.b'"),
+        ({"pending.other": 1}, "got one named 'pending.other'"),
+        ({"callbacks.EarlyStopping": 1}, "got one named 'callbacks.EarlyStopping'"),
+        ({"running.total": 2}, r"running.total to be one number, got shape \(2,\)"),
+        ({"pending.values": 7}, r"expected pending.values and pending.shares of one shape, or neither"),
+    ],
+)
+def test_arrays_of_other_names_are_refused_with_nothing_changed(state, names, message):
+    arrays, metadata = state
+    refused(rich(), arrays | {name: numpy.zeros(size) for name, size in names.items()}, metadata, message)
 
 
 def test_a_state_without_an_array_of_the_optimizer_is_refused_with_nothing_changed(state):
@@ -188,6 +245,88 @@ def test_another_accumulation_is_refused_within_an_epoch(state):
     trainer.load_state_dict(*state)
     with pytest.raises(ValueError, match=r"accumulate 2 \(now 3\)"):
         trainer.fit(X, T, epochs=2, batch_size=3)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "training", "message"),
+    [
+        ({"accuracy": binary_accuracy}, True, "metrics .*'auc'.* .now .*'accuracy': 'BinaryAccuracy"),
+        (METRICS, False, r"now \{\}"),
+        ({"accuracy": BinaryAccuracy(threshold=0.3), "auc": roc_auc}, True, r"now .*threshold=0.3"),
+        ({"auc": lambda y, t, **weights: 0.0, "accuracy": binary_accuracy}, True, "now .*<lambda>"),
+    ],
+)
+@pytest.mark.parametrize("way", ["load_state_dict", "resume", "the same trainer"])
+def test_other_training_metrics_within_an_epoch_are_refused_or_start_it_anew(tmp_path, way, metrics, training, message):
+    trainer, other = rich(), rich(metrics=metrics, training_metrics=training)
+    trainer.fit(X, T, steps=1, batch_size=3, checkpoint=tmp_path)
+    if way == "the same trainer":
+        trainer.metrics, trainer.training_metrics = metrics, training
+        trainer.fit(X, T, epochs=1, batch_size=3)
+        assert trainer.step == 5
+        return
+    if way == "load_state_dict":
+        other.load_state_dict(*trainer.state_dict())
+    options = {"checkpoint": tmp_path, "resume": True} if way == "resume" else {}
+    before = everything(other)
+    with pytest.raises(ValueError, match=message):
+        other.fit(X, T, epochs=2, batch_size=3, **options)
+    assert_equal(everything(other), before)
+
+
+def test_other_training_metrics_are_welcome_between_epochs(tmp_path):
+    rich().fit(X, T, epochs=1, checkpoint=tmp_path)
+    trainer = rich(metrics={"accuracy": binary_accuracy})
+    trainer.fit(X, T, epochs=2, checkpoint=tmp_path, resume=True)
+    assert trainer.epoch == 2
+
+
+class Keeping(Callback):
+    """Keeps whatever it was given."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+def test_lists_words_and_arrays_of_callbacks_come_back(tmp_path):
+    state = {"seen": [1, 2], "inside": {"a": [numpy.arange(3)]}, "word": "nan", "number": numpy.nan, "w": numpy.ones(2)}
+    trainer_of().fit(X, T, epochs=1, checkpoint=tmp_path, callbacks=[Keeping(state)])
+    found = Keeping({})
+    trainer_of().fit(X, T, epochs=1, checkpoint=tmp_path, callbacks=[found], resume=True)
+    assert {name: found.state[name] for name in ("seen", "word")} == {"seen": [1, 2], "word": "nan"}
+    numpy.testing.assert_array_equal(found.state["inside"]["a"][0], numpy.arange(3))
+    numpy.testing.assert_array_equal(found.state["w"], numpy.ones(2))
+    assert numpy.isnan(found.state["number"])
+
+
+def test_what_no_file_can_hold_is_an_error_that_names_the_callback(tmp_path):
+    with pytest.raises(TypeError, match="got <object") as caught:
+        trainer_of().fit(X, T, epochs=1, checkpoint=tmp_path, callbacks=[Keeping({"a": object()})])
+    assert caught.value.__notes__[0] == "It is in what state_dict of the callback Keeping gives"
+
+
+def test_metrics_that_are_arrays_and_lists_in_rows_come_back(tmp_path):
+    def listing(trainer, row):
+        row["per_class"] = [1.0, numpy.nan]
+
+    def go(epochs):
+        trainer = trainer_of(nn.Linear(3, 2), loss=nn.cross_entropy, metrics={"counts": ConfusionMatrix()})
+        labels = T[:, 0].astype("int64")
+        history = trainer.fit(
+            X, labels, epochs=epochs, validation=(X, labels), checkpoint=tmp_path, resume=True, callbacks=[listing]
+        )
+        return history.rows
+
+    first, again = go(2), go(2)
+    for one, other in zip(first, again, strict=True):
+        numpy.testing.assert_equal(other, one)
+        assert other["val_counts"].dtype == one["val_counts"].dtype
 
 
 def test_other_data_are_welcome_between_epochs():

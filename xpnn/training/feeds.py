@@ -40,6 +40,10 @@ class Feed(ABC):
     def describe(self) -> dict[str, Any]:
         """What decides the order, as JSON."""
 
+    def goes_on(self, other: Feed) -> bool:
+        """Whether these are the batches of another feed, so that an epoch of that one can be gone on with."""
+        return self.describe() == other.describe()
+
     def rows_of(self, epoch: int, batch: int) -> numpy.ndarray | None:
         """Which rows of the data are in a batch, if that is known."""
         return None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
-from typing import Any
 
 __all__ = ["History"]
 
@@ -32,20 +30,3 @@ class History:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-
-def as_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows as JSON can hold them: NaN and infinity, which it lacks, as words."""
-    return [{name: _word(value) for name, value in row.items()} for row in rows]
-
-
-def from_json(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that `as_json` was given."""
-    return [{name: float(v) if v in ("nan", "inf", "-inf") else v for name, v in row.items()} for row in rows]
-
-
-def _word(value: Any) -> Any:
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    number = float(value)
-    return number if isfinite(number) else str(number)

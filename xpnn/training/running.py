@@ -47,8 +47,13 @@ class Running:
         self._shares: list[Any] = []
         self._outputs: list[tuple[Tree, ...]] = []  # y, t and maybe w of a batch
         self._numbers = 0
+        self._added = False  # whether metrics saw something
         for metric in self.metrics.values():
             metric.start()
+
+    def describe(self) -> dict[str, str]:
+        """What the metrics are, by name, with those of their options that are numbers or words."""
+        return {name: _named(metric) for name, metric in self.metrics.items()}
 
     def _zero(self) -> Array:
         return self.place.xp.zeros((), dtype=self._dtype, device=self.place.array_device)
@@ -91,6 +96,7 @@ class Running:
         return self.place.asarray(xp.asarray(shares, dtype=self._dtype))
 
     def _sum_outputs(self) -> None:
+        self._added |= bool(self._outputs)
         for batch in self._joined():
             for metric in self.metrics.values():
                 metric.update(*batch)
@@ -126,18 +132,21 @@ class Running:
         return float(self._values[-1]) if self._values else None
 
     def numbers(self) -> dict[str, Any]:
-        """The metrics so far, of what was summed up; looks at the device."""
+        """The metrics so far, of what was summed up, NaN where nothing was; looks at the device."""
+        if not self._added:
+            return dict.fromkeys(self.metrics, nan)
         return {name: metric.result() for name, metric in self.metrics.items()}
 
     def saved(self) -> tuple[Any, ...]:
         """What `restore` needs to come back to this moment."""
         states = {name: metric.state() for name, metric in self.metrics.items()}
-        return self.total, self.weight, [*self._values], [*self._shares], [*self._outputs], self._numbers, states
+        aside = [*self._values], [*self._shares], [*self._outputs], self._numbers
+        return self.total, self.weight, *aside, self._added, states
 
     def restore(self, saved: tuple[Any, ...]) -> None:
         """Come back to the moment of `saved`."""
         self.start()
-        self.total, self.weight, values, shares, outputs, self._numbers, states = saved
+        self.total, self.weight, values, shares, outputs, self._numbers, self._added, states = saved
         self._values, self._shares, self._outputs = [*values], [*shares], [*outputs]
         for name, metric in self.metrics.items():
             metric.load_state(states[name])
@@ -149,7 +158,7 @@ class Running:
             state |= {"pending.values": stack_scalars(self._values), "pending.shares": self._in_one(self._shares)}
         for n, batch in enumerate(self._outputs):
             state |= {f"pending.outputs.{n}.{k}": leaf for k, leaf in enumerate(flatten(batch)[0])}
-        for name, metric in self.metrics.items():
+        for name, metric in self.metrics.items() if self._added else ():
             state |= {f"metrics.{name}.{key}": array for key, array in metric.state().items()}
         return state
 
@@ -173,6 +182,17 @@ class Running:
             own = {key.removeprefix(start): move(array) for key, array in state.items() if key.startswith(start)}
             if own:
                 metric.load_state(own)
+                self._added = True
+
+
+def _named(metric: Metric) -> str:
+    """A metric as one writes it."""
+    options = {name: value for name, value in vars(metric).items() if not name.startswith("_")}
+    function = options.pop("function", None)
+    known = [f"{name}={value!r}" for name, value in options.items() if isinstance(value, bool | int | float | str)]
+    if callable(function):
+        known.insert(0, getattr(function, "__qualname__", type(function).__qualname__))
+    return f"{type(metric).__name__}({', '.join(known)})"
 
 
 def _by_number(state: Mapping[str, Array], start: str) -> dict[int, dict[int, Array]]:

@@ -23,13 +23,14 @@ from xpnn.arrays.namespaces import Array
 from xpnn.arrays.tree import Tree
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
 from xpnn.nn.module import Module
-from xpnn.training.history import as_json, from_json
 from xpnn.training.running import Running
+from xpnn.training.state_checks import check_names, check_values
+from xpnn.training.words import as_json, from_json
 
 if TYPE_CHECKING:
     from xpnn.training.trainer import Trainer
 
-__all__ = ["POSITION", "Loaded", "load_state", "require_same_data", "state_of"]
+__all__ = ["POSITION", "Loaded", "check", "load_state", "require_same_data", "state_of"]
 
 POSITION = ("epoch", "batch", "step", "seconds_in_epoch", "skipped_in_epoch")
 
@@ -49,7 +50,7 @@ class Loaded:
     def callbacks(self) -> dict[str, dict[str, Any]]:
         """The states of the callbacks, by position and class."""
         states: dict[str, dict[str, Any]] = {
-            name: from_json([values])[0] for name, values in self.metadata["callbacks"].items()
+            name: from_json(values) for name, values in self.metadata["callbacks"].items()
         }
         for name, array in self.arrays.items():
             if name.startswith("callbacks."):
@@ -65,9 +66,12 @@ def state_of(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     if loaded is not None:
         arrays |= {name: array for name, array in loaded.arrays.items() if _waits(name)}
         callbacks, data, begun = (loaded.metadata[name] for name in ("callbacks", "data", "begun"))
+        metrics = loaded.metadata.get("metrics", {})
     else:
+        metrics = {}
         if trainer._running is not None:
             arrays |= trainer._running.state_dict()
+            metrics = trainer._running.describe()
         kept, callbacks = _of_callbacks(trainer)
         arrays |= kept
         data = None if trainer._feed is None else trainer._feed.describe()
@@ -80,6 +84,7 @@ def state_of(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
         "begun": begun,
         "ended": trainer.ended,
         "data": data,
+        "metrics": metrics,
         "history": as_json(trainer.history.rows),
         "callbacks": callbacks,
         "device": trainer.place.describe(),
@@ -119,14 +124,18 @@ def _of_callbacks(trainer: Trainer) -> tuple[dict[str, Array], dict[str, Any]]:
     rest: dict[str, Any] = {}
     told = trainer._callbacks
     for name, state in ({} if told is None else told.state_dict()).items():
-        rest[name] = as_json([{key: value for key, value in state.items() if not hasattr(value, "dtype")}])[0]
+        try:
+            rest[name] = as_json({key: value for key, value in state.items() if not hasattr(value, "dtype")})
+        except TypeError as error:
+            error.add_note(f"It is in what state_dict of the callback {name.partition('.')[2]} gives")
+            raise
         arrays |= {f"callbacks.{name}.{key}": value for key, value in state.items() if hasattr(value, "dtype")}
     return arrays, rest
 
 
 def load_state(trainer: Trainer, arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
     """See `Trainer.load_state_dict`."""
-    _check(trainer, arrays, metadata)
+    check(trainer, arrays, metadata)
     before = trainer._copy()
     try:
         for start, one in _parts(trainer):
@@ -140,18 +149,15 @@ def load_state(trainer: Trainer, arrays: Mapping[str, Array], metadata: Mapping[
     for name in POSITION:
         setattr(trainer, name, metadata["position"][name])
     trainer.ended = bool(metadata.get("ended", False))
-    trainer.history.rows[:] = from_json(list(metadata["history"]))
+    trainer.history.rows[:] = from_json(metadata["history"])
     trainer._loaded = Loaded({name: x for name, x in arrays.items() if _waits(name)}, metadata)
     trainer._running = None
 
 
-def _check(trainer: Trainer, arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
+def check(trainer: Trainer, arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
     """Raise if it is no state of a trainer like this."""
-    missing = {"position", "seed", "begun", "data", "history", "callbacks"} - metadata.keys()
-    if missing:
-        raise ValueError(
-            f"expected a state as Trainer.state_dict gives it, got one without {', '.join(sorted(missing))}"
-        )
+    check_values(metadata)
+    check_names(arrays)
     if metadata["seed"] != trainer.seed:
         raise ValueError(f"the state is of a training with seed {metadata['seed']}, this trainer has {trainer.seed}")
     own = type(trainer.optimizer).__name__
@@ -174,12 +180,12 @@ def _check_draws(trainer: Trainer, draws: Any) -> None:
         require_draws(model, draws.get(start, {}))
 
 
-def require_same_data(metadata: Mapping[str, Any], data: Mapping[str, Any], accumulate: int, where: str) -> None:
-    """Raise if an epoch that was left half done is one of other data or other batches."""
+def require_same_data(metadata: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
+    """Raise if an epoch that was left half done is one of other data, batches or metrics than those `now`."""
     if not metadata["position"]["batch"]:
         return
-    before = {**(metadata["data"] or {}), "accumulate": metadata["accumulate"]}
-    now = {**data, "accumulate": accumulate}
+    parts = {name: metadata[name] for name in ("accumulate", "metrics") if name in metadata}
+    before = {**(metadata["data"] or {}), **parts}
     changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if changed:
         was = ", ".join(f"{name} {before.get(name)} (now {now.get(name)})" for name in changed)

@@ -39,7 +39,7 @@ from xpnn.training.options import check_bounds, check_trainer
 from xpnn.training.running import Running
 from xpnn.training.snapshot import Snapshot
 from xpnn.training.sources import as_arrays
-from xpnn.training.state import POSITION, Loaded, load_state, require_same_data, state_of
+from xpnn.training.state import POSITION, Loaded, check, load_state, require_same_data, state_of
 from xpnn.training.steps import Layout, Steps
 
 if TYPE_CHECKING:
@@ -366,31 +366,38 @@ class Trainer:
         *, resume: bool,
     ) -> None:  # fmt: skip
         """Take up the training in the newest checkpoint, or the epoch that was left, if it is one of these data."""
+        metrics = {name: accumulated(one) for name, one in self.metrics.items()} if self.training_metrics else {}
+        running = Running(self.place, metrics)
+        now = {**feed.describe(), "accumulate": self.accumulate, "metrics": running.describe()}
         found = checkpoints.start(resume=resume) if checkpoints is not None else None
         if found is not None:
             arrays, metadata, path = found
-            require_same_data(metadata, feed.describe(), self.accumulate, f"{path}")
+            check(self, arrays, metadata)
+            require_same_data(metadata, now, f"{path}")
+            Loaded(arrays, metadata).take_up(running, (template, *first[1:]))
             self.load_state_dict(arrays, metadata)
             _log.info("resuming from %s: epoch %d, batch %d, step %d", path, self.epoch, self.batch, self.step)
         elif self._loaded is not None:
-            require_same_data(self._loaded.metadata, feed.describe(), self.accumulate, "the state that was loaded")
+            require_same_data(self._loaded.metadata, now, "the state that was loaded")
         layout = Layout(first)
         if self._layout is None or not self._layout.is_like(layout):
             self._layout = layout
-        metrics = {name: accumulated(one) for name, one in self.metrics.items()} if self.training_metrics else {}
         left, self._feed, self._callbacks = self._feed, feed, told
         loaded, self._loaded = self._loaded, None
         self.resumed = found is not None
         self._begun = {"epoch": self.epoch, "step": self.step}
         if loaded is not None:
-            self._running = Running(self.place, metrics)
-            loaded.take_up(self._running, (template, *first[1:]))
+            self._running = running
+            loaded.take_up(running, (template, *first[1:]))
             if self.resumed:
                 told.load_state_dict(loaded.callbacks())
                 self._begun = dict(loaded.metadata["begun"])
-        elif not (self.batch and self._running and left and left.describe() == feed.describe()):
+        elif not (self.batch and left and feed.goes_on(left) and self._running_is_like(running)):
             self.batch, self.seconds_in_epoch, self.skipped_in_epoch = 0, 0.0, 0
-            self._running = Running(self.place, metrics)
+            self._running = running
+
+    def _running_is_like(self, other: Running) -> bool:
+        return self._running is not None and self._running.describe() == other.describe()
 
     def _goal(self, epochs: int | None, steps: int | None, seconds: float | None, feed: Feed) -> Goal:
         if epochs is None and steps is None and seconds is None:

@@ -193,6 +193,48 @@ def test_a_training_that_a_callback_ended_stays_ended_when_resumed(tmp_path):
     assert len(again.fit(X, T, epochs=1)) == 3  # without resume it goes on
 
 
+class Counting(Callback):
+    """Counts epochs, from where a checkpoint was."""
+
+    def __init__(self):
+        self.epochs = 0
+
+    def epoch_ends(self, trainer, row):
+        self.epochs += 1
+
+    def state_dict(self):
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state):
+        self.epochs = state["epochs"]
+
+
+def test_a_state_finds_its_callback_whatever_stands_before_it(tmp_path):
+    one, other = Counting(), Counting()
+    trainer_of().fit(X, T, epochs=2, checkpoint=tmp_path, callbacks=[one, Noting(), other])
+    other.epochs = 7
+    trainer_of().fit(X, T, epochs=3, checkpoint=tmp_path, resume=True, callbacks=[one, other])
+    one, other = Counting(), Counting()
+    trainer_of().fit(X, T, epochs=3, checkpoint=tmp_path, resume=True, callbacks=[print_nothing, one, Noting(), other])
+    assert (one.epochs, other.epochs) == (3, 3)
+
+
+def print_nothing(trainer, row):
+    """A function as a callback."""
+
+
+def test_a_state_that_no_callback_takes_is_a_warning(tmp_path):
+    trainer_of().fit(X, T, epochs=2, checkpoint=tmp_path, callbacks=[Counting(), Counting()])
+    with pytest.warns(
+        UserWarning, match="has the state of Counting number 2 .* no such callback: what it kept is lost"
+    ):
+        trainer_of().fit(X, T, epochs=2, checkpoint=tmp_path, resume=True, callbacks=[Counting()])
+    with pytest.warns(UserWarning, match="Counting") as caught:
+        trainer_of().fit(X, T, epochs=2, checkpoint=tmp_path, resume=True, callbacks=[Noting()])
+    assert "the state of a Counting among" in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
 def test_a_callback_may_give_another_loss_within_an_epoch():
     class Doubling(Callback):
         def report(self, trainer, row):

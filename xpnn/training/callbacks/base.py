@@ -22,6 +22,8 @@ those too whose `fit_starts` did not come about; an error there never hides the 
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -138,16 +140,41 @@ class Callbacks:
             raise errors[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of all, by position and class."""
-        return {f"{n}.{type(one).__name__}": one.state_dict() for n, one in enumerate(self.all) if one.state_dict()}
+        """The states of all, by number among those of their class, and class."""
+        states = {}
+        for name, one in self._by_name().items():
+            with _named(one, "state_dict"):
+                state = one.state_dict()
+            if state:
+                states[name] = state
+        return states
 
     def load_state_dict(self, states: Mapping[str, Any]) -> None:
-        """Each takes the state that the one in its place gave, if that was of its class."""
-        for n, one in enumerate(self.all):
-            state = states.get(f"{n}.{type(one).__name__}")
-            if state is not None:
-                with _named(one, "load_state_dict"):
-                    one.load_state_dict(state)
+        """Each takes the state that the one of its number and class gave; a state that nobody takes is a warning."""
+        callbacks = self._by_name()
+        for name, state in states.items():
+            if name not in callbacks:
+                number, kind = name.split(".", 1)
+                which = f"{kind} number {int(number) + 1}" if int(number) else f"a {kind}"
+                warnings.warn(
+                    f"the checkpoint has the state of {which} among the callbacks, this fit has no such callback: what "
+                    "it kept is lost",
+                    UserWarning,
+                    stacklevel=4,
+                )
+                continue
+            with _named(callbacks[name], "load_state_dict"):
+                callbacks[name].load_state_dict(state)
+
+    def _by_name(self) -> dict[str, Callback]:
+        """Callbacks by names that do not depend on those of other classes around them."""
+        met: Counter[str] = Counter()
+        named = {}
+        for one in self.all:
+            kind = type(one).__name__
+            named[f"{met[kind]}.{kind}"] = one
+            met[kind] += 1
+        return named
 
 
 @contextmanager
