@@ -16,7 +16,7 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.rows import Dense
-from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of
+from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of, scaled_inversely, scales_inversely, set_rate
 from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
@@ -75,7 +75,6 @@ class Progress(Callback):
     def __init__(self, estimator: Any, held_out: HeldOut | None, incremental: bool) -> None:
         self.estimator, self.held_out, self.incremental = estimator, held_out, incremental
         self.best: dict[str, Any] | None = None
-        self._best_value: float | None = None
         if held_out is not None and estimator.validation_loss_curve_ is None:
             estimator.validation_loss_curve_ = []
         if held_out is not None and estimator.validation_scores_ is None:
@@ -93,9 +92,10 @@ class Progress(Callback):
         if self.held_out is not None:
             self._validate()
         self._count()
-        if self.incremental or estimator._no_improvement_count <= estimator.n_iter_no_change:
+        if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return None
-        return self._enough(trainer)
+        enough = self._enough(trainer)
+        return None if self.incremental else enough
 
     def _penalty(self) -> float:
         """The mean over batches of the penalty, with the weights of now."""
@@ -134,10 +134,11 @@ class Progress(Callback):
             estimator.best_loss_ = min(best, estimator.loss_)
             return
         value = self._monitored()
-        worse = self._best_value is not None and not value > self._best_value + estimator.tol
+        before = estimator._best_monitored
+        worse = before is not None and not value > before + estimator.tol
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse or isnan(value) else 0
-        if self._best_value is None or value > self._best_value:
-            self._best_value = value
+        if before is None or value > before:
+            estimator._best_monitored = value
             self.best = estimator.network_.state_dict()
 
     def _monitored(self) -> float:
@@ -166,9 +167,7 @@ class Progress(Callback):
                 print(f"{message} Stopping.")
             self.stopped = True
             return True
-        options["learning_rate"] /= 5.0
-        for group in trainer.optimizer.groups:
-            group.options["learning_rate"] = options["learning_rate"]
+        set_rate(trainer.optimizer, options["learning_rate"] / 5.0)
         estimator._no_improvement_count = 0
         if estimator.verbose:
             print(f"{message} Setting learning rate to {options['learning_rate']:f}")
@@ -179,7 +178,7 @@ class Progress(Callback):
     def finish(self) -> None:
         """Take the best weights, and say if the epochs were not enough."""
         estimator = self.estimator
-        if self.best is not None:
+        if self.best is not None and not self.incremental:
             estimator.network_.load_state_dict(self.best)
         if not self.incremental and not self.stopped and estimator.n_iter_ == estimator.max_iter:
             warnings.warn(
@@ -201,9 +200,11 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
         if trainer is None:
             keeps = kept is not None and kept.takes(network)
             own = copy.deepcopy(network) if keeps else network
-            trainer = _trainer_of(estimator, own, batches, 1 if incremental else estimator.max_iter)
+            trainer = _trainer_of(estimator, own, batches, incremental)
             if kept is not None and keeps:
                 kept.keep(trainer)
+        if incremental and scales_inversely(estimator):
+            set_rate(trainer.optimizer, scaled_inversely(estimator, estimator.t_))
         trainer.seed, estimator.network_ = seed, trainer.model
         try:
             _fit(estimator, trainer, batches, progress, 1 if incremental else estimator.max_iter)
@@ -214,13 +215,17 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
     estimator._trainer = trainer if incremental else None
 
 
-def _trainer_of(estimator: Any, network: Module, batches: Dense, epochs: int) -> Trainer:
-    optimizer = optimizer_of(estimator, network, rate_of(estimator, batches.rows, len(batches), epochs))
+def _trainer_of(estimator: Any, network: Module, batches: Dense, incremental: bool) -> Trainer:
+    steps = len(batches)
+    rate = float(estimator.learning_rate_init) if incremental else rate_of(estimator, batches.rows, steps)
+    if incremental and estimator.schedule is not None:
+        rate = estimator.schedule
+    optimizer = optimizer_of(estimator, network, rate)
     alpha = 0.0 if estimator.solver == "adamw" else float(estimator.alpha)
     step = l2_step(estimator._objective.loss, estimator._weights(), alpha, estimator.max_norm)
     return Trainer(
-        network, estimator._objective.loss, optimizer, step_function=step, compile=bool(estimator.compile),
-        nonfinite="ignore",
+        network, estimator._objective.loss, optimizer, step_function=step, nonfinite="ignore",
+        compile=bool(estimator.compile) and not (incremental and scales_inversely(estimator)),
     )  # fmt: skip
 
 

@@ -129,15 +129,21 @@ class MLPClassifier(ClassifierMixin, MLP):
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPClassifier:  # fmt: skip
         """Go on for one epoch over these rows; the first call needs all `classes`. Of several questions at once it is
         the first `y` that has to have them all.
+
+        With `early_stopping`, or rows to validate with, `validation_scores_` and `validation_loss_curve_` grow by one;
+        who calls decides when to stop, and the weights are those of now.
         """
         with all_or_nothing(self, goes_on=False):
             if _check_partial_fit_first_call(self, classes):
                 self._labels = Labels(classes, y)
                 self.classes_ = self._labels.classes
-            self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -297,9 +303,16 @@ class MLPRegressor(RegressorMixin, MLP):
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Go on for one epoch over these rows."""
-        self._fit(X, y, sample_weight, (None, None, None), incremental=True)
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPRegressor:  # fmt: skip
+        """Go on for one epoch over these rows.
+
+        With `early_stopping`, or rows to validate with, `validation_scores_` and `validation_loss_curve_` grow by one;
+        who calls decides when to stop, and the weights are those of now.
+        """
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:

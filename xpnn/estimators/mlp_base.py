@@ -25,6 +25,7 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, draw_weights, linear_layers
 from xpnn.estimators.objectives import Objective
+from xpnn.estimators.refusals import require_possible
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
 from xpnn.estimators.undo import all_or_nothing
@@ -94,6 +95,7 @@ class MLP(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any], *, incremental: bool = False
     ) -> MLP:
         """Train, or raise and leave the estimator as it was."""
+        require_possible(self, incremental=incremental)
         goes_on = hasattr(self, "network_") and (self.warm_start or incremental)
         with all_or_nothing(self, goes_on=goes_on):
             self._fit_anew_or_on(X, y, sample_weight, held_out, first=not goes_on, incremental=incremental)
@@ -122,7 +124,7 @@ class MLP(BaseEstimator):
             )
         self._objective, self._place_ = objective, place
         self.network_.to(place)
-        train, judged = self._parts(X, y, t, sample_weight, held_out, random, incremental)
+        train, judged = self._parts(X, y, t, sample_weight, held_out, random)
         seed = int(random.randint(numpy.iinfo(numpy.int32).max))
         if self.solver == "lbfgs":
             self._fit_lbfgs(train, place)
@@ -176,9 +178,10 @@ class MLP(BaseEstimator):
             self.best_validation_score_ = None if not self.early_stopping else -inf
             self.best_loss_ = None if self.early_stopping else inf
             self._no_improvement_count = 0
+            self._best_monitored: float | None = None
 
     def _parts(
-        self, X: Any, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any, incremental: bool
+        self, X: Any, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any
     ) -> tuple[tuple[Any, ...], HeldOut | None]:
         """The rows to train with, and those held out, or None."""
         X_val, y_val, w_val = given
@@ -193,7 +196,7 @@ class MLP(BaseEstimator):
             _require_alike(y, y_val)
             t_val = self._encoded(y_val, False)[0]
             return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, self._weighted(y_val, w_val, y))
-        if not self.early_stopping or incremental or self.solver == "lbfgs":
+        if not self.early_stopping or self.solver == "lbfgs":
             return _some(X, t, weighted), None
         rows = numpy.arange(X.shape[0])
         stratify = t if self._stratified(t) else None
@@ -242,7 +245,7 @@ class MLP(BaseEstimator):
                 )
             batch_size = min(self.batch_size, rows)
         if not incremental:
-            self.n_iter_ = 0
+            self.n_iter_, self._best_monitored = 0, None
         progress = Progress(self, held_out, incremental)
         trained(self, batches_of(train, batch_size, bool(self.shuffle), seed), progress, seed, incremental)
         progress.finish()

@@ -16,6 +16,7 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array
 from xpnn.estimators.rows import Dense
+from xpnn.estimators.solvers import scales_inversely, set_rate
 from xpnn.nn.module import Module
 from xpnn.training.history import History
 from xpnn.training.trainer import Trainer
@@ -38,6 +39,8 @@ def key_of(estimator: Any, batches: Dense) -> Any:
         return None
     if estimator.schedule is not None:
         values.append(estimator.max_iter)  # a schedule knows where it ends
+    if scales_inversely(estimator):
+        values.append(estimator.t_)  # of the fits before, with warm_start
     labels = getattr(estimator, "_labels", None)
     return (
         type(estimator).__name__, repr(values), tuple(estimator._widths), str(estimator._dtype),
@@ -78,8 +81,7 @@ class Kept:
         trainer.model.load_state_dict(network.state_dict())
         trainer.optimizer.load_state_dict(self._optimizer)
         if trainer.optimizer.options["learning_rate"] is not self._rate:
-            for options in (trainer.optimizer.options, *(group.options for group in trainer.optimizer.groups)):
-                options["learning_rate"] = self._rate
+            set_rate(trainer.optimizer, self._rate)
         trainer.history = History(trainer.history.device)
         trainer.epoch = trainer.batch = trainer.step = 0
         return trainer

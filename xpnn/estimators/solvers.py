@@ -53,14 +53,31 @@ def optimizer_of(estimator: Any, network: Module, rate: float | Schedule) -> Opt
     return _PLAIN[solver](network, learning_rate=rate)
 
 
-def rate_of(estimator: Any, rows: int, steps_per_epoch: int, epochs: int) -> float | Schedule:
-    """The learning rate: a number or a function of the step."""
+def rate_of(estimator: Any, rows: int, steps_per_epoch: int) -> float | Schedule:
+    """The learning rate of a fit: a number or a function of the step."""
     initial = float(estimator.learning_rate_init)
     if estimator.schedule is not None:
-        return _scheduled(estimator.schedule, initial, steps_per_epoch * epochs)
-    if estimator.solver == "sgd" and estimator.learning_rate == "invscaling":
-        return InverseScaling(initial, float(estimator.power_t), rows, steps_per_epoch)
+        return _scheduled(estimator.schedule, initial, steps_per_epoch * estimator.max_iter)
+    if scales_inversely(estimator):
+        return InverseScaling(initial, float(estimator.power_t), rows, steps_per_epoch, estimator.t_)
     return initial
+
+
+def scales_inversely(estimator: Any) -> bool:
+    """Whether the rate goes down with the rows that were seen."""
+    by_name = estimator.solver == "sgd" and estimator.learning_rate == "invscaling"
+    return bool(by_name and estimator.schedule is None)
+
+
+def scaled_inversely(estimator: Any, seen: int) -> float:
+    """scikit-learn's 'invscaling': rate / (rows seen + 1)^power."""
+    return float(estimator.learning_rate_init / (seen + 1.0) ** estimator.power_t)
+
+
+def set_rate(optimizer: Optimizer, rate: float | Schedule) -> None:
+    """The rate of all parameters from now on."""
+    for options in (optimizer.options, *(group.options for group in optimizer.groups)):
+        options["learning_rate"] = rate
 
 
 def _scheduled(schedule: str | Schedule, initial: float, steps: int) -> Schedule:
@@ -74,14 +91,20 @@ def _scheduled(schedule: str | Schedule, initial: float, steps: int) -> Schedule
 
 
 class InverseScaling:
-    """scikit-learn's 'invscaling': rate / (samples seen by the end of the last epoch + 1)^power."""
+    """scikit-learn's 'invscaling' over a fit: rate / (rows seen by the end of the last epoch + 1)^power. Those seen
+    `before` the fit count from its second epoch on: the first has the full rate.
+    """
 
-    def __init__(self, initial: float, power: float, rows: int, steps_per_epoch: int) -> None:
+    def __init__(self, initial: float, power: float, rows: int, steps_per_epoch: int, before: int = 0) -> None:
         self.initial, self.power, self.rows, self.steps_per_epoch = initial, power, rows, steps_per_epoch
+        self.before = before
 
     def __call__(self, step: Any) -> Any:
         """The rate of an update; the first has number 0."""
-        seen = (step // self.steps_per_epoch) * self.rows
+        epoch = step // self.steps_per_epoch
+        seen = epoch * self.rows
+        if self.before:
+            seen = seen + self.before * (-(-epoch // (epoch + 1)))  # 0 in the first epoch, then 1
         return self.initial / (seen + 1.0) ** self.power
 
 
