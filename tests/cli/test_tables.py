@@ -203,6 +203,44 @@ def test_no_run_is_destroyed_by_accident(run, table):
     assert run(*command, "--out", table)[2].startswith("error: people.csv is a file")
 
 
+def test_a_finished_run_is_there_until_the_one_that_replaces_it_is_finished(run, table, monkeypatch, caplog):
+    options = ("--target", "level", "--hidden", "8", "--device", "cpu")
+    assert run("train", table, "--out", "R", "--epochs", 1, *options)[0] == 0
+    before = {path: path.read_bytes() for path in Path("R").rglob("*") if path.is_file()}
+    replacing = ("train", table, "--out", "R", "--epochs", 4, *options)
+    code, _, err = run(*replacing, "--overwrite", "--learning-rate", "1e30")
+    assert (code, "Try a smaller learning rate" in err) == (1, True)
+    assert before.items() <= {path: path.read_bytes() for path in Path("R").rglob("*") if path.is_file()}.items()
+    assert run("predict", "R", table)[0] == 0
+    with monkeypatch.context() as changed:
+        changed.setattr("xpnn.cli.fitting.CSVLog", Interrupting)
+        assert run(*replacing, "--overwrite")[0] == 130
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert "a finished run, and one begun to replace it that was broken off: --resume goes" in run(*replacing)[2]
+    assert run(*replacing, "--resume")[0] == 0
+    assert set(os.listdir("R")) == FILES
+    assert run("train", table, "--out", "whole", "--epochs", 4, *options)[0] == 0
+    assert Path("R/held_out.csv").read_text() == Path("whole/held_out.csv").read_text()
+    assert Path("R/held_out.csv").read_bytes() != before[Path("R/held_out.csv")]
+    assert run(*replacing, "--resume")[1] == "the run in R is complete: see R/report.html\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--decimal", ","), "decimal '.' (now ',')"),
+        (("--separator", ";"), "separator None (now ';')"),
+        (("--encoding", "latin-1"), "encoding None (now 'latin-1')"),
+    ],
+)
+def test_a_run_that_goes_on_reads_the_file_in_the_same_way(run, option, said):
+    Path("t.csv").write_text("x;y\n" + "".join(f"{n},5;{n % 7}.5\n" for n in range(40)), encoding="utf-8")
+    command = ("train", "t.csv", "--target", "y", "--out", "R", "--kind", "x=category", *QUICK)
+    assert run(*command)[0] == 0
+    code, _, err = run(*command, "--resume", *option)
+    assert (code, err) == (1, f"error: the run in R was begun with {said}: --resume needs the same command\n")
+
+
 def test_rows_without_a_target_are_left_out_and_counted(run, table):
     header, rows = people()
     rows[4][3] = rows[9][3] = ""

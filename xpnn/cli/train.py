@@ -83,7 +83,8 @@ def _run(arguments: argparse.Namespace) -> None:
     place = device_for_command(arguments.device, no_fallback=arguments.no_fallback)
     raw = options.read(arguments.data, arguments, _ways(settings))
     ready = prepared(raw, settings)
-    asked = {"data": {"name": raw.name, "sha256": raw.digest}, **settings.as_json()}
+    how = {name: getattr(arguments, name) for name in ("encoding", "separator", "decimal")}
+    asked = {"data": {"name": raw.name, "sha256": raw.digest}, **how, **settings.as_json()}
     if arguments.resume:
         folder.resume(asked)
         if folder.complete:
