@@ -25,7 +25,7 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, draw_weights, linear_layers
 from xpnn.estimators.objectives import Objective
-from xpnn.estimators.refusals import require_possible
+from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
 from xpnn.estimators.undo import all_or_nothing
@@ -95,7 +95,7 @@ class MLP(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any], *, incremental: bool = False
     ) -> MLP:
         """Train, or raise and leave the estimator as it was."""
-        require_possible(self, incremental=incremental)
+        require_possible(self, held_out, incremental=incremental)
         goes_on = hasattr(self, "network_") and (self.warm_start or incremental)
         with all_or_nothing(self, goes_on=goes_on):
             self._fit_anew_or_on(X, y, sample_weight, held_out, first=not goes_on, incremental=incremental)
@@ -117,11 +117,8 @@ class MLP(BaseEstimator):
         random = check_random_state(self.random_state)
         if first:
             self._start(X, sizes, objective, random, place)
-        elif self._widths != [X.shape[1], *sizes, objective.outputs]:
-            raise ValueError(
-                f"{'partial_fit' if incremental else 'warm_start'} needs the layers of the first fit, {self._widths}, "
-                f"got {[X.shape[1], *sizes, objective.outputs]}"
-            )
+        else:
+            self._require_same(X, sizes, objective, "partial_fit" if incremental else "warm_start")
         self._objective, self._place_ = objective, place
         self.network_.to(place)
         train, judged = self._parts(X, y, t, sample_weight, held_out, random)
@@ -135,6 +132,13 @@ class MLP(BaseEstimator):
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 "preprocessed."
             )
+
+    def _require_same(self, X: Any, sizes: list[int], objective: Objective, who: str) -> None:
+        """Raise if the network that is there is another than that of the parameters of now."""
+        widths = [X.shape[1], *sizes, objective.outputs]
+        if self._widths != widths:
+            raise ValueError(f"{who} needs the layers of the first fit, {self._widths}, got {widths}")
+        require_same_layers(self, who)
 
     def _hidden(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -159,6 +163,7 @@ class MLP(BaseEstimator):
 
     def _start(self, X: Any, sizes: list[int], objective: Objective, random: Any, place: Device) -> None:
         self._widths = [X.shape[1], *sizes, objective.outputs]
+        self._layers = layers_of(self)
         self.network_: Module = dense_network(
             X.shape[1], sizes, objective.outputs, activation=self.activation, dropout=self.dropout,
             normalization=self.normalization, dtype=X.dtype.name,
@@ -186,6 +191,12 @@ class MLP(BaseEstimator):
         """The rows to train with, and those held out, or None."""
         X_val, y_val, w_val = given
         weighted = self._weighted(y, w)
+        all_y = y
+        if weighted is not None and not weighted.all():  # a batch of rows that do not count has no mean loss
+            counts = numpy.flatnonzero(weighted)
+            if not counts.size:
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+            X, y, t, w, weighted = (_taken(part, counts) for part in (X, y, t, w, weighted))
         if X_val is not None:
             X_val, y_val = validate_data(
                 self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False,
@@ -193,9 +204,9 @@ class MLP(BaseEstimator):
             )  # fmt: skip
             if w_val is not None:
                 w_val = _check_sample_weight(w_val, X_val, dtype=X.dtype)
-            _require_alike(y, y_val)
+            require_alike(y, y_val)
             t_val = self._encoded(y_val, False)[0]
-            return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, self._weighted(y_val, w_val, y))
+            return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, self._weighted(y_val, w_val, all_y))
         if not self.early_stopping or self.solver == "lbfgs":
             return _some(X, t, weighted), None
         rows = numpy.arange(X.shape[0])
@@ -219,8 +230,6 @@ class MLP(BaseEstimator):
             "alpha": float(self.alpha), "place": place, "maxiter": self.max_iter, "maxfun": self.max_fun,
             "gtol": self.tol,
         }  # fmt: skip
-        if any(module.__class__.__name__ in ("Dropout", "BatchNorm1d") for _, module in self.network_.named_modules()):
-            raise ValueError("solver='lbfgs' needs the same loss for the same weights: no dropout, no batch norm")
         dense = [part.toarray() if sparse.issparse(part) else part for part in train]
         batch = tuple(place.asarray(part) for part in dense)
         self.network_.eval()
@@ -235,20 +244,30 @@ class MLP(BaseEstimator):
     def _fit_stochastic(
         self, train: tuple[Any, ...], held_out: HeldOut | None, seed: int, place: Device, incremental: bool
     ) -> None:
-        rows = train[0].shape[0]
-        if self.batch_size == "auto":
-            batch_size = min(200, rows)
-        else:
-            if self.batch_size > rows:
-                warnings.warn(
-                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=4
-                )
-            batch_size = min(self.batch_size, rows)
+        batch_size = self._rows_at_once(train[0].shape[0])
         if not incremental:
             self.n_iter_, self._best_monitored = 0, None
         progress = Progress(self, held_out, incremental)
         trained(self, batches_of(train, batch_size, bool(self.shuffle), seed), progress, seed, incremental)
         progress.finish()
+
+    def _rows_at_once(self, rows: int) -> int:
+        """The batch size. Batch norm cannot do with a last batch of one row."""
+        batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), rows)
+        if self.batch_size != "auto" and self.batch_size > rows:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
+            )
+        if self.normalization != "batch":
+            return batch_size
+        if self.batch_size == "auto":
+            batch_size = next((n for n in range(batch_size, 1, -1) if rows % n != 1), batch_size)
+        if batch_size == 1 or rows % batch_size == 1:
+            raise ValueError(
+                f"normalization='batch' needs at least two rows in each batch, got {rows} rows in batches of "
+                f"{batch_size}: give another batch_size"
+            )
+        return batch_size
 
     def _weights(self) -> list[int]:
         """The positions of the dense layers' weights among the parameters."""
@@ -311,13 +330,6 @@ class MLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _require_alike(y: Any, y_val: Any) -> None:
-    """Raise if they have not as many targets."""
-    targets, targets_val = ([*numpy.shape(one), 1][1] for one in (y, y_val))
-    if targets != targets_val:
-        raise ValueError(f"y_val expected {targets} targets as y has, got {targets_val}")
 
 
 def _taken(array: Any, rows: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy
@@ -21,7 +22,7 @@ __all__ = ["ACTIVATIONS", "NORMALIZATIONS", "dense_network", "linear_layers"]
 
 _MODULES = (activations, smooth_activations, piecewise_activations, leaky_activations)
 NORMALIZATIONS: dict[str, Callable[..., Module]] = {"batch": BatchNorm1d, "layer": LayerNorm, "rms": RMSNorm}
-_SKLEARN = {"identity": None, "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"}
+_LEFT_OUT = ("Softmax2d", "Threshold")  # of images; of numbers that a name does not say
 
 
 def _by_name() -> dict[str, type[Module]]:
@@ -29,7 +30,7 @@ def _by_name() -> dict[str, type[Module]]:
     for module in _MODULES:
         for name in module.__all__:
             kind = getattr(module, name)
-            if isinstance(kind, type) and issubclass(kind, Module) and kind.__name__ not in ("Softmax2d",):
+            if isinstance(kind, type) and issubclass(kind, Module) and kind.__name__ not in _LEFT_OUT:
                 found[name.lower()] = kind
     return found
 
@@ -49,14 +50,14 @@ class Apply(Module):
         return self.function(x)
 
 
-def activation_of(given: str | Callable[..., Any]) -> Module | None:
+def activation_of(given: str | Callable[..., Any], dtype: str) -> Module | None:
     """The layer of an activation: a name, a layer's class, or a function of arrays; None for the identity."""
     if isinstance(given, str):
         if given == "identity":
             return None
-        return _KINDS["sigmoid" if given == "logistic" else given]()
+        given = _KINDS["sigmoid" if given == "logistic" else given]
     if isinstance(given, type) and issubclass(given, Module):
-        return given()
+        return given(dtype=dtype) if "dtype" in signature(given).parameters else given()
     return Apply(given)
 
 
@@ -87,7 +88,7 @@ def dense_network(
         layers.append(Linear(widths[n], width, dtype=dtype))
         if normalization is not None:
             layers.append(NORMALIZATIONS[normalization](width, dtype=dtype))
-        if (layer := activation_of(each_activation[n])) is not None:
+        if (layer := activation_of(each_activation[n], dtype)) is not None:
             layers.append(layer)
         if each_dropout[n]:
             layers.append(Dropout(each_dropout[n]))

@@ -19,7 +19,6 @@ from xpnn.optim.base import Optimizer
 from xpnn.optim.clipping import clip_by_global_norm
 from xpnn.optim.cycles import one_cycle, warmup_cosine
 from xpnn.optim.descent import SGD, Lion
-from xpnn.optim.muon import Muon
 from xpnn.optim.schedules import Schedule, cosine_decay
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
@@ -27,7 +26,7 @@ __all__ = ["SCHEDULES", "SOLVERS", "l2_step", "minimized_by_lbfgs", "optimizer_o
 
 _PLAIN: dict[str, Callable[..., Optimizer]] = {
     "adamax": Adamax, "nadam": NAdam, "radam": RAdam, "adagrad": Adagrad, "adadelta": Adadelta, "rmsprop": RMSprop,
-    "lion": Lion, "muon": Muon,
+    "lion": Lion,
 }  # fmt: skip
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", *_PLAIN)
 SCHEDULES = ("cosine", "one_cycle", "warmup_cosine")
