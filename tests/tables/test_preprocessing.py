@@ -192,6 +192,27 @@ def test_kinds_that_are_asked_for():
     assert features.numeric.tolist() == [[8000, 1, -1], [9000, -1, 1], [8000, 1, 1]]
 
 
+LARGE = 2**53
+
+
+@pytest.mark.parametrize("library", ["numpy", *LIBRARIES])
+def test_labels_that_are_whole_numbers_are_told_apart_or_refused(library):
+    def frame(values):
+        return {"id": numpy.asarray(values)} if library == "numpy" else frame_of(library, {"id": values})
+
+    def as_categories(values):
+        return Preprocessing(kinds={"id": "category"}, rare_below=1).fit(frame(values)).transform(frame(values))
+
+    assert as_categories([LARGE - 1, LARGE - 2] * 20).numeric[:2, 0].tolist() == [1, -1]
+    with pytest.raises(ValueError, match=r"column 'id' holds whole numbers of 2\^53 or more: .* \(first in row 1\)"):
+        as_categories([5, LARGE, LARGE + 1] * 20)
+    assert as_categories([str(LARGE), str(LARGE + 1)] * 20).numeric[:2, 0].tolist() == [-1, 1]
+    fitted = Preprocessing(kinds={"id": "category"}).fit(frame([str(LARGE), str(LARGE + 1)] * 20))
+    with pytest.raises(ValueError, match="give labels as text"):
+        fitted.transform(frame([LARGE]))
+    assert Preprocessing(scaling="none").fit(frame([LARGE, 0])).transform(frame([LARGE])).numeric == LARGE
+
+
 def test_an_array_with_two_axes():
     x = numpy.asarray([[1.0, 5.0, numpy.nan], [2.0, 5.0, 1.0], [3.0, 5.0, 3.0]], dtype="float32")
     preprocessing = Preprocessing(scaling="none").fit(x)

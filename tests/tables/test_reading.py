@@ -113,6 +113,16 @@ def test_what_a_frame_calls_categorical_keeps_its_order():
     assert (numbers.kind, numbers.levels, numbers.values.tolist()) == ("category", ("20", "3"), [1, 0, -1])
 
 
+def test_categories_that_are_whole_numbers_of_any_size_are_told_apart():
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    values = [2**53, 2**53 + 1, None, 7]
+    column = column_of(pandas.Series(values, dtype="Int64").astype("category"))
+    assert (column.kind, [column.levels[code] if code >= 0 else None for code in column.values]) == (
+        "category",
+        [str(2**53), str(2**53 + 1), None, "7"],
+    )
+
+
 @pytest.mark.parametrize("library", ["dict", "pandas"])
 @pytest.mark.parametrize(
     ("values", "message"),

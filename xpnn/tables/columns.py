@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-__all__ = ["BOOLEANS", "Column", "TableWarning", "text_of_number"]
+__all__ = ["BOOLEANS", "Column", "TableWarning", "require_told_apart", "text_of_number"]
 
 BOOLEANS = ("False", "True")  # the levels of every boolean column
 
@@ -111,3 +111,25 @@ def text_of_number(value: float) -> str:
     ('3', '0.5')
     """
     return str(int(value)) if numpy.isfinite(value) and value == int(value) else repr(float(value))
+
+
+def require_told_apart(column: Column, what: str = "column") -> None:
+    """Raise ValueError if whole numbers that are labels may have become equal, as float64 lets those from 2^53 on.
+
+    Examples
+    --------
+    >>> from xpnn.tables.reading import column_of
+    >>> require_told_apart(column_of([2**53 - 1, None], name="id"))
+    >>> require_told_apart(column_of([2**53 + 1, 2**53], name="id"))
+    Traceback (most recent call last):
+    ...
+    ValueError: column 'id' holds whole numbers of 2^53 or more: give labels as text (first in row 0)
+    """
+    if column.kind != "number" or not column.dtype.startswith(("int", "uint")):
+        return
+    large = numpy.flatnonzero(numpy.abs(column.values) >= 2**53)
+    if len(large):
+        raise ValueError(
+            f"{what} {column.name!r} holds whole numbers of 2^53 or more: give labels as text (first in row "
+            f"{column.row(int(large[0]))})"
+        )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from xpnn.tables.columns import BOOLEANS, Column, text_of_number
+from xpnn.tables.columns import BOOLEANS, Column, require_told_apart, text_of_number
 
 __all__ = ["as_booleans", "as_dates", "as_numbers", "as_text", "date_in", "number_in"]
 
@@ -122,9 +122,16 @@ def _truth_in(word: str) -> int | None:
 
 
 def as_text(column: Column) -> Column:
-    """The same column as words: 3.0 and 3 are both "3"."""
+    """The same column as words: 3.0 and 3 are both "3".
+
+    Raises
+    ------
+    ValueError
+        If whole numbers are too large to be told apart.
+    """
     if column.kind not in ("number", "date"):
         return column
+    require_told_apart(column)
     here = ~column.missing
     different, places = numpy.unique(column.values[here], return_inverse=True)
     words = [text_of_number(value) if column.kind == "number" else str(value) for value in different]

@@ -109,7 +109,7 @@ def column_of_series(series: Any, name: str) -> Column:
     dtype = series.dtype
     if dtype.is_numeric():
         stored = "float64" if dtype.is_decimal() else str(dtype).lower()
-        values = series.cast(narwhals.Float64).to_numpy()
+        values = _of_whole(series) if dtype.is_integer() else series.cast(narwhals.Float64).to_numpy()
         return Column(name, "number", numpy.asarray(values, dtype=numpy.float64), dtype=stored)
     if dtype == narwhals.String:
         return _of_text(series.to_list(), name, "text")
@@ -127,6 +127,13 @@ def column_of_series(series: Any, name: str) -> Column:
     if dtype == narwhals.Duration:
         return _of_durations(series.to_numpy(), name)
     return _of_values(series.to_list(), name)
+
+
+def _of_whole(series: Any) -> numpy.ndarray:
+    """Whole numbers as float64: PyArrow's own cast refuses those that are not exact."""
+    absent = series.is_null().to_numpy()
+    values = numpy.asarray(series.fill_null(0).to_numpy() if absent.any() else series.to_numpy(), dtype=numpy.float64)
+    return numpy.where(absent, numpy.nan, values) if absent.any() else values
 
 
 def _as_dates(values: numpy.ndarray) -> numpy.ndarray:
@@ -208,6 +215,9 @@ def _of_text(values: list[Any], name: str, kind: str) -> Column:
 
 def _of_category(values: list[Any], name: str, order: tuple[str, ...]) -> Column:
     """Of what the frame itself calls categorical, whose categories may be numbers."""
+    whole = [type(value) is int or _is_absent(value) for value in values]
+    if all(whole):  # of any size, which float64 would not tell apart
+        values = [None if _is_absent(value) else str(value) for value in values]
     text = as_text(_of_values(values, name))
     if order:
         known = {word: number for number, word in enumerate(order)}

@@ -10,7 +10,7 @@ import numpy
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.tables.classes import class_codes, classes_of, labels_of
-from xpnn.tables.columns import Column
+from xpnn.tables.columns import Column, require_told_apart
 from xpnn.tables.converting import as_numbers
 from xpnn.tables.preprocessing import require_format
 from xpnn.tables.reading import column_of
@@ -258,8 +258,7 @@ class Target:
     def _values(self, column: Column) -> numpy.ndarray:
         values = as_numbers(column).values
         wrong = numpy.flatnonzero(~numpy.isfinite(values))
-        if column.dtype.startswith(("int", "uint")) and (numpy.abs(values) >= 2**53).any():
-            raise ValueError(f"target {column.name!r} holds whole numbers of 2^53 or more: give labels as text")
+        require_told_apart(column, "target")
         if len(wrong):
             place = int(wrong[0])
             raise ValueError(
