@@ -6,16 +6,24 @@ import pytest
 from xpnn.cli.splitting import split
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_each_row_is_in_one_part_and_each_class_in_training(share):
+@pytest.mark.parametrize(("share", "expected"), [(0.2, [12, 6, 2, 0]), (0.5, [30, 15, 5, 0]), (0.9, [54, 27, 8, 0])])
+def test_each_row_is_in_one_part_and_each_class_in_training(share, expected):
     classes = numpy.repeat([0, 1, 2, 3], [60, 30, 9, 1])
     parts = split(100, share=share, seed=3, classes=classes)
     places = [parts.training, parts.validation, parts.held_out]
     assert sorted(numpy.concatenate(places).tolist()) == list(range(100))
     assert all(len(part) for part in places)
     assert set(classes[parts.training]) == {0, 1, 2, 3}
-    held_out = numpy.bincount(classes[parts.held_out], minlength=4)
-    assert held_out.tolist() == [round(60 * share), round(30 * share), min(round(9 * share), 8), 0]
+    assert numpy.bincount(classes[parts.held_out], minlength=4).tolist() == expected
+
+
+@pytest.mark.parametrize("each", [2, 3, 6])
+def test_parts_of_many_small_classes_have_their_share(each):
+    classes = numpy.repeat(numpy.arange(20), each)
+    parts = split(len(classes), share=0.2, seed=0, classes=classes)
+    assert len(parts.held_out) == len(classes) // 5
+    assert abs(len(parts.validation) - (len(classes) - len(parts.held_out)) / 10) <= 1.5  # a class's last row stays
+    assert set(classes[parts.training]) == set(range(20))
 
 
 def test_parts_depend_on_the_seed_and_few_rows_choose_the_epoch_of_a_large_table():

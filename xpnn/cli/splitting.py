@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy
 
 from xpnn.arrays.random import permutation
+from xpnn.training.splits import rows_of_each
 
 __all__ = ["LEAST_ROWS", "Parts", "split"]
 
@@ -74,7 +75,10 @@ def _parted(order: numpy.ndarray, kinds: numpy.ndarray, share: float) -> tuple[n
     sizes = numpy.bincount(kinds[by_kind])
     starts = numpy.cumsum(sizes) - sizes
     within = numpy.arange(len(by_kind)) - starts[kinds[by_kind]]
-    taken = within < numpy.minimum(numpy.round(sizes * share), sizes - 1)[kinds[by_kind]]
+    priority = numpy.full(len(sizes), len(order))  # of equal classes the one that is met first
+    priority[kinds[order[::-1]]] = numpy.arange(len(order))[::-1]
+    counts = rows_of_each(numpy.where(sizes > 1, sizes, 0), share, priority)
+    taken = within < numpy.minimum(counts, sizes - 1)[kinds[by_kind]]
     if not taken.any():
         taken[int(numpy.argmax(sizes[kinds[by_kind]]))] = True
     return by_kind[taken], by_kind[~taken]

@@ -23,7 +23,7 @@ import numpy
 from xpnn.training.data import require_whole
 from xpnn.training.sampling import permuted
 
-__all__ = ["k_fold", "split"]
+__all__ = ["k_fold", "rows_of_each", "split"]
 
 Fold = tuple[numpy.ndarray, numpy.ndarray]
 
@@ -40,7 +40,8 @@ def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = No
     seed
         Decides which rows; an integer from 0 to 2^64 - 1.
     stratify
-        Labels, one per row: each is divided by the same share, as nearly as whole rows allow, or whole groups.
+        Labels, one per row: each is divided by the same share, as nearly as whole rows allow, or whole groups; the part
+        has as many rows as without. Which of two equal classes gives a row more is drawn, too.
     groups
         One value per row: rows of equal value stay together. The share is met as nearly as whole groups, added in
         random order where they bring it nearer, do.
@@ -86,9 +87,38 @@ def split(*arrays: Any, fraction: float = 0.2, seed: int = 0, stratify: Any = No
 def _small_part(order: numpy.ndarray, fraction: float, labels: Any) -> numpy.ndarray:
     if labels is None:
         return order[: round(len(order) * fraction)]
-    known, groups = numpy.unique(labels[order], return_inverse=True)
+    known, first, groups = numpy.unique(labels[order], return_index=True, return_inverse=True)
     parts = [order[groups == group] for group in range(len(known))]
-    return numpy.concatenate([part[: round(len(part) * fraction)] for part in parts])
+    counts = rows_of_each(numpy.asarray([len(part) for part in parts], dtype=numpy.int64), fraction, first)
+    return numpy.concatenate([part[:count] for part, count in zip(parts, counts.tolist(), strict=True)])
+
+
+def rows_of_each(sizes: numpy.ndarray, fraction: float, priority: numpy.ndarray) -> numpy.ndarray:
+    """How many rows of each class make up a part: their share rounded down, and a row more for the largest remainders.
+
+    Rounding each class by itself would make of a fifth a third if all classes had three rows, and nothing if they had
+    two.
+
+    Parameters
+    ----------
+    sizes
+        How many rows each class has, shape (k,).
+    fraction
+        The share, between 0 and 1.
+    priority
+        Shape (k,): of equal remainders the smallest comes first.
+
+    Examples
+    --------
+    >>> rows_of_each(numpy.asarray([3, 3, 3, 60]), 0.2, numpy.asarray([5, 0, 2, 1]))
+    array([ 0,  1,  1, 12])
+    """
+    wanted = sizes * fraction
+    counts: numpy.ndarray = numpy.floor(wanted).astype(numpy.int64)
+    more = round(int(sizes.sum()) * fraction) - int(counts.sum())
+    remainders = numpy.round(wanted - counts, 9)  # 0.6 of one class is 0.6000000000000001 of another
+    counts[numpy.lexsort((priority, -remainders))[:more]] += 1
+    return counts
 
 
 def _small_part_of_groups(order: numpy.ndarray, fraction: float, labels: Any, units: numpy.ndarray) -> numpy.ndarray:
