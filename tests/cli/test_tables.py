@@ -5,7 +5,6 @@ import gzip
 import json
 import os
 import re
-import signal
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,58 +12,14 @@ from xml.etree import ElementTree
 
 import numpy
 import pytest
+from command_runs import FILES, QUICK, people, read, write
 
 from xpnn.cli.main import main
 from xpnn.cli.model import TableModel
 from xpnn.training import load, save
-from xpnn.training.callbacks.csv_log import CSVLog
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-QUICK = ("--epochs", "3", "--hidden", "8", "--device", "cpu")
-FILES = {"report.html", "model.safetensors", "metrics.json", "history.csv", "held_out.csv", "settings.json", "plots"}
 HOSTILE = '<script>alert("&")</script>'
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Runs a command line in an empty folder; gives exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*words):
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return command
-
-
-def write(path, header, rows):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-
-
-def read(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def people(count=200, seed=0):
-    """Rows of a number with holes, a word, a boolean, and what follows from them."""
-    generator = numpy.random.default_rng(seed)
-    age, town = generator.uniform(20, 80, count).round(2), generator.choice(["Oslo", "Rome", "Bern"], count)
-    paid = generator.random(count) < 0.5
-    pay = (age * 3 + 40 * (town == "Oslo") + 10 * paid).round(3)
-    rows = [
-        ["" if n % 17 == 3 else a, t, p, y, "high" if y > 180 else "low", "abc"[int(a) % 3]]
-        for n, (a, t, p, y) in enumerate(zip(age.tolist(), town.tolist(), paid.tolist(), pay.tolist(), strict=True))
-    ]
-    return ["age", "town", "paid", "pay", "level", "kind"], rows
-
-
-@pytest.fixture
-def table(tmp_path):
-    write(tmp_path / "people.csv", *people())
-    return "people.csv"
 
 
 TASKS = {"pay": "regression", "level": "binary", "kind": "multiclass"}
@@ -146,99 +101,6 @@ def test_the_same_command_gives_the_same_model_and_another_seed_another(run, tab
     assert not numpy.array_equal(one["network.dense.0.weight"], other["network.dense.0.weight"])
     assert Path("A/held_out.csv").read_text() == Path("B/held_out.csv").read_text()
     assert Path("A/held_out.csv").read_text() != Path("C/held_out.csv").read_text()
-
-
-class Interrupting(CSVLog):
-    """Ctrl-C at the end of the second epoch."""
-
-    def epoch_ends(self, trainer, row):
-        super().epoch_ends(trainer, row)
-        if trainer.epoch == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def test_a_run_that_was_interrupted_goes_on_to_the_same_model(run, table, monkeypatch, caplog):
-    options = ("--target", "level", "--hidden", "8", "--epochs", "4", "--device", "cpu")
-    run("train", table, "--out", "whole", *options)
-    with monkeypatch.context() as changed:
-        changed.setattr("xpnn.cli.fitting.CSVLog", Interrupting)
-        code, _, err = run("train", table, "--out", "R", *options)
-    assert code == 130
-    assert (err, caplog.messages[0][:13]) == ("stopped\n", "stopped after")  # pytest takes the log lines
-    assert caplog.messages[0].endswith("To go on: the same command with --resume")
-    code, _, err = run("predict", "R", table)
-    assert (code, "--resume goes on with it" in err) == (1, True)
-    code, _, err = run("train", table, "--out", "R", "--resume", *options, "--seed", 1)
-    assert (code, err) == (1, "error: the run in R was begun with seed 0 (now 1): --resume needs the same command\n")
-    assert run("train", table, "--out", "R", "--resume", *options)[0] == 0
-    assert set(os.listdir("R")) == FILES
-    whole, resumed = (load(f"{name}/model.safetensors")[0] for name in ("whole", "R"))
-    assert all(numpy.array_equal(whole[name], resumed[name]) for name in whole)
-    history = read("R/history.csv")
-    assert len(history) == 4
-    # The report's time is that of all epochs, those before the interruption too
-    seconds = json.loads(Path("R/metrics.json").read_text())["seconds"]
-    assert seconds == pytest.approx(sum(float(row["seconds"]) for row in history), rel=1e-6)
-    code, out, _ = run("train", table, "--out", "R", "--resume", *options)
-    assert (code, out) == (0, "the run in R is complete: see R/report.html\n")
-
-
-def test_no_run_is_destroyed_by_accident(run, table):
-    command = ("train", table, "--target", "pay", *QUICK)
-    assert run(*command)[0] == 0
-    before = Path("runs/people-pay/model.safetensors").read_bytes()
-    code, _, err = run(*command, "--seed", 1)
-    assert code == 1
-    assert re.match("error: runs/people-pay holds a finished run: --overwrite replaces it, another --out keeps", err)
-    assert Path("runs/people-pay/model.safetensors").read_bytes() == before
-    code, _, err = run("train", table, "--target", "typo", "--overwrite", *QUICK)  # found before anything is removed
-    assert run(*command, "--seed", 1, "--overwrite")[0] == 0
-    assert Path("runs/people-pay/model.safetensors").read_bytes() != before
-    Path("mine").mkdir()
-    Path("mine/thesis.txt").write_text("ten years")
-    for option in ("--overwrite", "--resume"):
-        code, _, err = run(*command, "--out", "mine", option)
-        assert (code, "mine holds other things" in err) == (1, True)
-    assert Path("mine/thesis.txt").read_text() == "ten years"
-    assert run(*command, "--out", table)[2].startswith("error: people.csv is a file")
-
-
-def test_a_finished_run_is_there_until_the_one_that_replaces_it_is_finished(run, table, monkeypatch, caplog):
-    options = ("--target", "level", "--hidden", "8", "--device", "cpu")
-    assert run("train", table, "--out", "R", "--epochs", 1, *options)[0] == 0
-    before = {path: path.read_bytes() for path in Path("R").rglob("*") if path.is_file()}
-    replacing = ("train", table, "--out", "R", "--epochs", 4, *options)
-    code, _, err = run(*replacing, "--overwrite", "--learning-rate", "1e30")
-    assert (code, "Try a smaller learning rate" in err) == (1, True)
-    assert before.items() <= {path: path.read_bytes() for path in Path("R").rglob("*") if path.is_file()}.items()
-    assert run("predict", "R", table)[0] == 0
-    with monkeypatch.context() as changed:
-        changed.setattr("xpnn.cli.fitting.CSVLog", Interrupting)
-        assert run(*replacing, "--overwrite")[0] == 130
-    assert all(path.read_bytes() == content for path, content in before.items())
-    assert "a finished run, and one begun to replace it that was broken off: --resume goes" in run(*replacing)[2]
-    assert run(*replacing, "--resume")[0] == 0
-    assert set(os.listdir("R")) == FILES
-    assert run("train", table, "--out", "whole", "--epochs", 4, *options)[0] == 0
-    assert Path("R/held_out.csv").read_text() == Path("whole/held_out.csv").read_text()
-    assert Path("R/held_out.csv").read_bytes() != before[Path("R/held_out.csv")]
-    assert run(*replacing, "--resume")[1] == "the run in R is complete: see R/report.html\n"
-
-
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [
-        (("--decimal", ","), "decimal '.' (now ',')"),
-        (("--separator", ";"), "separator None (now ';')"),
-        (("--encoding", "latin-1"), "encoding None (now 'latin-1')"),
-    ],
-)
-def test_a_run_that_goes_on_reads_the_file_in_the_same_way(run, option, said):
-    Path("t.csv").write_text("x;y\n" + "".join(f"{n},5;{n % 7}.5\n" for n in range(40)), encoding="utf-8")
-    command = ("train", "t.csv", "--target", "y", "--out", "R", "--kind", "x=category", *QUICK)
-    assert run(*command)[0] == 0
-    code, _, err = run(*command, "--resume", *option)
-    assert (code, err) == (1, f"error: the run in R was begun with {said}: --resume needs the same command\n")
 
 
 def test_rows_without_a_target_are_left_out_and_counted(run, table):
