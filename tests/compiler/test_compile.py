@@ -254,6 +254,53 @@ def test_a_model_that_only_the_step_knows_counts_as_state():
         assert numpy.allclose(fast(x), model(x), rtol=1e-14)
 
 
+def look_ups(fast):
+    """Counts the calls of a compiled step that had to look for their plan."""
+    found, other = [], fast._other
+    fast._other = lambda args, kwargs: found.append(1) or other(args, kwargs)
+    return found
+
+
+def test_calls_that_take_turns_are_known_without_a_look_up():
+    fast = xpnn.compile(lambda x: 2 * x)
+    calls = [normal(rows, 2) for rows in (3, 4, 5, 6)]
+    for _ in range(3):
+        for x in calls:
+            fast(x)
+    found = look_ups(fast)
+    for x in 3 * calls:
+        numpy.testing.assert_array_equal(fast(x), 2 * x)
+    assert not found
+    fast(normal(7, 2))
+    assert found  # it counts
+
+
+def test_an_earlier_call_is_not_taken_for_one_with_another_state():
+    state = {"w": numpy.asarray(2.0)}
+    fast = xpnn.compile(lambda x: state["w"] * x, state=state)
+    calls = [numpy.ones(3), numpy.ones(4)]
+    for _ in range(4):
+        for x in calls:
+            fast(x)
+    state["w"] = numpy.asarray(5.0)
+    for _ in range(4):
+        for x in calls:
+            numpy.testing.assert_array_equal(fast(x), 5 * x)
+
+
+def test_calls_whose_plans_were_dropped_hold_no_arrays_of_the_state():
+    state, gone = {"w": numpy.zeros(100)}, []
+    fast = xpnn.compile(lambda x: state["w"][:2] + x, state=state)
+    for _ in range(9):
+        state["w"] = numpy.zeros(100)
+        gone.append(weakref.ref(state["w"]))
+        for _ in range(4):
+            fast(numpy.ones(2))
+    gc.collect()
+    assert fast._lasts.keys() <= fast._plans.keys()
+    assert sum(array() is not None for array in gone) == len(fast._plans) == 3
+
+
 def test_plans_are_bounded_and_the_one_used_longest_ago_goes():
     fast = xpnn.compile(lambda x: 2 * x)
     with warnings.catch_warnings():

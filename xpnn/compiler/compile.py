@@ -347,6 +347,8 @@ class CompiledStep:
                     del kept[key]
                 elif gone:
                     sets[gone] = None
+        for key in [key for key in self._lasts if key not in self._plans]:
+            del self._lasts[key]  # it holds arrays of the state as it was
 
     def _check(self, key: Any, states: list[State], recording: Recording) -> None:
         """Raise if the step changed what Python keeps, or put arrays away."""
