@@ -207,7 +207,7 @@ def permutation(n: int, *, seed: int, stream: str, step: Any = 0) -> numpy.ndarr
     array([3, 4, 1, 2, 0])
     """
     words = bits(n, seed=seed, stream=stream, step=step)
-    order = numpy.argsort(words)  # three times as fast as a stable sort
+    order = numpy.argsort(words)  # with AVX-512 5 times as fast as a stable sort for 10^5 words; slower for 100
     found = words[order]
     if (found[1:] == found[:-1]).any():
         order = numpy.argsort(words, kind="stable")
