@@ -35,6 +35,18 @@ def test_each_row_is_there_at_the_end_of_its_epoch(tmp_path):
     assert seen == [1, 2, 3]
 
 
+def test_a_file_that_was_removed_meanwhile_comes_back_whole(tmp_path):
+    path = tmp_path / "history.csv"
+
+    def remove(trainer, row):
+        if row["epoch"] == 1:
+            path.unlink()
+
+    trainer = trainer_of()
+    trainer.fit(X, T, epochs=3, callbacks=[CSVLog(path), remove])
+    assert read(path) == trainer.history.rows
+
+
 def test_a_further_fit_appends_and_another_training_begins_anew(tmp_path):
     path = tmp_path / "history.csv"
     log, trainer = CSVLog(path), trainer_of()

@@ -108,3 +108,8 @@ def test_without_matplotlib_it_says_how_to_get_it(monkeypatch):
     for call in (lambda: Plots("a.png"), lambda: plot_history(History(rows=ROWS))):
         with pytest.raises(ModuleNotFoundError, match=r"needs matplotlib: pip install 'xpnn\[plot\]'"):
             call()
+
+
+def test_a_history_of_nan_alone_is_an_empty_panel_that_says_so():
+    figure = plot_history(History(rows=[{"epoch": 1, "loss": math.nan}]))
+    assert [axes.get_title() for axes in figure.axes] == ["no number is finite"]

@@ -1,9 +1,9 @@
 """The history as a table in a file, which other programs can read while a model is trained.
 
 The file is always that of the trainer's history. A row is appended and flushed at the end of each epoch, so that a
-process that is killed leaves all rows before. At the beginning of a fit, and where a row has a number that the header
-lacks, the whole file is written anew from the history, whole or not at all: after a resume it neither lacks rows nor
-has one twice, whichever epoch the checkpoint was of.
+process that is killed leaves all rows before. At the beginning of a fit, where a row has a number that the header
+lacks, and where the file is gone, the whole file is written anew from the history, whole or not at all: after a resume
+it neither lacks rows nor has one twice, whichever epoch the checkpoint was of.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class CSVLog(Callback):
     def epoch_ends(self, trainer: Trainer, row: dict[str, float]) -> bool | None:
         """Add a row."""
         numbers = single(row)
-        if not self._header or set(numbers) - set(self._header):
+        if not self._header or set(numbers) - set(self._header) or not self.path.exists():
             self._write_whole([*trainer.history.rows[:-1], row])
         else:
             with open(self.path, "a", encoding="utf-8", newline="") as file:

@@ -108,6 +108,10 @@ def plot_history(history: History) -> Any:
     if not history.rows:
         raise ValueError("plot_history expected a history of one epoch or more, got none")
     panels = _panels(history)
+    if not panels:
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        figure.subplots().set(title="no number is finite", xlabel="epoch")
+        return figure
     columns = min(3, len(panels))
     rows = ceil(len(panels) / columns)
     figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout="constrained")
