@@ -139,6 +139,38 @@ def test_the_optimizers_state_is_looked_at_too():
         trainer.fit(INSIDE, T, epochs=1, batch_size=6)
 
 
+def with_running_statistics(nonfinite):
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)).initialize(seed=0)
+    return Trainer(model, nn.squared_error, optim.SGD(model, learning_rate=0.05), nonfinite=nonfinite)
+
+
+def test_buffers_are_looked_at_too():
+    x = INSIDE.copy()
+    x[BAD] = 1e30  # normalised it is no large number, but its square is infinite in the running variance
+    trainer = with_running_statistics("raise")
+    with pytest.raises(FloatingPointError, match=r"the buffer 0.running_var became NaN or infinite in epoch 1, step "):
+        trainer.fit(x, T, epochs=1, batch_size=6)
+    assert all(numpy.isfinite(array).all() for array in everything(trainer).values())
+    trainer = with_running_statistics("skip")
+    trainer.fit(x, T, epochs=2, batch_size=6)
+    assert trainer.history["skipped"] == [1, 1]
+    assert all(numpy.isfinite(array).all() for array in everything(trainer).values())
+
+
+def test_a_buffer_that_is_meant_to_be_infinite_is_no_reason_to_end():
+    class Masked(nn.Module):
+        def __init__(self):
+            self.inside = nn.Linear(3, 3)
+            self.mask = nn.Buffer(numpy.asarray([0, 0, -numpy.inf], dtype="float32"))
+
+        def forward(self, x):
+            y = self.inside(x) + self.mask
+            return xpnn.namespace_of(y).exp(y)[:, :1]
+
+    model = Masked().initialize(seed=0)
+    Trainer(model, nn.squared_error, optim.SGD(model, learning_rate=0.01)).fit(INSIDE, T, epochs=1, batch_size=6)
+
+
 def test_what_a_step_of_ones_own_changes_is_looked_at_too():
     critic = nn.Linear(3, 1).initialize(seed=1)
 

@@ -140,4 +140,4 @@ def test_the_description_changes_with_all_that_decides_the_order():
     descriptions = [json.dumps(loader.describe()) for loader in loaders]
     assert len(set(descriptions)) == len(loaders)
     assert all(json.loads(text) == loader.describe() for text, loader in zip(descriptions, loaders, strict=True))
-    assert Loader(x + 1, batch_size=4, workers=2, ahead=9).describe() == loaders[0].describe()
+    assert Loader(x, batch_size=4, workers=2, ahead=9).describe() == loaders[0].describe()

@@ -365,6 +365,48 @@ def test_resuming_what_is_done_changes_nothing_and_keeps_the_best(tmp_path):
     assert best["checkpoint"]["score"] == best_again["checkpoint"]["score"] == min(losses)
 
 
+def test_the_last_checkpoint_has_the_score_of_its_epoch(tmp_path):
+    checkpoints = Checkpoints(tmp_path, best="val_loss", every_epochs=5)
+    history = rich().fit(X, T, epochs=7, batch_size=3, validation=HELD_OUT, checkpoint=checkpoints)
+    assert [load(path)[1]["checkpoint"]["score"] for path in checkpoints.paths()] == [
+        history["val_loss"][4],
+        history["val_loss"][6],
+    ]
+
+
+def test_a_checkpoint_within_an_epoch_has_no_score(tmp_path):
+    checkpoints = Checkpoints(tmp_path, best="loss", keep=None)
+    rich().fit(X, T, steps=6, batch_size=3, checkpoint=checkpoints)
+    scores = [load(path)[1]["checkpoint"]["score"] for path in checkpoints.paths()]
+    assert [score is None for score in scores] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("best", "callbacks"), [("val_los", []), ("val_loss", [lambda trainer, row: None]), ("val_auc", []), ("auc", [])]
+)
+def test_a_best_that_will_not_be_reported_is_refused_before_training(tmp_path, best, callbacks):
+    trainer = rich(training_metrics=False)
+    before = everything(trainer)
+    message = f"Checkpoints expected best to be one of epoch, loss, learning_rate, seconds, got '{best}'"
+    with pytest.raises(ValueError, match=message):
+        trainer.fit(X, T, epochs=1, checkpoint=Checkpoints(tmp_path / "a", best=best), callbacks=callbacks)
+    assert_equal(everything(trainer), before)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_best_that_a_callback_reports_is_kept_and_a_missing_one_is_a_warning(tmp_path):
+    def reporting(trainer, row):
+        row["own"] = abs(row["epoch"] - 2)
+
+    rich().fit(X, T, epochs=3, checkpoint=Checkpoints(tmp_path / "a", best="own"), callbacks=[reporting])
+    assert Checkpoints(tmp_path / "a", best="own").best()[1]["checkpoint"]["epoch"] == 2
+    message = r"Checkpoints\(best='other'\) expected a number of that name in each epoch, got epoch, loss"
+    with pytest.warns(UserWarning, match=message) as seen:
+        rich().fit(X, T, epochs=3, checkpoint=Checkpoints(tmp_path / "b", best="other"), callbacks=[reporting])
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+
+
 def test_a_resume_without_a_folder_is_refused():
     with pytest.raises(ValueError, match=r"expected checkpoint=... to resume from"):
         rich().fit(X, T, epochs=1, resume=True)

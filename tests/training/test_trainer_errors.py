@@ -8,7 +8,7 @@ import xpnn
 from xpnn import nn, optim
 from xpnn.arrays.native import to_host
 from xpnn.arrays.probe import examine
-from xpnn.training import Trainer
+from xpnn.training import Loader, Trainer
 from xpnn.training.metrics import accuracy
 
 CPU = xpnn.device("cpu")
@@ -330,6 +330,63 @@ def test_a_loss_that_takes_no_weights_is_refused_before_training():
 def test_predict_refuses_what_it_cannot_take(place, x, error, message):
     with pytest.raises(error, match=message):
         trainer_of(place).predict(x)
+
+
+def test_a_validation_loader_that_does_not_fit_is_refused_before_training():
+    trainer = trainer_of()
+    before = state(trainer)
+    with pytest.raises(ValueError, match="last axis of x to be 3"):
+        trainer.fit(X, T, epochs=1, validation=Loader(X[:, :2], T))
+    assert state(trainer) == before
+
+
+@pytest.mark.parametrize("weights", [[1, -1, 1], [1, float("nan"), 1]])
+def test_weights_of_a_stream_that_are_below_0_are_refused(weights):
+    def batches():
+        yield X[:3], T[:3], numpy.ones(3, dtype="float32")
+        yield X[3:6], T[3:6], numpy.asarray(weights, dtype="float32")
+
+    trainer = trainer_of()
+    before = state(trainer)
+    with pytest.raises(ValueError, match=r"expected weights of 0 or more in each batch, got (-1.0|nan)"):
+        trainer.fit(Loader(batches, batch_size=None), epochs=1)
+    assert state(trainer) == before
+    with pytest.raises(ValueError, match="expected weights of 0 or more"):
+        trainer.evaluate(Loader(batches, batch_size=None))
+
+
+def test_predict_refuses_inputs_of_several_lengths():
+    class Two(nn.Module):
+        def __init__(self):
+            self.inside = nn.Linear(3, 1)
+
+        def forward(self, a, b):
+            return self.inside(a) + b
+
+    model = Two().initialize(seed=0)
+    trainer = Trainer(model, nn.squared_error, adam(model))
+    for rows in (1, 9):
+        with pytest.raises(ValueError, match=rf"as many rows in each input, got shapes \(10, 3\), \({rows}, 2\)"):
+            trainer.predict((X, T[:rows]))
+    assert trainer.predict((X[:0], T[:0, :1])).shape == (0, 1)
+
+
+def test_no_rows_of_integers_stay_integers():
+    model = nn.Sequential(nn.Embedding(5, 4)).initialize(seed=0)
+    trainer = Trainer(model, nn.squared_error, adam(model))
+    assert trainer.predict(numpy.zeros(0, dtype="int64")).shape == (0, 4)
+
+
+@pytest.mark.parametrize("name", ["shuffle", "resume", "progress"])
+@pytest.mark.parametrize("value", ["no", 0, 1])
+def test_what_is_neither_true_nor_false_is_refused(name, value):
+    with pytest.raises(TypeError, match=f"fit expected {name} to be True or False, got {value!r}"):
+        trainer_of().fit(X, T, epochs=1, **{name: value})
+
+
+def test_seconds_are_no_truth_value():
+    with pytest.raises(ValueError, match="seconds of 0 or more, got True"):
+        trainer_of().fit(X, T, seconds=True)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.0, None])

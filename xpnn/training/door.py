@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from xpnn.arrays.devices import Device
-from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.namespaces import Array, is_floating, namespace_of
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
@@ -40,7 +40,9 @@ from xpnn.nn.module import Module
 from xpnn.training.data import prepared, prepared_weight
 from xpnn.training.steps import applied
 
-__all__ = ["checked_data", "class_weights", "evaluating", "moved", "try_first_rows"]
+__all__ = [
+    "checked_data", "class_weights", "evaluating", "moved", "moved_empty", "require_equal_rows", "try_first_rows",
+]  # fmt: skip
 
 _OF_SHARES = (
     binary_cross_entropy, binary_cross_entropy_with_logits, focal_cross_entropy, multi_label_soft_margin
@@ -59,6 +61,12 @@ def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
         parts = [moved(f"{name}[{n}]", part, place, dtype) for n, part in enumerate(data)]
         return type(data)(*parts) if hasattr(data, "_fields") else type(data)(parts)
     return prepared(name, data, place, dtype)
+
+
+def moved_empty(x: Tree, place: Device, dtype: Any) -> Tree:
+    """Arrays of no rows on the device: there is nothing to check."""
+    moved: Tree = tree_map(lambda leaf: place.asarray(leaf, dtype=dtype if is_floating(leaf.dtype) else None), x)
+    return moved
 
 
 def checked_data(x: Tree, t: Tree, sample_weight: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:
@@ -80,6 +88,13 @@ def checked_data(x: Tree, t: Tree, sample_weight: Any, place: Device, dtype: Any
     if sample_weight is None:
         return x, t
     return x, t, prepared_weight(sample_weight, shapes[0][0], place, dtype)
+
+
+def require_equal_rows(leaves: list[Array]) -> None:
+    """Raise ValueError if arrays of several inputs have not as many rows each."""
+    shapes = [leaf.shape for leaf in leaves]
+    if len({shape[:1] for shape in shapes}) > 1:
+        raise ValueError(f"expected as many rows in each input, got shapes {', '.join(map(str, shapes))}")
 
 
 def class_weights(data: tuple[Tree, ...], given: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:

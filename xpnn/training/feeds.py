@@ -17,6 +17,7 @@ import numpy
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, is_floating
 from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.training.contents import digest, some_rows
 from xpnn.training.data import batch_indices, gathered
 
 __all__ = ["Feed", "Held", "Streamed"]
@@ -83,6 +84,7 @@ class Held(Feed):
         self.batch_size, self.shuffle, self.seed = batch_size, shuffle, seed
         self.rows = int(arrays[0].shape[0])
         self.epoch_batches = -(-self.rows // batch_size)
+        self._contents = digest([place.to_host(some_rows(array)) for array in self.arrays])
 
     def _indices(self, epoch: int) -> Iterator[numpy.ndarray]:
         return batch_indices(self.rows or 0, self.batch_size, seed=self.seed, epoch=epoch, shuffle=self.shuffle)
@@ -99,7 +101,7 @@ class Held(Feed):
         """See `Feed`."""
         return {
             "rows": self.rows, "batch_size": self.batch_size, "shuffle": self.shuffle, "seed": self.seed,
-            "arrays": len(self.arrays),
+            "arrays": len(self.arrays), "contents": self._contents,
         }  # fmt: skip
 
 
@@ -133,6 +135,9 @@ class Streamed(Feed):
             what = f"{type(batch).__name__}" + (f" of {len(batch)}" if hasattr(batch, "__len__") else "")
             raise ValueError(f"expected batches (x, t) or (x, t, sample_weight) to train with, got a {what}")
 
+        if len(batch) == 3:
+            _check_weights(batch[2])
+
         def move(array: Any) -> Array:
             return self.place.asarray(array, dtype=self.dtype if is_floating(array.dtype) else None)
 
@@ -148,3 +153,15 @@ class Streamed(Feed):
         """See `Feed`."""
         described: dict[str, Any] = self.loader.describe()
         return described
+
+    def goes_on(self, other: Feed) -> bool:
+        """See `Feed`: where a loader does not say what it holds, it has to be the same one."""
+        if not isinstance(other, Streamed) or not super().goes_on(other):
+            return False
+        return other.loader is self.loader or self.describe().get("contents") is not None
+
+
+def _check_weights(w: Any) -> None:
+    """Raise if weights of rows, as a loader's batch has them on the host, are negative."""
+    if isinstance(w, numpy.ndarray) and w.size and not w.min() >= 0:
+        raise ValueError(f"expected weights of 0 or more in each batch, got {w.min()}")

@@ -24,6 +24,7 @@ from xpnn.arrays.random import require_seed
 from xpnn.arrays.tree import flatten, tree_map
 from xpnn.training.background import in_order
 from xpnn.training.collating import Batch, collate, collate_padded, numeric
+from xpnn.training.contents import digest
 from xpnn.training.data import require_whole
 from xpnn.training.order import Order
 from xpnn.training.rows import Rows
@@ -139,6 +140,7 @@ class Loader:
         self._collate = collate or _default_collate(lengths)
         self._rows: Rows | None = None
         self._stream: Stream | None = None
+        self._contents: str | None = None  # a digest, once it was asked for
         per_row = {"sampling_weight": sampling_weight, "lengths": lengths, "stratify": stratify}
         if is_rows(x):
             if batch_size is None:
@@ -201,13 +203,18 @@ class Loader:
     def describe(self) -> dict[str, Any]:
         """What decides the order of the rows, in values of JSON, for a checkpoint: a run goes on where it is the same.
 
+        Of arrays that includes 'contents', a digest of the first rows; of samples, which may be others each time, None.
+
         Examples
         --------
         >>> Loader(numpy.zeros((5, 2)), batch_size=2).describe()["rows"]
         5
         """
         if self._rows is not None:
-            return self._order.describe()
+            if self._contents is None and self._rows.are_arrays:
+                first = numpy.arange(min(8, self._rows.count))  # of a file they lie together
+                self._contents = digest(flatten(self._rows.take(first))[0])
+            return {**self._order.describe(), "contents": self._contents}
         return {
             "rows": None,
             "batch_size": self.batch_size,

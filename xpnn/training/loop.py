@@ -14,11 +14,16 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
+from xpnn.arrays.namespaces import is_floating
+from xpnn.nn.module import Slot
 from xpnn.training.callbacks.base import Callbacks
 from xpnn.training.feeds import Call, Feed, Held
 from xpnn.training.interruption import Interruption, noticed
@@ -60,6 +65,11 @@ class Goal:
     epoch_steps: int | None = None
 
 
+def _is_true(given: Any) -> bool:
+    """Whether a callback gave True, and not some other value that happens to be one of its last line."""
+    return isinstance(given, bool | numpy.bool_) and bool(given)
+
+
 class Loop:
     """One call of `fit`."""
 
@@ -79,10 +89,13 @@ class Loop:
         self._retracing = Retracing(self)
         self._most = 1  # steps that are made in one go: first one, then as many as the clock allows
         self._saved_step = trainer.step if trainer.resumed else -1
+        self._scored: tuple[int, float | None] = -1, None  # after which step there was which score
+        self._buffers: list[Slot] = []  # that have to be finite
 
     def run(self) -> None:
         """Train until the goal is reached."""
         with noticed() as self.interruption:
+            self._buffers = self._finite_buffers()
             self._keep()
             self.trainer.ended = self.trainer.ended and self.trainer.resumed
             while not (self.trainer.ended or self._reached()):
@@ -150,10 +163,11 @@ class Loop:
         self._keep_position()
         if self.held_out is not None:
             row |= {f"val_{name}": number for name, number in self.held_out().items()}
-        trainer.ended = any(self.callbacks.tell("epoch_ends", trainer, row))
+        trainer.ended = any(map(_is_true, self.callbacks.tell("epoch_ends", trainer, row)))
         if self.callbacks.may_change:  # they may have changed anything
             self.steps.training.doubt()
             self._keep_anew()
+        self._score(row)
         self._checkpoint(row)
         self._heed()
         return trainer.ended
@@ -269,7 +283,15 @@ class Loop:
         """Arrays that have to be finite."""
         groups = self.trainer.optimizer.groups
         own = [array for group in groups for array in (group.parameters, *group.state.values())]
+        own += [slot.value for slot in self._buffers]
         return own + [array for one in self.trainer.also.values() for array in one.state_dict().values()]
+
+    def _finite_buffers(self) -> list[Slot]:
+        """Floating-point buffers of the model, such as running means, that are finite at the beginning: a mask of
+        minus infinity is meant to be.
+        """
+        slots = [slot for slot in self.trainer.model.slots("buffer") if is_floating(slot.value.dtype)]
+        return [slot for slot in slots if all_finite([slot.value], self.trainer.place)]
 
     def _keep(self) -> None:
         """Keep a copy of all that a step changes, in the place of the copy before the last: while it is made, the last
@@ -349,9 +371,24 @@ class Loop:
         if row is None:
             self._look()
         arrays, metadata = trainer.state_dict()
-        score = None if row is None or self.checkpoint.score_name is None else row.get(self.checkpoint.score_name)
+        step, score = self._scored
+        score = score if step == trainer.step else None
         self.saved_to = self.checkpoint.save(arrays, metadata, epoch=trainer.epoch, step=trainer.step, score=score)
         self._saved_step = trainer.step
+
+    def _score(self, row: dict[str, Any]) -> None:
+        """Note the number of this row that decides which checkpoint is the best."""
+        name = None if self.checkpoint is None else self.checkpoint.score_name
+        if name is None:
+            return
+        if name not in row and self._scored[0] < 0:
+            warnings.warn(
+                f"Checkpoints(best={name!r}) expected a number of that name in each epoch, got {', '.join(row)}: this "
+                "epoch is not among the best",
+                UserWarning,
+                stacklevel=5,
+            )
+        self._scored = self.trainer.step, row.get(name)
 
     def _is_due(self, row: dict[str, Any] | None) -> bool:
         due: bool = self.checkpoint.due(step=self.trainer.step, epoch=None if row is None else self.trainer.epoch)

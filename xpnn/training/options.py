@@ -16,9 +16,11 @@ from xpnn.training.data import require_whole
 from xpnn.training.metrics.base import Metric
 
 if TYPE_CHECKING:
+    from xpnn.training.callbacks.base import Callbacks
+    from xpnn.training.checkpoints import Checkpoints
     from xpnn.training.trainer import Trainer
 
-__all__ = ["check_bounds", "check_trainer"]
+__all__ = ["check_bounds", "check_score", "check_switches", "check_trainer"]
 
 _TAKEN = {"loss", "epoch", "seconds", "learning_rate", "skipped", "batch", "step"}
 
@@ -94,7 +96,23 @@ def check_bounds(epochs: Any, steps: Any, seconds: Any, batch_size: Any, report_
         require_whole("epochs", epochs, 0)
     if steps is not None:
         require_whole("steps", steps, 0)
-    if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
+    if seconds is not None and (isinstance(seconds, bool) or not (isinstance(seconds, int | float) and seconds >= 0)):
         raise ValueError(f"fit expected seconds of 0 or more, got {seconds!r}")
     require_whole("report_every", report_every, 1)
     require_whole("batch_size", batch_size, 1)
+
+
+def check_switches(*, shuffle: Any, resume: Any, progress: Any) -> None:
+    """Raise TypeError if what `fit` expects to be True or False is something else, such as the word 'no'."""
+    for name, value in (("shuffle", shuffle), ("resume", resume), ("progress", progress)):
+        if not (isinstance(value, bool | numpy.bool_) or (name == "progress" and value is None)):
+            raise TypeError(f"fit expected {name} to be True or False, got {value!r:.60}")
+
+
+def check_score(checkpoints: Checkpoints | None, trainer: Trainer, callbacks: Callbacks) -> None:
+    """Raise ValueError if what is to say which checkpoint is the best is not reported; callbacks may add numbers."""
+    name = None if checkpoints is None else checkpoints.score_name
+    if name is None or name in trainer.reports:
+        return
+    if not callbacks.given or name.removeprefix("val_") in ("loss", *trainer.metrics):
+        raise ValueError(f"Checkpoints expected best to be one of {', '.join(trainer.reports)}, got {name!r}")

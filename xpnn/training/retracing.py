@@ -117,6 +117,9 @@ class Retracing:
         for name, one in trainer.also.items():
             if not all_finite(list(one.state_dict().values()), trainer.place):
                 return f"also[{name!r}] became NaN or infinite"
+        for slot in self.loop._buffers:
+            if not all_finite([slot.value], trainer.place):
+                return f"the buffer {slot.name} became NaN or infinite"
         return "the optimizer's state became NaN or infinite"
 
     def _error(self, what: str, call: Call | None) -> FloatingPointError:

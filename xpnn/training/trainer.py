@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from xpnn.arrays.devices import Device, device_of
@@ -28,14 +27,14 @@ from xpnn.optim.base import Optimizer
 from xpnn.training.callbacks.base import Callback, Callbacks
 from xpnn.training.callbacks.progress import progress_bar
 from xpnn.training.data import require_whole
-from xpnn.training.door import checked_data, class_weights, moved, try_first_rows
+from xpnn.training.door import checked_data, class_weights, moved, moved_empty, require_equal_rows, try_first_rows
 from xpnn.training.evaluation import Evaluation
 from xpnn.training.feeds import Feed, Held, Streamed
 from xpnn.training.history import History
 from xpnn.training.loop import Goal, Loop
 from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
-from xpnn.training.options import check_bounds, check_trainer
+from xpnn.training.options import check_bounds, check_score, check_switches, check_trainer
 from xpnn.training.running import Running
 from xpnn.training.snapshot import Snapshot
 from xpnn.training.sources import as_arrays
@@ -251,16 +250,18 @@ class Trainer:
             After Ctrl-C or SIGTERM, at the end of a step and after saving a checkpoint.
         """
         check_bounds(epochs, steps, seconds, batch_size, report_every)
+        check_switches(shuffle=shuffle, resume=resume, progress=progress)
         told = Callbacks(callbacks)
         checkpoints = _checkpoints(checkpoint, resume)
         feed, first, template = self._feed_of(x, t, sample_weight, class_weight, batch_size, shuffle)
         held_out = None if validation is None else self._held_out(validation)
         if held_out is not None and self.metrics:
             held_out()  # what cannot be reported is found before anything is trained
+        self.reports = self._reported(held_out is not None)
+        check_score(checkpoints, self, told)
         bar = progress_bar(progress)
         self._begin(feed, first, template, told, checkpoints, resume=resume)
         self.goal = self._goal(epochs, steps, seconds, feed)
-        self.reports = self._reported(held_out is not None)
         if bar is not None:
             told.add(bar)
         _log.info("training on %s", self.place.describe())
@@ -300,8 +301,9 @@ class Trainer:
         leaves = flatten(x)[0]
         dtype = self._first_parameter().dtype
         home = device_of(leaves[0])
+        require_equal_rows(leaves)
         if leaves[0].shape[:1] == (0,):
-            on_device = tree_map(partial(self.place.asarray, dtype=dtype), x)
+            on_device = moved_empty(x, self.place, dtype)
         else:
             on_device = moved("x", x, self.place, dtype)
         y = self._judge().outputs(on_device, batch_size)
@@ -357,9 +359,8 @@ class Trainer:
         data = self._data(x, t, sample_weight)
         if class_weight is not None:
             data = class_weights(data, class_weight, self.place, dtype)
-        outputs = try_first_rows(self.model, self.loss, data)
-        arrays = flatten(data)[0]
-        return Held(arrays, batch_size, shuffle=shuffle, seed=self.seed, place=self.place), data, outputs
+        feed = Held(flatten(data)[0], batch_size, shuffle=shuffle, seed=self.seed, place=self.place)
+        return feed, data, try_first_rows(self.model, self.loss, data)
 
     def _begin(
         self, feed: Feed, first: tuple[Tree, ...], template: Tree, told: Callbacks, checkpoints: Checkpoints | None,
@@ -449,6 +450,8 @@ class Trainer:
     def _held_out(self, validation: Any) -> Callable[[], dict[str, float]]:
         """A function that evaluates, made of data that were checked."""
         if hasattr(validation, "batches"):
+            first = Streamed(validation, self.place, self._first_parameter().dtype).first()
+            try_first_rows(self.evaluated, self.loss, first)
             return lambda: self._judge().of_loader(validation)
         if not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
             length = f" of length {len(validation)}" if hasattr(validation, "__len__") else ""

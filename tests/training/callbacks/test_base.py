@@ -193,6 +193,15 @@ def test_a_training_that_a_callback_ended_stays_ended_when_resumed(tmp_path):
     assert len(again.fit(X, T, epochs=1)) == 3  # without resume it goes on
 
 
+@pytest.mark.parametrize(
+    ("given", "epochs"), [(True, 1), (numpy.bool_(True), 1), (0.5, 3), ("yes", 3), (1, 3), (numpy.bool_(False), 3)]
+)
+def test_only_true_ends_a_training(given, epochs):
+    trainer = trainer_of()
+    trainer.fit(X, T, epochs=3, callbacks=[lambda trainer, row: given])
+    assert (trainer.epoch, trainer.ended) == (epochs, epochs == 1)
+
+
 class Counting(Callback):
     """Counts epochs, from where a checkpoint was."""
 
