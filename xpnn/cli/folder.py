@@ -20,6 +20,7 @@ training may diverge, or be stopped. Where `.ready` is found, moving its files w
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -170,6 +171,13 @@ class RunFolder:
             why = "the run there is not complete, --resume goes on with it" if begun else "is it that of a run?"
             raise FileNotFoundError(f"{self.path} has no model.safetensors: {why}")
         return found
+
+    def holds(self, path: str | os.PathLike[str]) -> bool:
+        """Whether a path is that of a file of the run, or would be in one of its folders, behind links too."""
+        place, folder = Path(os.path.realpath(path)), Path(os.path.realpath(self.path))
+        if place == folder:
+            return True
+        return folder in place.parents and place.relative_to(folder).parts[0] in (*_FILES, *_FOLDERS, _NEXT, _READY)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file whole; folders in its name are made."""

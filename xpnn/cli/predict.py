@@ -7,6 +7,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from xpnn.cli import options
@@ -41,7 +42,9 @@ def add_to(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    model = TableModel.load(RunFolder(arguments.run_folder).model_path())
+    folder = RunFolder(arguments.run_folder)
+    _require_other_file(arguments.out, arguments.data, folder)
+    model = TableModel.load(folder.model_path())
     place = device_for_command(arguments.device, no_fallback=arguments.no_fallback)
     raw = options.read(arguments.data, arguments, model.ways(), arguments.keep)
     raw.require(arguments.keep, "of --keep")
@@ -56,6 +59,16 @@ def _run(arguments: argparse.Namespace) -> None:
         return
     write_whole(arguments.out, [text.encode("utf-8")])
     print(f"{len(raw)} predictions of {model.target.name}: {arguments.out}")
+
+
+def _require_other_file(out: str, data: str, folder: RunFolder) -> None:
+    """Raise FileExistsError if the predictions would replace what they are made from."""
+    if out == "-":
+        return
+    if data != "-" and Path(out).exists() and Path(data).exists() and Path(out).samefile(data):
+        raise FileExistsError(f"--out {out} is the table to predict, and would be replaced: take another name")
+    if folder.holds(out):
+        raise FileExistsError(f"--out {out} is of the run in {folder.path}, and would be replaced: take another name")
 
 
 def _csv(names: list[str], rows: Iterable[tuple[Any, ...]]) -> str:
