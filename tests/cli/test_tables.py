@@ -116,6 +116,19 @@ def test_rows_without_a_target_are_left_out_and_counted(run, table):
     assert "trained on" in err
 
 
+@pytest.mark.parametrize("labels", [("0", "1"), ("1", "2", "3"), ("0.0", "1.0"), ("True", "False"), ("007", "012")])
+@pytest.mark.parametrize("hole", ["", "NA"])
+def test_labels_come_back_as_they_are_written_though_one_is_missing(run, labels, hole):
+    written = [labels[n % len(labels)] for n in range(60)]
+    write("t.csv", *table_of(x=[n % len(labels) for n in range(60)], y=[*written[:-1], hole]))
+    assert run("train", "t.csv", "--target", "y", "--out", "R", *QUICK)[0] == 0
+    rows = read("R/held_out.csv")
+    assert {row["true y"] for row in rows} == set(labels)
+    assert [name for name in rows[0] if "probability" in name] == [f"probability of {word}" for word in sorted(labels)]
+    assert {row["prediction"] for row in rows} <= set(labels)
+    assert run("evaluate", "R", "t.csv")[0] == 0
+
+
 def test_new_rows_may_have_holes_new_words_and_other_columns(run, table):
     run("train", table, "--target", "pay", "--out", "R", *QUICK)
     rows = [

@@ -79,7 +79,7 @@ def findings_of(run: Trained, place: Device) -> Findings:
         baseline(model.target, ready.targets[0], column),
         "always the mean" if regression else "always the same shares",
         true,
-        [column.value(place) for place in range(len(column))],
+        [column.value(place) for place in range(len(column))] if regression else model.target.classes[true].tolist(),
         rows + 1 if lines is None else lines[rows],
         "row" if lines is None else "line",
         model.target.name,

@@ -103,9 +103,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _ways(settings: Settings) -> dict[str, str]:
-    """In what way to read the columns that a person has called numbers or categories."""
+    """In what way to read the target, and the columns that a person has called numbers or categories."""
     ways = {"number": "numbers", "category": "labels"}
-    return {name: ways[kind] for name, kind in settings.kinds.items() if kind in ways}
+    return {settings.target: "target"} | {name: ways[kind] for name, kind in settings.kinds.items() if kind in ways}
 
 
 def _usual_folder(data: str, target: str) -> str:

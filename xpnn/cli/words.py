@@ -13,6 +13,7 @@ in which way to read it:
 | "numbers as words" | 1, 1.0 and 1e0 are all "1", as they were when training had a column of numbers for labels |
 | "booleans as words" | true and TRUE are "True" |
 | "labels" | for training: words where numbers would not be told apart, 2^53 and more; else as guessed |
+| "target" | for training: whole numbers where they are written so, though one is missing; else as guessed |
 """
 
 from __future__ import annotations
@@ -94,11 +95,21 @@ def _is_doubted(column: Any, way: str, zeros: bool) -> bool:
     number = column.dtype.kind in "iuf"
     if way == "numbers":
         return not number
+    if way == "target" and _may_be_whole(column):
+        return True
     return number and (zeros or (way == "labels" and _is_large(column)))
 
 
 def _is_large(column: Any) -> bool:
     return bool((column.abs() >= _TOLD_APART).any())
+
+
+def _may_be_whole(column: Any) -> bool:
+    """Whether they are fractions, as pandas reads them, for no other reason than that one is missing."""
+    if column.dtype.kind != "f" or not column.isna().any():
+        return False
+    there = column.dropna()
+    return not _is_large(there) and bool((there == there.round()).all())
 
 
 def _in_way(guessed: Any, words: Any, way: str, decimal: str) -> Any:
@@ -107,6 +118,9 @@ def _in_way(guessed: Any, words: Any, way: str, decimal: str) -> Any:
     if way in ("numbers", "numbers as words", "booleans as words"):
         different = words.dropna().unique()
         return words.map({word: _meaning(word, way, decimal) for word in different}).astype(object)
+    if way == "target" and not _has_leading_zeros(words) and _may_be_whole(guessed):
+        written = all(re.fullmatch(r"\s*[+-]?\d+\s*", word) for word in words.dropna().unique())
+        return guessed.astype("Int64") if written else guessed
     return words if _has_leading_zeros(words) or (way == "labels" and _is_large(guessed)) else guessed
 
 
