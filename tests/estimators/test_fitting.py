@@ -73,6 +73,30 @@ def test_held_out_rows_weigh_as_those_of_their_class_in_training(class_weight):
     assert model.validation_scores_ == [model.score(X[part], LABELS[part], counts)]
 
 
+def test_rows_that_early_stopping_holds_out_weigh_by_class_too():
+    seen = []
+    model = MLPClassifier(
+        **STILL,
+        alpha=0.0,
+        early_stopping=True,
+        class_weight={0: 1.0, 1: 9.0},
+        monitor=lambda _, X, y: seen.append((X, y)) or 0,
+    ).fit(X, LABELS)
+    ((rows, labels),) = seen
+    assert len(rows) == 9
+    of_rows = numpy.log(model.predict_proba(rows)[numpy.arange(9), labels])
+    weights = numpy.asarray([1.0, 9.0])[labels]
+    assert model.validation_loss_curve_ == [pytest.approx(-numpy.average(of_rows, weights=weights))]
+    assert model.validation_scores_ == [model.score(rows, labels)]
+
+
+@pytest.mark.parametrize(("rows", "held_out"), [(8, 0), (10, 0), (11, 2), (20, 2)])
+def test_a_part_of_one_row_decides_nothing(rows, held_out):
+    model = MLPRegressor(**STILL, early_stopping=True).fit(X[:rows], NUMBERS[:rows])
+    assert model.t_ == rows - held_out
+    assert len(model.validation_scores_) == (1 if held_out else 0)
+
+
 def test_the_same_rows_held_out_and_trained_with_have_the_same_loss():
     several = numpy.stack([LABELS, 1 - LABELS, X[:, 1] > 0], axis=1).astype(int)
     for y in (LABELS, numpy.arange(90) % 3, several, sparse.csr_matrix(several)):

@@ -56,7 +56,10 @@ def test_a_large_network_learns_what_scikit_learns_does():
     assert (ours.n_layers_, ours.n_outputs_, ours.out_activation_) == (3, 1, "logistic")
 
 
-@pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"activation": "rrelu"}], ids=str)
+LOWERED = {"solver": "sgd", "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1}  # the rate, as it trains
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.5}, {"activation": "rrelu"}, LOWERED], ids=str)
 @pytest.mark.parametrize("compile", [True, False])
 def test_the_same_seed_gives_the_same_bits_from_a_kept_trainer_too(options, compile):
     options = {**SHORT, **options, "compile": compile}
@@ -213,6 +216,15 @@ def test_classes_of_several_questions_at_once():
     model = MLPClassifier(max_iter=200, random_state=0, learning_rate_init=0.01).fit(X, y)
     assert (model.predict(X) == y).mean() > 0.9
     assert [p.shape for p in model.predict_proba(X)] == [(120, 2), (120, 2)]
+
+
+def test_the_decision_function_is_above_0_where_the_second_class_is_likelier():
+    model = MLPClassifier(**SHORT).fit(X, LABELS)
+    scores = model.decision_function(X)
+    numpy.testing.assert_array_equal(model.classes_[(scores > 0).astype(int)], model.predict(X))
+    numpy.testing.assert_allclose(1 / (1 + numpy.exp(-scores)), model.predict_proba(X)[:, 1])
+    three = MLPClassifier(**SHORT).fit(X, numpy.arange(120) % 3)
+    numpy.testing.assert_array_equal(three.decision_function(X).argmax(axis=1), three.predict(X))
 
 
 def test_balanced_classes_count_the_same():

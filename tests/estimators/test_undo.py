@@ -119,6 +119,16 @@ def test_a_failed_partial_fit_is_as_if_it_had_not_been(kind):
         numpy.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_after_weights_that_are_not_finite_batches_come_in_the_order_they_had():
+    options = {"solver": "sgd", "batch_size": 7}
+    model, undisturbed = (small(MLPRegressor, **options).partial_fit(X, NUMBERS) for _ in range(2))
+    with pytest.raises(ValueError, match="non-finite"):
+        model.partial_fit(X * 1e200, NUMBERS)
+    for a, b in zip(model.partial_fit(X, NUMBERS).coefs_, undisturbed.partial_fit(X, NUMBERS).coefs_, strict=True):
+        numpy.testing.assert_array_equal(a, b)
+
+
 def test_a_failed_first_partial_fit_leaves_no_classes():
     model = small(MLPClassifier)
     before = attributes(model)

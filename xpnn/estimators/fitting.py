@@ -178,7 +178,7 @@ class Progress(Callback):
     def finish(self) -> None:
         """Take the best weights, and say if the epochs were not enough."""
         estimator = self.estimator
-        if self.best is not None and not self.incremental:
+        if self.best is not None:
             estimator.network_.load_state_dict(self.best)
         if not self.incremental and not self.stopped and estimator.n_iter_ == estimator.max_iter:
             warnings.warn(
