@@ -251,6 +251,9 @@ def test_options_out_of_range_are_refused_by_the_parser(run, words, said, capsys
 
 def test_files_that_are_no_runs(run, table):
     assert run("predict", "nowhere", table)[2].startswith("error: there is no folder nowhere")
+    for command in ("predict", "evaluate"):
+        code, _, err = run(command, table, "R")
+        assert (code, err.startswith(f"error: {table} is no folder of a run")) == (1, True)
     Path("empty").mkdir()
     assert "has no model.safetensors: is it that of a run?" in run("predict", "empty", table)[2]
     save("empty/model.safetensors", {"w": numpy.zeros(2)})

@@ -160,8 +160,17 @@ class RunFolder:
         shutil.rmtree(ready)
 
     def model_path(self) -> Path:
-        """The file of the model; raises FileNotFoundError, saying why, if there is none."""
+        """The file of the model; raises FileNotFoundError, saying why, if there is none.
+
+        A file may be given in place of the folder; one that does not begin as a model's does raises ValueError.
+        """
         if self.path.is_file():
+            with open(self.path, "rb") as file:
+                if file.read(9)[8:] != b"{":
+                    raise ValueError(
+                        f"{self.path} is no folder of a run, and no model: give first what `xpnn train` wrote, then "
+                        "the table"
+                    )
             return self.path
         if not self.path.exists():
             raise FileNotFoundError(f"there is no folder {self.path}: expected one that `xpnn train` wrote")

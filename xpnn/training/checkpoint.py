@@ -16,6 +16,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any, BinaryIO
 
 import numpy
@@ -49,7 +50,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
     ------
     TypeError, ValueError
         If a value is not an array, has a dtype without a place in the format, or metadata is not JSON, with texts as
-        keys, at most 100 levels deep; if names and metadata are longer than the format's 100 MB.
+        keys, at most 100 levels deep (the key is named); if names and metadata are longer than the format's 100 MB.
     OSError
         If the file cannot be written; an older file of that name is then unchanged.
 
@@ -71,7 +72,7 @@ def save(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Ma
 
 
 def _require_plain(value: Any, where: str, deepest: int) -> None:
-    """Raise unless all keys are texts: JSON would make them so, and 1 and "1" the same."""
+    """Raise unless JSON can hold it, with all keys texts: JSON would make them so, and 1 and "1" the same."""
     if not deepest:
         raise ValueError(f"save expected metadata of at most {_DEEPEST} levels, got more")
     if isinstance(value, dict):
@@ -82,6 +83,11 @@ def _require_plain(value: Any, where: str, deepest: int) -> None:
     elif isinstance(value, list | tuple):
         for part in value:
             _require_plain(part, where, deepest - 1)
+    elif isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"save expected metadata that JSON can hold, got {value} in {where}: use None, or an array")
+    elif value is not None and not isinstance(value, str | int | float):
+        remedy = ": use int or float" if isinstance(value, numpy.generic) else ""
+        raise TypeError(f"save expected metadata that JSON can hold, got {type(value).__name__} in {where}{remedy}")
 
 
 def _on_host(name: str, array: Array) -> numpy.ndarray:

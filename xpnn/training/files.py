@@ -63,7 +63,8 @@ def write_whole(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
-            error.filename, error.filename2 = str(path), None  # the name that the user knows
+            error.filename = str(path)  # the name that the user knows
+            del error.filename2  # set to None, it would still be shown
         raise
     finally:
         _at_work.discard(temporary.name)

@@ -168,7 +168,7 @@ def read_layout(file: BinaryIO, size: int) -> Layout:
     """
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, LONGEST_HEADER):
-        raise ValueError(f"its header would be {length} bytes long, the file has {size}")
+        raise ValueError(f"its header would be {length} bytes long, the file has {size}: is it of another kind?")
     text = file.read(length)
     header = _parsed(text.decode(), "header")
     notes = header.pop("__metadata__", {})
