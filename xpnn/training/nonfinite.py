@@ -1,10 +1,10 @@
 """NaN and infinity: found, undone, and traced to the layer and the row they come from.
 
 A NaN in one step is in every parameter a step later. Looking for it at each step would make a GPU wait for the host, so
-the trainer looks at losses, parameters and the optimizer's state every some steps, and keeps a copy of them from the
-look before. If something is not finite, it goes back to that copy and makes the steps in between again, plainly and one
-by one: they are functions of the state and of the batch's number, so the same comes out, and the first step that leaves
-something not finite is found. What happens then is the trainer's policy:
+the trainer looks at losses, parameters, buffers and the optimizer's state every some steps, and keeps a copy of them
+from the look before. If something is not finite, it goes back to that copy and makes the steps in between again,
+plainly and one by one (`training.retracing`): they are functions of the state and of the batch's number, so the same
+comes out, and the first step that leaves something not finite is found. What happens then is the trainer's policy:
 
 | `nonfinite` | what happens |
 | --- | --- |

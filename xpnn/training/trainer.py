@@ -83,7 +83,7 @@ class Trainer:
         The decay of an exponential moving average of the weights, or a `WeightAverage` of the model. `evaluate`,
         `predict` and validation then use the averaged weights (`trainer.evaluated`).
     nonfinite
-        What to do about NaN and infinity in losses, parameters and the optimizer's state (`training.nonfinite`):
+        What to do about NaN and infinity in losses, parameters, buffers and optimizer's state (`training.nonfinite`):
         'raise' an error that names step, layer and row, 'skip' the steps that lead to them, or 'ignore' them.
     step_function
         A step of your own, `step_function(model, optimizer, x, t)` or `(model, optimizer, x, t, w)` with weights, which

@@ -64,13 +64,15 @@ class Callback:
         """
 
     def epoch_ends(self, trainer: Trainer, row: dict[str, float]) -> bool | None:
-        """An epoch is over; `row` is its row in the history, to which numbers may be added. True ends the training."""
+        """An epoch is over; `row` is its row in the history, to which numbers may be added. True, and nothing else that
+        counts as true, ends the training.
+        """
 
     def fit_ends(self, trainer: Trainer) -> None:
         """Training is over, for whatever reason; `trainer.interrupted` says whether an error or a signal ended it."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to keep of this callback: arrays, and values of JSON."""
+        """What a checkpoint has to keep of this callback, by name: arrays, numbers, words, lists and dictionaries."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
