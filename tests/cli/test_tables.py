@@ -276,6 +276,18 @@ def test_a_model_in_a_file_predicts_as_before(run, table):
     assert Path("again.safetensors").read_bytes() == Path("R/model.safetensors").read_bytes()
 
 
+def test_decimal_commas_are_known_and_the_option_is_named(run):
+    values = [f"{n},5" for n in range(60)]
+    write("t.csv", *table_of(x=NUMBERS, a=values, y=NUMBERS))
+    _, _, err = run("train", "t.csv", "--target", "y", "--out", "A", *QUICK)
+    assert "'a' is left out: it holds numbers with a decimal comma ('0,5', …): read the file with --decimal ,\n" in err
+    write("t.csv", *table_of(x=NUMBERS, y=values))
+    assert "read the file with --decimal ," in run("train", "t.csv", "--target", "y", "--out", "B", *QUICK)[2]
+    write("t.csv", *table_of(x=[1, 2, 3] * 20, y=values))
+    code, out, err = run("train", "t.csv", "--target", "y", "--out", "C", *QUICK, "--decimal", ",")
+    assert (code, err, "y: regression" in out) == (0, "", True)
+
+
 def test_columns_may_be_called_what_they_are(run, table):
     run("train", table, "--target", "pay", "--out", "R", *QUICK, "--kind", "kind=drop", "--kind", "paid=category")
     model = TableModel.load("R/model.safetensors")

@@ -158,6 +158,7 @@ def _for_terminal(message: str) -> str:
     """What a message tells a program to write, as an option of the command."""
     import re
 
+    message = message.replace("read the file with decimal=','", "read the file with --decimal ,")
     return re.sub(r"kinds=\{(['\"])(.*?)\1: '(\w+)'\}", r"--kind '\2=\3'", message)
 
 

@@ -13,6 +13,7 @@ import numpy
 from xpnn.tables.columns import Column
 from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text, date_in, number_in
 from xpnn.tables.encoders import LARGEST, CategoryEncoder, Encoder
+from xpnn.tables.spelling import spelled
 
 __all__ = ["KINDS", "Finding", "found", "seen_as", "without_use"]
 
@@ -110,6 +111,8 @@ def _text(column: Column, counts: numpy.ndarray) -> Finding:
         return found(as_dates(column))
     nearly = _nearly(column, counts)
     if len(levels) >= _MANY and 2 * len(levels) > counts.sum():
+        if spelling := spelled(column):
+            return Finding("identifier", column, f"column {column.name!r} is left out: it holds {spelling}")
         words = sum(len(level.split()) for level in levels) / len(levels)
         kind, what = ("text", "free text") if words >= _WORDS else ("identifier", "an identifier")
         return Finding(
@@ -136,7 +139,8 @@ def _nearly(column: Column, counts: numpy.ndarray) -> str:
                 f"{share:.1%} of its values are {what}, and row {column.row(place)} holds "
                 f"{column.value(place)!r:.40}: does that stand for a missing value?"
             )
-    return ""
+    several = (counts > 0).sum() >= _MANY
+    return f"it holds {spelling}" if several and (spelling := spelled(column)) else ""
 
 
 def without_use(encoder: Encoder, column: Column, least: int) -> Finding | None:

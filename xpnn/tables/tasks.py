@@ -6,6 +6,7 @@ import numpy
 
 from xpnn.tables.columns import Column
 from xpnn.tables.converting import as_numbers, number_in
+from xpnn.tables.spelling import spelled
 
 __all__ = ["TASKS", "task_of"]
 
@@ -72,6 +73,8 @@ def _found(column: Column, different: int) -> tuple[str, str]:
 
 def _require_labels(column: Column, different: int) -> None:
     """Raise where words are nearly all numbers, or nearly all their own."""
+    if different > _MOST_CLASSES and (spelling := spelled(column)):
+        raise ValueError(f"target {column.name!r} holds {spelling}")
     counts = column.counts()
     right = numpy.asarray([number_in(level) is not None for level in column.levels], dtype=bool)
     share = counts[right].sum() / len(column)
