@@ -73,8 +73,10 @@ def test_training_takes_scikit_learns_steps(kind, y, options, alpha, weighted, s
 
 
 @pytest.mark.parametrize(("rate", "again"), [("invscaling", 1), ("invscaling", 2), ("adaptive", 1)])
-def test_rates_go_down_as_scikit_learns_do(rate, again):
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, True), (0.8, False), (0.8, True), (1.0, False)])
+def test_rates_go_down_as_scikit_learns_do(rate, again, momentum, nesterov):
     options = {"learning_rate": rate, "power_t": 0.7, "learning_rate_init": 0.1, "max_iter": 8, "batch_size": 30}
+    options |= {"momentum": momentum, "nesterovs_momentum": nesterov}
     ours, theirs = twins("MLPRegressor", X, NUMBERS, **options, tol=0.02, n_iter_no_change=1)
     for _ in range(again):
         ours.fit(X, NUMBERS)

@@ -12,6 +12,7 @@ from xpnn.arrays.namespaces import Array
 from xpnn.arrays.tree import Tree, flatten
 from xpnn.autodiff.transforms import value_and_grad
 from xpnn.compiler.compile import CompiledStep
+from xpnn.estimators.momentum import Momentum
 from xpnn.nn.module import Module
 from xpnn.optim.adam import Adam, AdamW
 from xpnn.optim.adam_relatives import Adamax, NAdam, RAdam
@@ -40,8 +41,10 @@ def optimizer_of(estimator: Any, network: Module, rate: float | Schedule) -> Opt
     if callable(solver):
         return solver(network, learning_rate=rate)  # type: ignore[no-any-return]
     if solver == "sgd":
-        nesterov = bool(estimator.nesterovs_momentum and estimator.momentum > 0)
-        return SGD(network, learning_rate=rate, momentum=float(estimator.momentum), nesterov=nesterov)
+        momentum = float(estimator.momentum)
+        if not momentum:
+            return SGD(network, learning_rate=rate)
+        return Momentum(network, learning_rate=rate, momentum=momentum, nesterov=bool(estimator.nesterovs_momentum))
     if solver in ("adam", "adamw"):
         options = {"beta1": estimator.beta_1, "beta2": estimator.beta_2, "epsilon": estimator.epsilon}
         numbers: dict[str, Any] = {name: float(value) for name, value in options.items()}
