@@ -98,7 +98,8 @@ def test_a_first_column_without_a_name_that_counts_rows_is_left_out(file, index)
         (b"a,b\n1,2\n3,4,5\n6\n", r"line 3: expected 2 values .* got 3 \(and 1 more lines\)"),
         (b'a,b\n"1\n2",3\n4,5,6\n', "line 4: expected 2 values"),
         (b'a,b\n1,"2\n3,4\n', "line 2: a quote is opened and never closed"),
-        (b"a,b,a\n1,2,3\n", r"has 2 columns 'a' \(columns \[1, 3\]\)"),
+        (b"a,b,a\n1,2,3\n", r"has 2 columns 'a' \(columns 1, 3\): rename them$"),
+        (b",".join([b"0"] * 300) + b"\n", r"300 columns '0' \(columns 1, 2, 3, 4, 5, …\): .* first line seems to hold"),
         (b"a,,\n1,2,3\n", r"has 2 columns without a name"),
         (b"a,b\n1,\x002\n", "byte 0 in line 2"),
         (gzip.compress(b"a,b\n1,2\n")[:-9], "no whole gzip file"),
@@ -117,6 +118,24 @@ def test_a_column_that_is_not_there_suggests_one_that_is(file):
         table.require(["prize"], "the target")
     with pytest.raises(ValueError, match="it has 'price', 'cut'"):
         table.require(["zzz"], "the target")
+
+
+def test_a_file_without_names_of_columns_is_known(file):
+    table = read_table(file(f"0.5,{'words ' * 500},2.5\n1.5,b,3.5\n"))
+    with pytest.raises(ValueError, match=r"it has '0.5', 'words .* the first line seems to hold values") as error:
+        table.require(["y"], "the target")
+    assert len(str(error.value)) < 300
+    table = read_table(file("age,town,2020\n1,2,3\n"))
+    with pytest.raises(ValueError, match=r"it has 'age', 'town', '2020'$"):
+        table.require(["y"], "the target")
+
+
+def test_names_that_have_little_in_common_are_not_suggested(file):
+    table = read_table(file("Income,Town\n1,2\n"))
+    with pytest.raises(ValueError, match=r"it has 'Income', 'Town'$"):
+        table.require(["nope"], "of --keep")
+    with pytest.raises(ValueError, match=r"did you mean 'Income'\?$"):
+        table.require(["income"], "of --keep")
 
 
 def test_both_ways_of_counting_values_agree():

@@ -30,6 +30,8 @@ import numpy
 
 from xpnn.cli.widths import checked_lines
 from xpnn.cli.words import read_in_ways
+from xpnn.tables.converting import number_in
+from xpnn.tables.table import listed
 
 __all__ = ["RawTable", "read_table"]
 
@@ -79,8 +81,8 @@ class RawTable:
         """Raise ValueError unless there are these columns."""
         for column in columns:
             if column not in self.columns:
-                near = difflib.get_close_matches(column, self.columns, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has {_listed(self.columns)}"
+                near = _nearest(column, self.columns)
+                hint = f"did you mean {near!r}?" if near else f"it has {listed(self.columns)}{_hint(self.columns)}"
                 raise ValueError(f"{self.name} has no column {column!r} ({what}): {hint}")
 
     def place(self, row: int) -> str:
@@ -260,10 +262,19 @@ def _check_header(name: str, header: list[str]) -> None:
     twice = [column for column, times in Counter(header).items() if times > 1]
     if twice:
         places = [place + 1 for place, column in enumerate(header) if column == twice[0]]
-        called = repr(twice[0]) if twice[0] else "without a name"
-        raise ValueError(f"{name} has {len(places)} columns {called} (columns {places}): rename them")
+        called = f"{twice[0]!r:.40}" if twice[0] else "without a name"
+        where = ", ".join(map(str, places[:5])) + ", …" * (len(places) > 5)
+        raise ValueError(f"{name} has {len(places)} columns {called} (columns {where}): rename them{_hint(header)}")
 
 
-def _listed(names: list[str], most: int = 12) -> str:
-    shown = ", ".join(map(repr, names[:most]))
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def _hint(header: Sequence[str]) -> str:
+    """What to say of names half of which are numbers; '' of others."""
+    numbers = sum(number_in(column) is not None for column in header)
+    return "; the first line seems to hold values: it should hold names" if 2 * numbers >= len(header) else ""
+
+
+def _nearest(column: str, columns: Sequence[str]) -> str | None:
+    """The column whose name differs little, capitals not counted."""
+    small = {name.lower(): name for name in columns}
+    near = difflib.get_close_matches(column.lower(), small, n=1, cutoff=0.7)
+    return small[near[0]] if near else None

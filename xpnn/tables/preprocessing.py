@@ -13,7 +13,7 @@ from xpnn.tables.encoders import CategoryEncoder, DateEncoder, Encoder, NumberEn
 from xpnn.tables.features import Features
 from xpnn.tables.finding import KINDS, Finding, found, seen_as, without_use
 from xpnn.tables.summary import described
-from xpnn.tables.table import Table
+from xpnn.tables.table import Table, listed
 
 __all__ = ["Preprocessing"]
 
@@ -125,7 +125,9 @@ class Preprocessing:
         excluded = [exclude] if isinstance(exclude, str) else list(map(str, exclude))
         for name in (*excluded, *self.kinds):
             if name not in table.names:
-                raise ValueError(f"the table has no column {name!r} (named in exclude or kinds): it has {table.names}")
+                raise ValueError(
+                    f"the table has no column {name!r} (named in exclude or kinds): it has {listed(table.names)}"
+                )
         if not len(table):
             raise ValueError("the table has no rows to learn from")
         indicators: set[bytes] = set()
@@ -188,7 +190,9 @@ class Preprocessing:
             raise ValueError(f"transform expected {self._width} columns, as in training, got {len(table.names)}")
         lacking = [encoder.name for encoder in encoders if encoder.name not in table.names]
         if lacking:
-            raise ValueError(f"the table lacks the columns {lacking}, which training had: it has {table.names}")
+            raise ValueError(
+                f"the table lacks the columns {listed(lacking)}, which training had: it has {listed(table.names)}"
+            )
         names = [(encoder.name, name) for encoder in encoders for name in encoder.outputs]
         coded = [e for e in encoders if isinstance(e, CategoryEncoder) and e.form == "codes"]
         numeric = numpy.empty((len(table), len(names)), dtype=numpy.float32)

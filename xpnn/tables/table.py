@@ -7,7 +7,7 @@ same numbers to the last bit, and a column that nobody asks for need not make se
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from xpnn.arrays.native import to_host
 from xpnn.tables.columns import Column
 from xpnn.tables.reading import column_of, column_of_array, column_of_series, narwhals_for
 
-__all__ = ["Table"]
+__all__ = ["Table", "listed"]
 
 
 class Table:
@@ -84,7 +84,7 @@ class Table:
         name, known = str(name), self._source.known
         if name not in known:
             if name not in self.names:
-                raise ValueError(f"the table has no column {name!r}, it has {_listed(self.names)}")
+                raise ValueError(f"the table has no column {name!r}, it has {listed(self.names)}")
             known[name] = self._source.read(self.names.index(name), name)
         column = known[name]
         return column if self._rows is None else column.take(self._rows)
@@ -108,8 +108,15 @@ class Table:
         return part
 
 
-def _listed(names: list[str], most: int = 12) -> str:
-    shown = ", ".join(map(repr, names[:most]))
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names for an error: so many of them, and of each the beginning.
+
+    Examples
+    --------
+    >>> listed(["age", "town", "pay"], 2)
+    "'age', 'town' and 1 more"
+    """
+    shown = ", ".join(f"{name!r:.40}" for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
