@@ -188,8 +188,9 @@ def test_metadata_of_another_kind_are_refused_with_nothing_changed(state, tmp_pa
         return refused(trainer, arrays, metadata | {part: value}, message)
     before = everything(trainer)
     Checkpoints(tmp_path).save(arrays, metadata | {part: value}, epoch=0, step=3)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         trainer.fit(X, T, epochs=2, batch_size=3, checkpoint=tmp_path, resume=True)
+    assert caught.value.__notes__ == [f"It is the state in {tmp_path / 'checkpoint-0000000003.safetensors'}"]
     assert_equal(everything(trainer), before)
 
 

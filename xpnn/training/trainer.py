@@ -373,7 +373,11 @@ class Trainer:
         found = checkpoints.start(resume=resume) if checkpoints is not None else None
         if found is not None:
             arrays, metadata, path = found
-            check(self, arrays, metadata)
+            try:
+                check(self, arrays, metadata)
+            except ValueError as error:
+                error.add_note(f"It is the state in {path}")
+                raise
             require_same_data(metadata, now, f"{path}")
             Loaded(arrays, metadata).take_up(running, (template, *first[1:]))
             self.load_state_dict(arrays, metadata)
