@@ -103,6 +103,15 @@ def test_the_dtype_follows_the_rows(dtype):
     assert model.predict(X.astype(dtype)).dtype == dtype
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(("first", "then"), [("float32", "float64"), ("float64", "float32")])
+def test_a_later_fit_goes_on_in_the_dtype_of_the_first(first, then, solver):
+    model = MLPRegressor(**SHORT, solver=solver, warm_start=True).fit(X.astype(first), NUMBERS)
+    held_out = {"X_val": X.astype(then), "y_val": NUMBERS} if solver == "adam" else {}
+    model.fit(X.astype(then), NUMBERS, **held_out)
+    assert model.coefs_[0].dtype == first
+
+
 def test_sparse_rows_train_as_dense_ones_do():
     dense, rows = (MLPClassifier(**SHORT).fit(kind, LABELS) for kind in (X, sparse.csr_matrix(X)))
     for a, b in zip(dense.coefs_, rows.coefs_, strict=True):

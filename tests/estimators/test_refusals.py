@@ -88,6 +88,10 @@ def case(kind, message, *, y=None, X_rows=X, fit=None, **options):
         ),
         case(MLPClassifier, "expected X_val beside y_val", fit={"y_val": LABELS}),
         case(MLPClassifier, "expected X_val beside sample_weight_val", fit={"sample_weight_val": LABELS}),
+        case(
+            MLPClassifier, "The weights of the rows in X_val must contain at least one non-zero",
+            class_weight={0: 1.0, 1: 0.0}, fit={"X_val": X[:9], "y_val": numpy.ones(9, dtype=int)},
+        ),
         case(MLPClassifier, "expected y_val beside X_val", fit={"X_val": X}),
         case(MLPClassifier, "takes no X_val: ", solver="lbfgs", fit={"X_val": X, "y_val": LABELS}),
         case(MLPClassifier, "takes no schedule, max_norm: ", solver="lbfgs", schedule="cosine", max_norm=1.0),

@@ -107,8 +107,8 @@ class MLP(BaseEstimator):
         sizes = self._hidden()
         place = self._place(X)
         X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(numpy.float64, numpy.float32),
-            reset=first, y_numeric=self._numeric_targets(),
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, reset=first,
+            dtype=(numpy.float64, numpy.float32) if first else self._dtype, y_numeric=self._numeric_targets(),
         )  # fmt: skip
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
@@ -206,7 +206,10 @@ class MLP(BaseEstimator):
                 w_val = _check_sample_weight(w_val, X_val, dtype=X.dtype)
             require_alike(y, y_val)
             t_val = self._encoded(y_val, False)[0]
-            return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, self._weighted(y_val, w_val, all_y))
+            weighted_val = self._weighted(y_val, w_val, all_y)
+            if weighted_val is not None and not weighted_val.any():
+                raise ValueError("The weights of the rows in X_val must contain at least one non-zero number.")
+            return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, weighted_val)
         if not self.early_stopping or self.solver == "lbfgs":
             return _some(X, t, weighted), None
         rows = numpy.arange(X.shape[0])
