@@ -103,6 +103,18 @@ def test_the_same_command_gives_the_same_model_and_another_seed_another(run, tab
     assert Path("A/held_out.csv").read_text() != Path("C/held_out.csv").read_text()
 
 
+def test_a_label_that_is_misspelt_is_noted_and_an_undefined_score_explained(run):
+    labels = ["good", "bad"] * 50
+    labels[3] = "GOOD"
+    write("t.csv", *table_of(x=[n % 2 for n in range(100)], y=labels))
+    code, out, err = run("train", "t.csv", "--target", "y", "--out", "R", *QUICK)
+    assert (code, err) == (0, "note: target 'y' has 'GOOD' only once, in line 5: is it 'good'?\n")
+    assert "\nROC AUC is not defined: no row has the target 'GOOD'\n" in out
+    write("u.csv", *table_of(x=[1, 1], y=["bad", "bad"]))
+    out = run("evaluate", "R", "u.csv")[1]
+    assert "\nROC AUC is not defined: no row has the target 'GOOD', 'good'\n" in out
+
+
 def test_rows_without_a_target_are_left_out_and_counted(run, table):
     header, rows = people()
     rows[4][3] = rows[9][3] = ""

@@ -14,7 +14,7 @@ from xpnn.cli.command import add_device_arguments, add_verbose_argument, device_
 from xpnn.cli.fitting import places_of
 from xpnn.cli.folder import RunFolder
 from xpnn.cli.model import TableModel
-from xpnn.cli.scoring import scores, table
+from xpnn.cli.scoring import scores, table, undefined
 from xpnn.tables.table import Table
 
 __all__ = ["add_to"]
@@ -61,3 +61,5 @@ def _run(arguments: argparse.Namespace) -> None:
         print(json.dumps({"rows": len(column), "scores": found}, indent=2))
     else:
         print(table(found, {}, (f"{len(column)} rows", "")))
+        if why := undefined(found, model.target, column):
+            print(f"\n{why}")

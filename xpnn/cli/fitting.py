@@ -13,6 +13,7 @@ import numpy
 
 from xpnn.arrays.devices import Device
 from xpnn.cli.folder import RunFolder
+from xpnn.cli.labels import notes_on_labels
 from xpnn.cli.model import TableModel
 from xpnn.cli.network import TableNetwork, design_for
 from xpnn.cli.plan import Plan, plan_for
@@ -117,6 +118,7 @@ def prepared(raw: RawTable, settings: Settings) -> Prepared:
         reason = target.reason
         classes = None if target.task == "regression" else target.codes(column)
         parts = split(len(raw), share=settings.valid, seed=settings.seed, classes=classes)
+        notes += [raw.in_places(note) for note in notes_on_labels(target, column)]
         target = Target(task=target.task).fit(column.take(parts.training))
         target.reason = reason
         table = Table(raw.frame)

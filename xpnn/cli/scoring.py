@@ -10,6 +10,7 @@ import numpy
 
 from xpnn.cli.model import Predictions
 from xpnn.tables.converting import as_numbers
+from xpnn.tables.table import listed
 from xpnn.tables.target import Target
 from xpnn.training.metrics.calibration import expected_calibration_error
 from xpnn.training.metrics.probabilities import brier_score, log_loss
@@ -17,7 +18,7 @@ from xpnn.training.metrics.ranking import average_precision, roc_auc
 from xpnn.training.metrics.regression import mean_absolute_error, r2_score, root_mean_squared_error
 from xpnn.training.metrics.scores import f1_score
 
-__all__ = ["LARGER_IS_BETTER", "NAMES", "baseline", "number", "scores", "table"]
+__all__ = ["LARGER_IS_BETTER", "NAMES", "baseline", "number", "scores", "table", "undefined"]
 
 NAMES = {
     "r2": "R²",
@@ -78,6 +79,26 @@ def _of_classes(p: numpy.ndarray, t: numpy.ndarray, task: str) -> dict[str, Any]
 
 def _plain(found: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: float(value) if isfinite(value) else None for name, value in found.items()}
+
+
+def undefined(found: Mapping[str, float | None], target: Target, column: Any) -> str:
+    """Why scores are None, in a sentence; '' if none is.
+
+    Examples
+    --------
+    >>> from xpnn.tables.reading import column_of
+    >>> target = Target(name="y").fit(["a", "b", "c"])
+    >>> undefined({"accuracy": 0.5, "auc": None}, target, column_of(["a", "b"]))
+    "ROC AUC is not defined: no row has the target 'c'"
+    """
+    names = [NAMES.get(name, name) for name, value in found.items() if value is None]
+    if not names:
+        return ""
+    what = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not defined: "
+    if target.task == "regression":
+        return f"{what}targets are too large to be squared"
+    counts = numpy.bincount(target.codes(column), minlength=len(target.classes))
+    return what + f"no row has the target {listed(list(map(str, target.classes[counts == 0].tolist())), 5)}"
 
 
 def baseline(target: Target, training: Any, column: Any) -> dict[str, float | None]:

@@ -14,7 +14,7 @@ from xpnn.cli.findings import Findings, findings_of
 from xpnn.cli.fitting import Prepared, Trained, prepared, trained
 from xpnn.cli.folder import RunFolder
 from xpnn.cli.report import write_report
-from xpnn.cli.scoring import table
+from xpnn.cli.scoring import table, undefined
 from xpnn.cli.settings import Settings
 
 __all__ = ["add_to"]
@@ -136,6 +136,8 @@ def _finish(run: Trained, folder: RunFolder, place: Any) -> None:
     print(f"trained {epochs} in {run.seconds:.1f} s on {place.name}; epoch {run.best_epoch} is the best")
     print()
     print(table(found.scores, found.baseline, ("held out", found.baseline_name)))
+    if why := undefined(found.scores, run.model.target, run.prepared.targets[2]):
+        print(f"\n{why}")
     print()
     print(f"report: {folder.file('report.html')}")
     print(f"predict: xpnn predict {_quoted(str(folder.path))} NEW.csv --out PRED.csv")
