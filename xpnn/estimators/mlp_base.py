@@ -74,6 +74,7 @@ class MLP(BaseEstimator):
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _dtype: Any
 
     # What a classifier and a regressor do differently
 
