@@ -115,6 +115,15 @@ def test_a_label_that_is_misspelt_is_noted_and_an_undefined_score_explained(run)
     assert "\nROC AUC is not defined: no row has the target 'GOOD', 'good'\n" in out
 
 
+def test_scores_of_numbers_without_squares_are_explained(run, table):
+    run("train", table, "--target", "pay", "--out", "R", *QUICK)
+    header, rows = people(3)
+    write("u.csv", header, [[*row[:3], "1e300", *row[4:]] for row in rows[:2]] + rows[2:])
+    code, out, err = run("evaluate", "R", "u.csv")
+    assert (code, err) == (0, "")
+    assert "R², root mean squared error are not defined: targets are too large to be squared" in out
+
+
 def test_rows_without_a_target_are_left_out_and_counted(run, table):
     header, rows = people()
     rows[4][3] = rows[9][3] = ""
@@ -229,7 +238,8 @@ NUMBERS = [float(n * n % 23) for n in range(60)]
         (*table_of(x=NUMBERS, y=NUMBERS), ("--target", "y", "--kind", "q=drop"), "no column 'q' (of --kind)"),
         (*table_of(x=NUMBERS, y=NUMBERS), ("--target", "y", "--kind", "y=drop"), "'y' is the target"),
         (*table_of(x=NUMBERS, y=NUMBERS), ("--target", "y", "--resume", "--overwrite"), "give one of them"),
-        (*table_of(x=NUMBERS, y=NUMBERS), ("--target", "y", "--learning-rate", "1e30"), "Try a smaller learning rate"),
+        (*table_of(x=NUMBERS, y=NUMBERS), ("--target", "y", "--learning-rate", "1e30"), "a smaller --learning-rate"),
+        (*table_of(x=NUMBERS, y=[f"{n}e300" for n in NUMBERS]), ("--target", "y"), "got 1e+300 in line 3: give it in"),
     ],
 )
 def test_what_cannot_be_learned_takes_one_line(run, header, rows, words, said):
@@ -240,6 +250,7 @@ def test_what_cannot_be_learned_takes_one_line(run, header, rows, words, said):
     assert len(errors) == 1
     assert said in errors[0]
     assert not Path("R/model.safetensors").exists()
+    assert not Path("R").exists()  # nor anything that the mended command would be refused for
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ def test_a_missing_target_is_named_and_can_be_left_out():
     [
         ([], "target 'target' has no rows"),
         ([1.5, numpy.inf], "target 'target' expected finite numbers, got inf in row 1"),
+        ([1.5, 2.5, -1e200], "target 'target' expected numbers up to 1e.150, .* got -1e.200 in row 2"),
         ([2**60, 2**60 + 1, 5], r"whole numbers of 2\^53 or more: give labels as text"),
     ],
 )

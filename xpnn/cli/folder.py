@@ -23,6 +23,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,23 @@ class RunFolder:
             self.writing = self.path / _NEXT
             self.writing.mkdir()
             return
+        self._empty()
+
+    def _empty(self) -> None:
         for name in _FILES:
             self.file(name).unlink(missing_ok=True)
         for name in _FOLDERS:
             shutil.rmtree(self.file(name), ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove the run that was begun, of which nothing can come; a finished one that it was to replace stays."""
+        if self.complete:
+            return
+        self._empty()
+        if not any(self.writing.iterdir()):
+            with suppress(OSError):  # of --out . for one
+                self.writing.rmdir()
+        self.writing = self.path
 
     def resume(self, settings: Mapping[str, Any]) -> None:
         """Go on with the run that is here, the one that replaces another first, or begin one if there is none.

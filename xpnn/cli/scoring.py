@@ -56,7 +56,8 @@ def scores(predictions: Predictions, target: Target, column: Any) -> dict[str, f
     """
     if target.task == "regression":
         y, t = predictions.values, as_numbers(column).values
-        found = {"r2": r2_score(y, t), "rmse": root_mean_squared_error(y, t), "mae": mean_absolute_error(y, t)}
+        with numpy.errstate(over="ignore", invalid="ignore"):  # None says it
+            found = {"r2": r2_score(y, t), "rmse": root_mean_squared_error(y, t), "mae": mean_absolute_error(y, t)}
         return _plain(found)
     assert predictions.probabilities is not None
     return _plain(_of_classes(predictions.probabilities, target.codes(column), target.task))

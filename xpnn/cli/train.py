@@ -93,7 +93,12 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         folder.start(asked)
     _introduce(ready)
-    run = trained(ready, settings, place, folder, resume=arguments.resume)
+    try:
+        run = trained(ready, settings, place, folder, resume=arguments.resume)
+    except FloatingPointError as error:  # as it would again, of the same command
+        folder.discard()
+        said = str(error).partition(" Model and optimizer")[0]  # what follows is for programs
+        raise FloatingPointError(f"{said} Try a smaller --learning-rate") from error
     _finish(run, folder, place)
 
 

@@ -20,6 +20,7 @@ from xpnn.tables.tasks import TASKS, task_of
 __all__ = ["Target"]
 
 _FORMAT = 1
+_LARGEST = 1e150
 
 
 class Target:
@@ -100,8 +101,8 @@ class Target:
         Raises
         ------
         ValueError
-            If one is missing or infinite (its row is named), there are no rows, all are equal, or the task does not
-            fit the values.
+            If one is missing, infinite or beyond 1e150 (its row is named), there are no rows, all are equal, or the task
+            does not fit the values.
         TypeError
             If they are dates, or of kinds that differ.
         """
@@ -263,6 +264,13 @@ class Target:
             place = int(wrong[0])
             raise ValueError(
                 f"target {column.name!r} expected finite numbers, got {column.value(place)} in row {column.row(place)}"
+            )
+        large = numpy.flatnonzero(numpy.abs(values) > _LARGEST)
+        if len(large):
+            place = int(large[0])
+            raise ValueError(
+                f"target {column.name!r} expected numbers up to {_LARGEST:g}, whose squares are numbers too, got "
+                f"{column.value(place)} in row {column.row(place)}: give it in another unit"
             )
         return values
 
