@@ -11,7 +11,6 @@ import pytest
 
 from xpnn.training import CheckpointError, Checkpoints, load
 from xpnn.training import save as store
-from xpnn.training.checkpoints import better_when_larger
 
 
 def arrays(step):
@@ -453,14 +452,10 @@ def test_numpy_numbers_are_numbers(tmp_path):
     assert json.dumps(load(path)[1]) == '{"checkpoint": {"epoch": 1, "step": 2, "score": 0.5}}'
 
 
-def test_what_is_better_is_known_by_name():
-    assert [
-        name for name in ("val_loss", "val_auc", "rmse", "F1", "val_top_k_accuracy") if better_when_larger(name)
-    ] == [
-        "val_auc",
-        "F1",
-        "val_top_k_accuracy",
-    ]
+def test_a_name_that_does_not_say_what_is_better_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"Checkpoints cannot tell by the name .* 'val_hits' .* say mode='max' or"):
+        Checkpoints(tmp_path, best="val_hits")
+    assert Checkpoints(tmp_path, best="val_hits", mode="max").mode == "max"
 
 
 def test_it_shows_what_it_is(tmp_path):

@@ -390,7 +390,7 @@ def test_a_best_that_will_not_be_reported_is_refused_before_training(tmp_path, b
     before = everything(trainer)
     message = f"Checkpoints expected best to be one of epoch, loss, learning_rate, seconds, got '{best}'"
     with pytest.raises(ValueError, match=message):
-        trainer.fit(X, T, epochs=1, checkpoint=Checkpoints(tmp_path / "a", best=best), callbacks=callbacks)
+        trainer.fit(X, T, epochs=1, checkpoint=Checkpoints(tmp_path / "a", best=best, mode="min"), callbacks=callbacks)
     assert_equal(everything(trainer), before)
     assert not (tmp_path / "a").exists()
 
@@ -399,11 +399,13 @@ def test_a_best_that_a_callback_reports_is_kept_and_a_missing_one_is_a_warning(t
     def reporting(trainer, row):
         row["own"] = abs(row["epoch"] - 2)
 
-    rich().fit(X, T, epochs=3, checkpoint=Checkpoints(tmp_path / "a", best="own"), callbacks=[reporting])
-    assert Checkpoints(tmp_path / "a", best="own").best()[1]["checkpoint"]["epoch"] == 2
+    rich().fit(X, T, epochs=3, checkpoint=Checkpoints(tmp_path / "a", best="own", mode="min"), callbacks=[reporting])
+    assert Checkpoints(tmp_path / "a", best="own", mode="min").best()[1]["checkpoint"]["epoch"] == 2
     message = r"Checkpoints\(best='other'\) expected a number of that name in each epoch, got epoch, loss"
     with pytest.warns(UserWarning, match=message) as seen:
-        rich().fit(X, T, epochs=3, checkpoint=Checkpoints(tmp_path / "b", best="other"), callbacks=[reporting])
+        rich().fit(
+            X, T, epochs=3, checkpoint=Checkpoints(tmp_path / "b", best="other", mode="min"), callbacks=[reporting]
+        )
     assert len(seen) == 1
     assert seen[0].filename == __file__
 

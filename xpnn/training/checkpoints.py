@@ -26,15 +26,15 @@ import numpy
 from xpnn.arrays.namespaces import Array
 from xpnn.training.checkpoint import load, metadata_of, save
 from xpnn.training.data import require_whole
+from xpnn.training.direction import mode_of
 from xpnn.training.files import remove_leftovers, write_whole
 from xpnn.training.layout import CheckpointError
 
-__all__ = ["Checkpoints", "better_when_larger"]
+__all__ = ["Checkpoints"]
 
 Loaded: TypeAlias = tuple[dict[str, numpy.ndarray], dict[str, Any], Path]
 
 _NAME = r"checkpoint-([0-9]{10,})\.safetensors"
-_LARGER = ("accuracy", "auc", "precision", "recall", "f1", "r2", "score")
 
 
 class Checkpoints:
@@ -54,7 +54,8 @@ class Checkpoints:
     best
         A number of the history, such as 'val_loss': the checkpoint with the best score is kept too. None: no such.
     mode
-        Whether a smaller ('min') or a larger ('max') score is better; 'auto' decides by the name, as `EarlyStopping`.
+        Whether a smaller ('min') or a larger ('max') score is better; 'auto' decides by the name, as
+        `EarlyStopping`, and a name that does not say so is an error.
     every_epochs, every_steps, every_seconds
         When a checkpoint is due: at the end of each n-th epoch, after each n-th step, or when so many seconds have
         passed since the last. Each may be None, for not; several may hold.
@@ -104,12 +105,10 @@ class Checkpoints:
                 require_whole(name, number, 1)
         if every_seconds is not None and not every_seconds > 0:
             raise ValueError(f"Checkpoints expected every_seconds above 0, got {every_seconds}")
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"Checkpoints expected mode 'auto', 'min' or 'max', got {mode!r}")
         if best is not None and not isinstance(best, str):
             raise TypeError(f"Checkpoints expected best to name a number such as 'val_loss', got {best!r}")
         self.folder, self.keep, self.score_name = Path(folder), keep, best
-        self.mode = ("max" if better_when_larger(best or "") else "min") if mode == "auto" else mode
+        self.mode = mode_of("Checkpoints", "loss" if best is None else best, mode)
         self.every_epochs, self.every_steps, self.every_seconds = every_epochs, every_steps, every_seconds
         self._last = time.monotonic()
         self._known: set[Path] = set()  # files of this training
@@ -319,11 +318,6 @@ class Checkpoints:
 
     def __repr__(self) -> str:
         return f"Checkpoints({str(self.folder)!r}, keep={self.keep}, best={self.score_name!r})"
-
-
-def better_when_larger(name: str) -> bool:
-    """Whether a number of this name is usually better when it is larger: accuracies and the like, not losses."""
-    return any(word in name.lower() for word in _LARGER)
 
 
 def _require_folder(folder: Path) -> None:

@@ -40,11 +40,16 @@ def epochs_until(stopping, *values, name="number", epochs=12):
     ],
 )
 def test_it_ends_after_so_many_epochs_without_a_better_value(patience, values, ended):
-    assert epochs_until(EarlyStopping("number", patience=patience), *values) == ended
+    assert epochs_until(EarlyStopping("number", mode="min", patience=patience), *values) == ended
+
+
+def test_a_name_that_does_not_say_what_is_better_is_refused():
+    with pytest.raises(ValueError, match=r"EarlyStopping cannot tell by the name .* 'val_hits' .* say mode='max' or"):
+        EarlyStopping("val_hits")
 
 
 def test_a_value_has_to_be_better_by_the_least_gain():
-    stopping = EarlyStopping("number", patience=2, least=0.5)
+    stopping = EarlyStopping("number", mode="min", patience=2, least=0.5)
     assert (
         epochs_until(stopping, 3.0, 2.4, 2.0, 1.9, 1.8) == 4
     )  # 2.0 and 1.9 gain 0.4 and 0.5 on 2.4: no more than that
@@ -70,17 +75,17 @@ def test_larger_is_better_in_mode_max():
 
 
 def test_nan_is_never_better():
-    stopping = EarlyStopping("number", patience=2)
+    stopping = EarlyStopping("number", mode="min", patience=2)
     assert epochs_until(stopping, math.nan, 2, math.nan, math.nan, 1) == 4
     assert (stopping.best, stopping.best_epoch) == (2, 2)
-    nothing = EarlyStopping("number", patience=3)
+    nothing = EarlyStopping("number", mode="min", patience=3)
     assert epochs_until(nothing, math.nan) == 3
     assert nothing.best is None
 
 
 @pytest.mark.parametrize("values", [[math.inf, 5, 6, 7], [math.inf, math.inf, 5]])
 def test_infinity_is_a_value(values):
-    stopping = EarlyStopping("number", patience=2)
+    stopping = EarlyStopping("number", mode="min", patience=2)
     epochs_until(stopping, *values, epochs=len(values))
     assert stopping.best == 5
 
@@ -98,7 +103,7 @@ def recorder(kept):
 @pytest.mark.parametrize("loader", [False, True], ids=["arrays", "loader"])
 def test_the_best_weights_are_restored_with_buffers_and_average(average, loader):
     kept = {}
-    stopping = EarlyStopping("number", patience=2)
+    stopping = EarlyStopping("number", mode="min", patience=2)
     callbacks = [numbers(3, 2, 4, 5, name="number"), recorder(kept), stopping]
     trainer = trainer_of(average=average)
     if loader:
@@ -117,7 +122,7 @@ def test_the_best_weights_are_restored_with_buffers_and_average(average, loader)
 
 def test_the_last_weights_stay_where_that_is_wanted():
     kept = {}
-    stopping = EarlyStopping("number", patience=2, restore_best=False)
+    stopping = EarlyStopping("number", mode="min", patience=2, restore_best=False)
     trainer = trainer_of()
     trainer.fit(X, T, epochs=9, callbacks=[numbers(3, 2, 4, 5, name="number"), recorder(kept), stopping])
     assert_equal({name: to_host(array) for name, array in trainer.model.state_dict().items()}, kept[4])
@@ -126,7 +131,7 @@ def test_the_last_weights_stay_where_that_is_wanted():
 def test_the_best_weights_are_restored_at_the_goal_too():
     kept = {}
     trainer = trainer_of()
-    callbacks = [numbers(3, 2, 4, 5, name="number"), recorder(kept), EarlyStopping("number", patience=9)]
+    callbacks = [numbers(3, 2, 4, 5, name="number"), recorder(kept), EarlyStopping("number", mode="min", patience=9)]
     trainer.fit(X, T, epochs=4, callbacks=callbacks)
     assert_equal({name: to_host(array) for name, array in trainer.model.state_dict().items()}, kept[2])
 
@@ -137,7 +142,7 @@ def test_after_an_error_the_weights_stay_those_of_the_position():
             raise RuntimeError("on purpose")
 
     trainer, plain = trainer_of(), trainer_of()
-    callbacks = [numbers(1, 2, name="number"), EarlyStopping("number", patience=5), failing]
+    callbacks = [numbers(1, 2, name="number"), EarlyStopping("number", mode="min", patience=5), failing]
     with pytest.raises(RuntimeError, match="on purpose"):
         trainer.fit(X, T, epochs=9, callbacks=callbacks)
     plain.fit(X, T, epochs=3)
@@ -146,7 +151,7 @@ def test_after_an_error_the_weights_stay_those_of_the_position():
 
 
 def test_each_fit_begins_anew():
-    stopping = EarlyStopping("number", patience=2)
+    stopping = EarlyStopping("number", mode="min", patience=2)
     trainer = trainer_of()
     for _ in range(2):
         trainer.fit(X, T, epochs=9, callbacks=[numbers(0, 1, 2, name="number"), stopping])
@@ -163,7 +168,7 @@ def goes_on(folder, trainer, *, epochs, patience=3, until=None):
     values = numbers(5, 4, 3, 4, 5, 6, 7, name="number")
     trainer.fit(
         X, T, epochs=epochs, batch_size=6, checkpoint=folder, resume=True,
-        callbacks=[values, EarlyStopping("number", patience=patience), killed],
+        callbacks=[values, EarlyStopping("number", mode="min", patience=patience), killed],
     )  # fmt: skip
 
 

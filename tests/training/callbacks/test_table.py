@@ -10,7 +10,7 @@ from xpnn.training.callbacks import PrintTable, ProgressBar
 from xpnn.training.callbacks.numbers import shown
 
 
-def printed(*values, name="number", names=("epoch", "loss", "number")):
+def printed(*values, name="errors", names=("epoch", "loss", "errors")):
     """The lines for a training with these numbers."""
     stream = io.StringIO()
 
@@ -52,12 +52,12 @@ def test_a_further_fit_has_a_new_header_and_the_best_so_far():
     values = iter([2.0, 3.0, 1.0])
 
     def put(trainer, row):
-        row["number"] = next(values)
+        row["errors"] = next(values)
 
     trainer = trainer_of()
     for epochs in (1, 2):
-        trainer.fit(X, T, epochs=epochs, callbacks=[put, PrintTable(stream, names=["number"])])
-    assert stream.getvalue().split() == ["number", "-" * 8, "2.0000*", "number", "-" * 8, "3.0000", "1.0000*"]
+        trainer.fit(X, T, epochs=epochs, callbacks=[put, PrintTable(stream, names=["errors"])])
+    assert stream.getvalue().split() == ["errors", "-" * 8, "2.0000*", "errors", "-" * 8, "3.0000", "1.0000*"]
 
 
 def test_a_number_that_a_row_lacks_stays_blank():

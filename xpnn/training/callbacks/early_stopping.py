@@ -8,8 +8,8 @@ from math import inf, isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from xpnn.training.callbacks.base import Callback
-from xpnn.training.checkpoints import better_when_larger
 from xpnn.training.data import require_whole
+from xpnn.training.direction import mode_of
 
 if TYPE_CHECKING:
     from xpnn.training.trainer import Trainer
@@ -32,8 +32,9 @@ class EarlyStopping(Callback):
     least
         By how much a value must be better to count, 0 or more.
     mode
-        Whether a smaller ('min') or a larger ('max') value is better; 'auto' takes 'max' for names with accuracy, auc,
-        precision, recall, f1, r2 or score in them, else 'min'.
+        Whether a smaller ('min') or a larger ('max') value is better; 'auto' takes 'min' for names with loss, error,
+        perplexity, brier or the like in them, else 'max' for those with accuracy, auc, precision, recall, f1, r2 or
+        score. Of any other name you have to say it.
     restore_best
         Whether the model has the weights of the best epoch at the end of `fit`, its buffers included, and the average
         of the weights, too, if there is one. After an error or an interruption they stay as they are, so that training
@@ -49,7 +50,8 @@ class EarlyStopping(Callback):
     Raises
     ------
     ValueError
-        If an argument is out of range; in `fit`, if epochs have no number of that name.
+        If an argument is out of range, or `mode` is 'auto' and the name does not say which is better; in
+        `fit`, if epochs have no number of that name.
 
     Examples
     --------
@@ -72,10 +74,8 @@ class EarlyStopping(Callback):
             require_whole("patience", patience, 1)
         if not least >= 0:
             raise ValueError(f"EarlyStopping expected least of 0 or more, got {least}")
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"EarlyStopping expected mode 'auto', 'min' or 'max', got {mode!r}")
         self.monitor, self.patience, self.least, self.restore_best = monitor, patience, float(least), restore_best
-        self.mode = ("max" if better_when_larger(monitor) else "min") if mode == "auto" else mode
+        self.mode = mode_of("EarlyStopping", monitor, mode)
         self._start()
 
     def _start(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from xpnn.training.checkpoints import better_when_larger
+from xpnn.training.direction import better_when
 
 __all__ = ["beats", "shown", "single"]
 
@@ -29,7 +29,10 @@ def shown(value: Any) -> str:
 
 
 def beats(name: str, value: float, best: float | None) -> bool:
-    """Whether this is better than the best so far: larger for accuracies and the like, else smaller; never NaN."""
-    if value != value:
+    """Whether this is better than the best so far: larger for accuracies, smaller for losses; never NaN, and never
+    where the name does not say which is better.
+    """
+    mode = better_when(name)
+    if value != value or mode is None:
         return False
-    return best is None or (value > best if better_when_larger(name) else value < best)
+    return best is None or (value > best if mode == "max" else value < best)
