@@ -39,3 +39,13 @@ def test_a_model_that_stands_alone_is_not_overwritten(run, table, trained):
     whole = Path("R/model.safetensors").rename("m.safetensors").read_bytes()
     assert run("predict", "m.safetensors", table, "--out", "m.safetensors")[0] == 1
     assert Path("m.safetensors").read_bytes() == whole
+
+
+def test_no_column_is_written_twice(run, table, trained):
+    code, out, _ = run("predict", "R", table, "--keep", "age", "--keep", "town", "--keep", "age")
+    assert (code, out.splitlines()[0]) == (0, "age,town,prediction")
+    text = Path(table).read_text().splitlines()
+    Path("new.csv").write_text("\n".join([f"{text[0]},prediction", *(f"{line},1" for line in text[1:])]))
+    code, out, err = run("predict", "R", "new.csv", "--keep", "prediction")
+    assert (code, out) == (1, "")
+    assert "--keep 'prediction': the predictions have a column of that name" in err

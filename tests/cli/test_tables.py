@@ -262,6 +262,11 @@ def test_what_cannot_be_learned_takes_one_line(run, header, rows, words, said):
         (("--seconds", "nan"), "expected a number above 0"),
         (("--kind", "town"), "expected NAME=KIND"),
         (("--kind", "town=city"), "expected NAME=KIND"),
+        (("--separator", "ab"), "expected a separator of one character, such as ';' or 'tab', got 'ab'"),
+        (("--encoding", "klingon"), "expected the name of an encoding such as utf-8 or latin-1, got 'klingon'"),
+        (("--encoding", "hex"), "expected the name of an encoding"),
+        (("--decimal", ";;"), "expected one sign, such as ',' or '.', got ';;'"),
+        (("--decimal", "5"), "expected one sign"),
         (("--dropout", "1"), "expected a share from 0 to below 1"),
     ],
 )

@@ -6,16 +6,19 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
-from xpnn.cli.reading import RawTable, read_table
+from xpnn.cli.reading import RawTable, read_table, sign_of_separator
 from xpnn.tables.finding import KINDS
 
 __all__ = [
     "add_reading_arguments",
+    "decimal",
+    "encoding",
     "kind_of_column",
     "positive",
     "positive_number",
     "read",
     "seed",
+    "separator",
     "share",
     "share_or_none",
     "widths",
@@ -25,16 +28,47 @@ __all__ = [
 def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds `--encoding`, `--separator` and `--decimal`."""
     parser.add_argument(
-        "--encoding", metavar="NAME", help="of the file's letters (default: UTF-8, or UTF-16 if marked)"
+        "--encoding", type=encoding, metavar="NAME", help="of the file's letters (default: UTF-8, or UTF-16 if marked)"
     )
-    parser.add_argument("--separator", metavar="SIGN", help="between values: a sign or 'tab' (default: it is found)")
-    parser.add_argument("--decimal", metavar="SIGN", default=".", help="of numbers such as 3,14 (default: a point)")
+    parser.add_argument(
+        "--separator", type=separator, metavar="SIGN", help="between values: a sign or 'tab' (default: it is found)"
+    )
+    parser.add_argument(
+        "--decimal", type=decimal, metavar="SIGN", default=".", help="of numbers such as 3,14 (default: a point)"
+    )
 
 
 def read(path: str, arguments: argparse.Namespace, ways: Mapping[str, str], keep: Sequence[str] = ()) -> RawTable:
     """The table at `path`, read as the arguments say, columns in their ways, and the text of some kept as it is."""
     how = {name: getattr(arguments, name) for name in ("encoding", "separator", "decimal")}
     return read_table(path, **how, ways=ways, keep=keep)
+
+
+def encoding(text: str) -> str:
+    """The name of an encoding of letters that Python knows."""
+    try:
+        "a".encode(text)
+    except (LookupError, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"expected the name of an encoding such as utf-8 or latin-1, got {text!r}"
+        ) from None
+    return text
+
+
+def separator(text: str) -> str:
+    """A sign between values, or its name."""
+    try:
+        sign_of_separator(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def decimal(text: str) -> str:
+    """A sign between whole numbers and fractions."""
+    if len(text) != 1 or text.isalnum() or text.isspace() or text in '"+-':
+        raise argparse.ArgumentTypeError(f"expected one sign, such as ',' or '.', got {text!r}")
+    return text
 
 
 def share(text: str) -> float:

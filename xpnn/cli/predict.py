@@ -46,14 +46,17 @@ def _run(arguments: argparse.Namespace) -> None:
     _require_other_file(arguments.out, arguments.data, folder)
     model = TableModel.load(folder.model_path())
     place = device_for_command(arguments.device, no_fallback=arguments.no_fallback)
-    raw = options.read(arguments.data, arguments, model.ways(), arguments.keep)
-    raw.require(arguments.keep, "of --keep")
+    keep = list(dict.fromkeys(arguments.keep))
+    raw = options.read(arguments.data, arguments, model.ways(), keep)
+    raw.require(keep, "of --keep")
     raw.require(model.preprocessing.columns, "which the model was trained with")
     with places_of(raw):
         predictions = model.predict(model.preprocessing.transform(raw.frame), place)
     names, columns = prediction_columns(predictions, model.target.classes)
-    kept = [raw.kept[name] for name in arguments.keep]
-    text = _csv([*arguments.keep, *names], zip(*kept, *columns, strict=True))
+    if twice := [name for name in keep if name in names]:
+        raise ValueError(f"--keep {twice[0]!r}: the predictions have a column of that name, rename that of the table")
+    kept = [raw.kept[name] for name in keep]
+    text = _csv([*keep, *names], zip(*kept, *columns, strict=True))
     if arguments.out == "-":
         sys.stdout.write(text)
         return

@@ -33,7 +33,7 @@ from xpnn.cli.words import read_in_ways
 from xpnn.tables.converting import number_in
 from xpnn.tables.table import listed
 
-__all__ = ["RawTable", "read_table"]
+__all__ = ["RawTable", "read_table", "sign_of_separator"]
 
 _SEPARATORS = ",;\t|"
 _ZIPPED, _PARQUET = b"\x1f\x8b", b"PAR1"
@@ -212,9 +212,7 @@ def _csv(
 ) -> tuple[Any, numpy.ndarray, dict[str, list[Any]]]:
     if not text.strip():
         raise ValueError(f"{name} is empty")
-    separator = _separator(text) if separator is None else _NAMES.get(separator, separator)
-    if len(separator) != 1 or separator in '"\n\r':
-        raise ValueError(f"expected a separator of one character, such as ';' or 'tab', got {separator!r}")
+    separator = _separator(text) if separator is None else sign_of_separator(separator)
     header, lines = checked_lines(name, text, separator)
     _check_header(name, header)
 
@@ -248,6 +246,20 @@ def _counts_rows(column: Any) -> bool:
     values = column.to_numpy()
     count = numpy.arange(len(values))
     return values.dtype.kind == "i" and bool((values == count).all() or (values == count + 1).all())
+
+
+def sign_of_separator(word: str) -> str:
+    """The sign between values by itself or by its name; raises ValueError if it is more than one, or cannot be it.
+
+    Examples
+    --------
+    >>> sign_of_separator("semicolon"), sign_of_separator(";")
+    (';', ';')
+    """
+    sign = _NAMES.get(word, word)
+    if len(sign) != 1 or sign in '"\n\r':
+        raise ValueError(f"expected a separator of one character, such as ';' or 'tab', got {sign!r}")
+    return sign
 
 
 def _separator(text: str) -> str:

@@ -101,8 +101,8 @@ class Target:
         Raises
         ------
         ValueError
-            If one is missing, infinite or beyond 1e150 (its row is named), there are no rows, all are equal, or the task
-            does not fit the values.
+            If one is missing, infinite or beyond 1e150 (its row is named), there are no rows, all are equal, or the
+            task does not fit the values.
         TypeError
             If they are dates, or of kinds that differ.
         """
