@@ -219,9 +219,9 @@ BAD = {
     "validation of one": (([X, T], {"validation": (X,)}), ValueError, "validation to be .*got tuple of length 1"),
     "validation as an array": (([X, T], {"validation": X}), ValueError, "validation to be .*got ndarray of length 10"),
     "validation as a number": (([X, T], {"validation": 0.2}), ValueError, "validation to be .*got float"),
-    "validation without rows": (([X, T], {"validation": (X[:0], T[:0])}), ValueError, "x has no rows"),
-    "NaN in validation": (([X, T], {"validation": (NAN, T)}), ValueError, "x holds NaN"),
-    "validation of another shape": (([X, T], {"validation": (X[:, :2], T)}), ValueError, "last axis of x to be 3"),
+    "validation without rows": (([X, T], {"validation": (X[:0], T[:0])}), ValueError, "^validation: x has no rows"),
+    "NaN in validation": (([X, T], {"validation": (NAN, T)}), ValueError, "^validation: x holds NaN"),
+    "validation of another shape": (([X, T], {"validation": (X[:, :2], T)}), ValueError, "^validation: .*last axis"),
 }
 
 
@@ -335,7 +335,7 @@ def test_predict_refuses_what_it_cannot_take(place, x, error, message):
 def test_a_validation_loader_that_does_not_fit_is_refused_before_training():
     trainer = trainer_of()
     before = state(trainer)
-    with pytest.raises(ValueError, match="last axis of x to be 3"):
+    with pytest.raises(ValueError, match=r"^validation: .*last axis of x to be 3"):
         trainer.fit(X, T, epochs=1, validation=Loader(X[:, :2], T))
     assert state(trainer) == before
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from xpnn.training.metrics.base import Metric
 from xpnn.training.running import Running
 from xpnn.training.steps import applied
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "of_validation"]
 
 
 @dataclass
@@ -82,6 +83,17 @@ class Evaluation:
         for metric in found.values():
             metric.start()
         return found
+
+
+@contextmanager
+def of_validation() -> Iterator[None]:
+    """Says of an error about data that they are those of the validation, not those that are trained with."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if type(error) not in (ValueError, TypeError):  # another class may be made of other arguments
+            raise
+        raise type(error)(f"validation: {error}") from error
 
 
 def _rows(x: Tree, rows: slice) -> Tree:

@@ -28,7 +28,7 @@ from xpnn.training.callbacks.base import Callback, Callbacks
 from xpnn.training.callbacks.progress import progress_bar
 from xpnn.training.data import require_whole
 from xpnn.training.door import checked_data, class_weights, moved, moved_empty, require_equal_rows, try_first_rows
-from xpnn.training.evaluation import Evaluation
+from xpnn.training.evaluation import Evaluation, of_validation
 from xpnn.training.feeds import Feed, Held, Streamed
 from xpnn.training.history import History
 from xpnn.training.loop import Goal, Loop
@@ -454,15 +454,17 @@ class Trainer:
     def _held_out(self, validation: Any) -> Callable[[], dict[str, float]]:
         """A function that evaluates, made of data that were checked."""
         if hasattr(validation, "batches"):
-            first = Streamed(validation, self.place, self._first_parameter().dtype).first()
-            try_first_rows(self.evaluated, self.loss, first)
+            with of_validation():
+                first = Streamed(validation, self.place, self._first_parameter().dtype).first()
+                try_first_rows(self.evaluated, self.loss, first)
             return lambda: self._judge().of_loader(validation)
         if not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
             length = f" of length {len(validation)}" if hasattr(validation, "__len__") else ""
             given = f"{type(validation).__name__}{length}"
             raise ValueError(f"fit expected validation to be (x, t) or (x, t, sample_weight), got {given}")
-        data = self._data(*validation)
-        try_first_rows(self.evaluated, self.loss, data)
+        with of_validation():
+            data = self._data(*validation)
+            try_first_rows(self.evaluated, self.loss, data)
         return lambda: self._judge().of_arrays(data, 1024)
 
     def _judge(self) -> Evaluation:
