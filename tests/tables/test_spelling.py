@@ -14,6 +14,9 @@ SPELLED = {
     "money before": (["$10", "$ 12.5", "-$3"], "numbers with a sign"),
     "money after": (["10 €", "12.5€", "3€"], "numbers with a sign"),
     "shares": (["5%", "12.5 %", None], "numbers with a sign"),
+    "days first": (["31/1/2013", "1/12/2013"], "dates ('1/12/2013', …): write them as in 2013-01-31"),
+    "points": (["31.01.2013", "01.02.13"], "dates"),
+    "years first": (["2013/01/31", "2014/1/3"], "dates"),
     "nearly all": ([f"{n},5" for n in range(9)] + ["?"], "numbers with a decimal comma"),
 }
 OTHER = [
@@ -23,6 +26,9 @@ OTHER = [
     ["1,2,3", "4,5,6"],
     ["4,85", "?"],
     ["%", "$"],
+    ["1/2", "2/3"],
+    ["1-2/2013"],
+    ["192.168.1.10", "10.0.0.1"],
     ["Oslo, Rome", "Bern"],
     [" ", "x"],
 ]

@@ -137,7 +137,7 @@ def _nearly(column: Column, counts: numpy.ndarray) -> str:
             place = int(numpy.flatnonzero((column.values >= 0) & ~right[column.values])[0])
             return (
                 f"{share:.1%} of its values are {what}, and row {column.row(place)} holds "
-                f"{column.value(place)!r:.40}: does that stand for a missing value?"
+                f"{column.value(place)!r:.40}: does that stand for a missing value? Then leave the cell empty"
             )
     several = (counts > 0).sum() >= _MANY
     return f"it holds {spelling}" if several and (spelling := spelled(column)) else ""

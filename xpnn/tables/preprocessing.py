@@ -136,7 +136,8 @@ class Preprocessing:
         messages = [finding.message for _, finding, _ in learned if finding.message]
         encoders = [encoder for _, _, encoder in learned if encoder is not None]
         if not encoders:
-            raise ValueError(f"no column of the table is of use: {'; '.join(messages) or 'all are excluded'}")
+            none = f"it has none but {listed(excluded)}" if excluded else "it has none"
+            raise ValueError(f"no column of the table is of use: {'; '.join(messages) or none}")
         self._encoders, self.messages = encoders, messages
         self._summary = [described(*each) for each in learned]
         self._width = len(table.names) if table.positional else None

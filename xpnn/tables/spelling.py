@@ -1,4 +1,4 @@
-"""Numbers that people write and programs take for words: 3,14 and 1,234 and $10 and 5%."""
+"""Numbers and dates that people write and programs take for words: 3,14 and 1,234 and $10 and 5% and 31/1/2013."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _SPELLINGS = [
         ",",
         "read the file with decimal=','",
     ),
+    ("dates", r"\d{1,2}([./-])\d{1,2}\1(\d\d|\d{4})|\d{4}([./])\d{1,2}\3\d{1,2}", r"\d", "write them as in 2013-01-31"),
     ("numbers with a sign", rf"[+-]?{_SIGN} ?[+-]?{_POINT}|[+-]?{_POINT} ?{_SIGN}", _SIGN, "take the sign out"),
 ]
 
 
 def spelled(column: Column) -> str:
-    """How the words of a column write numbers, an example, and what to do; '' of other words and of plain numbers.
+    """How the words of a column write numbers or dates, an example, and what to do; '' of others.
 
     Nine rows of ten have to be written so.
 
