@@ -9,7 +9,7 @@ from xpnn import nn, optim
 from xpnn.arrays.native import to_host
 from xpnn.arrays.probe import examine
 from xpnn.training import Loader, Trainer
-from xpnn.training.metrics import accuracy
+from xpnn.training.metrics import TopKAccuracy, accuracy
 
 CPU = xpnn.device("cpu")
 RNG = numpy.random.default_rng(23)
@@ -176,6 +176,17 @@ def test_an_error_in_a_metric_comes_after_its_epoch():
     once.fit(X, T, epochs=1, batch_size=3)
     assert state(trainer)["arrays"] == state(once)["arrays"]
     assert trainer.epoch == len(trainer.history) == 1
+
+
+@pytest.mark.parametrize("of", ["arrays", "a loader", "training"])
+@pytest.mark.parametrize("metric", [lambda y, t: 1 / 0, TopKAccuracy(k=9)], ids=["function", "class"])
+def test_an_error_in_a_metric_names_it(metric, of):
+    trainer = trainer_of(metrics={"fine": nn.squared_error, "mine": metric}, training_metrics=of == "training")
+    use = trainer.fit if of == "training" else trainer.evaluate
+    data = (Loader(X, T),) if of == "a loader" else (X, T)
+    with pytest.raises((ZeroDivisionError, ValueError, TypeError)) as caught:
+        use(*data)
+    assert caught.value.__notes__[0] == "It comes from the metric 'mine'"
 
 
 # Bad inputs

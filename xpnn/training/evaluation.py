@@ -15,7 +15,7 @@ from xpnn.training.door import evaluating
 from xpnn.training.feeds import Streamed
 from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
-from xpnn.training.running import Running
+from xpnn.training.running import Running, of_metric
 from xpnn.training.steps import applied
 
 __all__ = ["Evaluation", "of_validation"]
@@ -46,8 +46,9 @@ class Evaluation:
         weight = {"sample_weight": w[0]} if w else {}
         numbers: dict[str, Any] = {} if self.loss is None else {"loss": float(self.loss(y, t, **weight))}
         for name, metric in self._metrics().items():
-            metric.update(y, t, *w)
-            numbers[name] = metric.result()
+            with of_metric(name):
+                metric.update(y, t, *w)
+                numbers[name] = metric.result()
         return numbers
 
     def of_loader(self, loader: Any) -> dict[str, Any]:

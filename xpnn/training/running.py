@@ -8,7 +8,8 @@ same last bit; what was put aside and not summed up yet goes into a checkpoint a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import nan
 from typing import Any
 
@@ -18,7 +19,7 @@ from xpnn.arrays.native import stack_scalars
 from xpnn.arrays.tree import Tree, flatten
 from xpnn.training.metrics.base import Metric
 
-__all__ = ["Running"]
+__all__ = ["Running", "of_metric"]
 
 TOGETHER = 2**18  # numbers of outputs and targets that are put aside at most
 
@@ -98,8 +99,9 @@ class Running:
     def _sum_outputs(self) -> None:
         self._added |= bool(self._outputs)
         for batch in self._joined():
-            for metric in self.metrics.values():
-                metric.update(*batch)
+            for name, metric in self.metrics.items():
+                with of_metric(name):
+                    metric.update(*batch)
         self._outputs, self._numbers = [], 0
 
     def _joined(self) -> list[tuple[Tree, ...]]:
@@ -135,7 +137,11 @@ class Running:
         """The metrics so far, of what was summed up, NaN where nothing was; looks at the device."""
         if not self._added:
             return dict.fromkeys(self.metrics, nan)
-        return {name: metric.result() for name, metric in self.metrics.items()}
+        numbers = {}
+        for name, metric in self.metrics.items():
+            with of_metric(name):
+                numbers[name] = metric.result()
+        return numbers
 
     def saved(self) -> tuple[Any, ...]:
         """What `restore` needs to come back to this moment."""
@@ -183,6 +189,16 @@ class Running:
             if own:
                 metric.load_state(own)
                 self._added = True
+
+
+@contextmanager
+def of_metric(name: str) -> Iterator[None]:
+    """Adds to an error which metric it comes from."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"It comes from the metric {name!r}")
+        raise
 
 
 def _named(metric: Metric) -> str:
