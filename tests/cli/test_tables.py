@@ -135,6 +135,8 @@ def test_rows_without_a_target_are_left_out_and_counted(run, table):
     assert code == 0
     assert "left out 2 rows" in err
     assert "trained on" in err
+    write("hole.csv", header, rows[:5])
+    assert "left out 1 row without" in run("evaluate", "R", "hole.csv")[2]
 
 
 @pytest.mark.parametrize("labels", [("0", "1"), ("1", "2", "3"), ("0.0", "1.0"), ("True", "False"), ("007", "012")])
@@ -226,6 +228,12 @@ NUMBERS = [float(n * n % 23) for n in range(60)]
     [
         (*table_of(x=NUMBERS, y=NUMBERS), ("--target", "z"), "has no column 'z' (the target): it has 'x', 'y'"),
         (*table_of(x=NUMBERS, y=["a"] * 60), ("--target", "y"), "target 'y' is always 'a'"),
+        (
+            *table_of(x=NUMBERS, y=["a"] * 20 + [""] * 40),
+            ("--target", "y"),
+            "'y' is always 'a': there is nothing to learn; left out 40 rows without a value of 'y', the first in line",
+        ),
+        (*table_of(y=NUMBERS), ("--target", "y"), "no column of the table is of use: it has none but 'y'"),
         (*table_of(x=NUMBERS, y=[""] * 60), ("--target", "y"), "has no value of the target 'y'"),
         (["x", "y"], [], ("--target", "y"), "has the names of columns but no rows"),
         (*table_of(x=NUMBERS[:6], y=NUMBERS[:6]), ("--target", "y"), "6 rows with a target are too few"),

@@ -231,6 +231,11 @@ def test_labels_and_groups_may_be_words():
         assert not set(names[train]) & set(names[test])
 
 
+def test_rows_in_place_of_their_number_are_not_shown():
+    with pytest.raises(TypeError, match=r"k_fold expected how many rows there are, as len\(x\) says, got ndarray$"):
+        k_fold(numpy.zeros(3), 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [

@@ -50,7 +50,8 @@ def _run(arguments: argparse.Namespace) -> None:
         found = scores(model.predict(model.preprocessing.transform(rows), place), model.target, column)
     left_out = len(raw) - len(column)
     if left_out:
-        print(f"note: left out {left_out} rows without a value of {name!r}", file=sys.stderr)
+        rows_left_out = "1 row" if left_out == 1 else f"{left_out} rows"
+        print(f"note: left out {rows_left_out} without a value of {name!r}", file=sys.stderr)
     if model.about.get("data", {}).get("sha256") == raw.digest:
         print(
             "note: most of these rows are those that the model was trained on; honest scores, of the rows that were "

@@ -114,7 +114,10 @@ def prepared(raw: RawTable, settings: Settings) -> Prepared:
     with places_of(raw):
         raw, column, notes = _with_target(raw, settings.target)
     with places_of(raw):
-        target = Target(task=settings.task).fit(column)
+        try:
+            target = Target(task=settings.task).fit(column)
+        except ValueError as error:  # some of which is for the rows that were left out
+            raise ValueError("; ".join([str(error), *notes])) from error
         reason = target.reason
         classes = None if target.task == "regression" else target.codes(column)
         parts = split(len(raw), share=settings.valid, seed=settings.seed, classes=classes)

@@ -162,6 +162,8 @@ def k_fold(n: int, folds: int = 5, *, seed: int = 0, stratify: Any = None, group
 
     Raises
     ------
+    TypeError
+        If `n` is the rows themselves.
     ValueError
         If there are more folds than rows, or than groups.
 
@@ -173,6 +175,8 @@ def k_fold(n: int, folds: int = 5, *, seed: int = 0, stratify: Any = None, group
     [2 3 4 5] [0 1]
     [0 1 2 3] [4 5]
     """
+    if hasattr(n, "__len__"):
+        raise TypeError(f"k_fold expected how many rows there are, as len(x) says, got {type(n).__name__}")
     require_whole("n", n, 1)
     require_whole("folds", folds, 2)
     labels, units = _per_row("k_fold", "stratify", stratify), _per_row("k_fold", "groups", groups)
