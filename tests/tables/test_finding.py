@@ -58,7 +58,7 @@ LOUD = {
     "nearly numbers": (
         [f"{n}.5" for n in MANY] + [None, "?", "?"],
         "identifier",
-        r"95\.2% of its .* numbers, and row 41 holds '\?': does that stand for a missing value\? Then leave the cell empty",
+        r"95\.2% of its .*, and row 41 holds '\?': does that stand for a missing value\? Then leave the cell empty",
     ),
     "nearly dates": (
         ["2020-01-01", "2020-01-02"] * 10 + ["2020-02-31"],
