@@ -1,5 +1,6 @@
 """Labels of losses whose classes are not the last axis, or that ignore some."""
 
+import re
 from functools import partial
 
 import numpy
@@ -65,6 +66,40 @@ def test_targets_without_a_meaning_for_the_loss(loss, targets, message, place):
     t = numpy.asarray([[1.0], [1.0], *([number] for number in targets)])
     with pytest.raises(ValueError, match=message):
         made.fit(X[:4, :, 0], t, progress=False)
+
+
+HITS = numpy.asarray([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("loss", [nn.binary_cross_entropy_with_logits, nn.squared_error])
+@pytest.mark.parametrize(
+    ("t", "remedy", "mended"),
+    [
+        (HITS.astype("float32"), "give t[:, None] (tried", lambda t: t[:, None]),
+        (HITS, "give t[:, None] as float32 (tried", lambda t: t[:, None].astype("float32")),
+        (HITS == 1, "give t[:, None] as float32 (tried", lambda t: t[:, None].astype("float32")),
+        (HITS[:, None], "convert them (t.astype('float32') of a NumPy array) (tried", lambda t: t.astype("float32")),
+        (HITS[:, None] == 1, "convert them (t.astype('float32') of a NumPy", lambda t: t.astype("float32")),
+    ],
+    ids=["floats in a row", "integers in a row", "truth in a row", "integers", "truth"],
+)
+def test_targets_of_another_shape_or_dtype_are_told_what_to_write(loss, t, remedy, mended):
+    model = nn.Linear(2, 1).initialize(seed=0)
+    made = training.Trainer(model, loss, optim.SGD(model, learning_rate=0.1))
+    with pytest.raises((TypeError, ValueError), match=re.escape(remedy)):
+        made.fit(X[:4, :, 0], t, progress=False)
+    made.fit(X[:4, :, 0], mended(t), epochs=1, progress=False)
+
+
+def test_labels_in_a_column_or_of_words_are_told_what_to_write():
+    model = nn.Linear(2, 2).initialize(seed=0)
+    made = training.Trainer(model, nn.cross_entropy, optim.SGD(model, learning_rate=0.1))
+    with pytest.raises(ValueError, match=r"labels of shape .*: give t\[:, 0\] \(tried"):
+        made.fit(X[:4, :, 0], HITS[:, None], progress=False)
+    made.fit(X[:4, :, 0], HITS, epochs=1, progress=False)
+    for words in (numpy.asarray(["a", "b"] * 2), numpy.asarray(["a", "b"] * 2, dtype=object)):
+        with pytest.raises(TypeError, match=r"t expected real numbers, got dtype .*xpnn\.tables .* Target"):
+            made.fit(X[:4, :, 0], words, progress=False)
 
 
 def test_targets_minus_one_and_one(place):

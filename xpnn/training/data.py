@@ -111,7 +111,8 @@ def prepared(name: str, x: Array, device: Device, dtype: Any) -> Array:
     if x.shape[0] == 0:
         raise ValueError(f"{name} has no rows: got shape {x.shape}")
     if is_complex(x.dtype) or not (is_floating(x.dtype) or dtype_name(x.dtype).startswith(("int", "uint", "bool"))):
-        raise TypeError(f"{name} expected real numbers, got dtype {x.dtype}")
+        words = ": xpnn.tables turns words into numbers, Target those of labels" if _holds_words(x) else ""
+        raise TypeError(f"{name} expected real numbers, got dtype {x.dtype}{words}")
     if not is_floating(x.dtype):
         return device.asarray(x)
     with numpy.errstate(over="ignore"):  # what is too large for `dtype` becomes infinite and is then refused
@@ -124,6 +125,11 @@ def prepared(name: str, x: Array, device: Device, dtype: Any) -> Array:
             f"rows, first in row {rows[0]}: drop, fill or scale them first"
         )
     return moved
+
+
+def _holds_words(x: Any) -> bool:
+    """Whether an array of NumPy's holds words, or objects that may be some."""
+    return isinstance(x, numpy.ndarray) and x.dtype.kind in "OSTU"
 
 
 def prepared_weight(weight: Array, count: int, device: Device, dtype: Any) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from xpnn.arrays.devices import Device
-from xpnn.arrays.namespaces import Array, is_floating, namespace_of
+from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
@@ -149,13 +149,14 @@ def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tupl
         axis, ignored = _of_classes(loss)
         if labelled and loss is not None and y.shape[axis] == 1:
             raise ValueError(
-                "expected targets like the one output per row, floating-point of shape (n, 1), got integers"
+                "expected targets like the one output per row, floating-point of shape (n, 1), got integers: "
+                f"give t[:, None] as {dtype_name(y.dtype)}"
             )
     if loss is None:
         return y
     if labelled:
         _check_labels(t, y.shape[axis], ignored)
-    with _tried_with(few, rows):
+    with _tried_with(few, rows, _remedy(y, head(t)) if single else {}):
         weight = {"sample_weight": head(batch[2]) + 1} if len(batch) == 3 else {}
         value = loss(y, head(t), **weight)
     if single:
@@ -205,15 +206,31 @@ def _of_classes(loss: Any) -> tuple[int, int | None]:
     return options.get("axis", -1), options.get("ignore_index")
 
 
+def _remedy(y: Array, t: Array) -> dict[type[Exception], str]:
+    """What to write if a loss refuses the shape (a ValueError) or the dtype (a TypeError) of targets `t`."""
+    whole = not is_floating(t.dtype)
+    found: dict[type[Exception], str] = {}
+    if y.shape == (*t.shape, 1):
+        found[ValueError] = ": give t[..., None]" if len(t.shape) > 1 else ": give t[:, None]"
+    elif whole and len(y.shape) == 2 and t.shape == (y.shape[0], 1) and y.shape[1] > 1:
+        found[ValueError] = ": give t[:, 0]"
+    if whole and is_floating(y.dtype):
+        if y.shape == t.shape:
+            found[TypeError] = f" (t.astype('{dtype_name(y.dtype)}') of a NumPy array)"
+        elif y.shape == (*t.shape, 1):
+            found[ValueError] += f" as {dtype_name(y.dtype)}"
+    return found
+
+
 @contextmanager
-def _tried_with(some: int, rows: int) -> Iterator[None]:
-    """Adds to an error how many rows it comes from, since it may name their shape."""
+def _tried_with(some: int, rows: int, remedy: Mapping[type[Exception], str] | None = None) -> Iterator[None]:
+    """Adds to an error a remedy for its kind, and how many rows it comes from, since it may name their shape."""
     try:
         yield
     except (ValueError, TypeError) as error:
         if type(error) not in (ValueError, TypeError):  # another class may be made of other arguments
             raise
-        raise type(error)(f"{error} (tried with {some} of {rows} rows)") from error
+        raise type(error)(f"{error}{(remedy or {}).get(type(error), '')} (tried with {some} of {rows} rows)") from error
 
 
 @contextmanager
