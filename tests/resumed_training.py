@@ -105,7 +105,8 @@ def train(kind: str, folder: Path, kill: tuple[str, int] | None) -> None:
         data = (loader,)
     kept = [EarlyStopping(patience=None)] if kind == "loader" else []
     trainer.fit(
-        *data, epochs=epochs, batch_size=BATCH, validation=(X[:10], T[:10]), callbacks=[*kept, Place(note)],
+        *data, epochs=epochs, batch_size=BATCH if len(data) > 1 else None, validation=(X[:10], T[:10]),
+        callbacks=[*kept, Place(note)],
         checkpoint=deadly(Checkpoints(folder, keep=None, every_steps=every_steps), how, at), resume=True,
     )  # fmt: skip
     if compiled:

@@ -21,6 +21,7 @@ def everything_and_options(trainer):
 @pytest.mark.parametrize("steps_before", [0, 2])
 def test_all_is_as_before_and_training_goes_on_as_if_it_had_not_been(loader, steps_before):
     data = (Loader(X, T, batch_size=6),) if loader else (X, T)
+    size = {} if loader else {"batch_size": 6}
 
     def trainer():
         options = {"metrics": {"accuracy": binary_accuracy}, "training_metrics": True, "average": 0.9, "accumulate": 2}
@@ -29,7 +30,7 @@ def test_all_is_as_before_and_training_goes_on_as_if_it_had_not_been(loader, ste
 
     tested, plain = trainer(), trainer()
     for one in (tested, plain):
-        one.fit(*data, steps=steps_before, batch_size=6)
+        one.fit(*data, steps=steps_before, **size)
     before = everything_and_options(tested)
     history = [*tested.history.rows]
     found = learning_rate_range_test(tested, *data, steps=20, batch_size=6)
@@ -40,7 +41,7 @@ def test_all_is_as_before_and_training_goes_on_as_if_it_had_not_been(loader, ste
     assert tested.history.rows == history
     assert not any(module.training for _, module in tested.model.named_modules())
     for one in (tested, plain):
-        one.fit(*data, epochs=2, batch_size=6)
+        one.fit(*data, epochs=2, **size)
     assert_same_training(tested, plain)
 
 

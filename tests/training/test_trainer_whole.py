@@ -110,7 +110,9 @@ def test_targets_of_minus_1_are_found_before_training(loss, place):
 def test_integer_targets_for_one_output_are_explained():
     model = nn.Linear(2, 1)
     trainer = Trainer(model, nn.binary_cross_entropy_with_logits, optim.SGD(model, learning_rate=0.1))
-    with pytest.raises(ValueError, match=r"floating-point of shape \(n, 1\), got integers .tried with 2 of 4 rows"):
+    with pytest.raises(
+        ValueError, match=r"floating-point of shape \(n, 1\), got integers: give t\[:, None\] as float32 .tried with 2"
+    ):
         trainer.fit(numpy.ones((4, 2)), numpy.asarray([0, 1, 0, 1]))
 
 

@@ -134,7 +134,8 @@ class Streamed(Feed):
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             what = f"{type(batch).__name__}" + (f" of {len(batch)}" if hasattr(batch, "__len__") else "")
             raise ValueError(f"expected batches (x, t) or (x, t, sample_weight) to train with, got a {what}")
-
+        if batch[1] is None:
+            raise ValueError("expected batches (x, t) with targets, got none: Loader(x, t)")
         if len(batch) == 3:
             _check_weights(batch[2])
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xpnn.training.checkpoints import Checkpoints
     from xpnn.training.trainer import Trainer
 
-__all__ = ["check_bounds", "check_score", "check_switches", "check_trainer"]
+__all__ = ["check_bounds", "check_score", "check_switches", "check_trainer", "is_loader", "refuse_loader"]
 
 _TAKEN = {"loss", "epoch", "seconds", "learning_rate", "skipped", "batch", "step"}
 
@@ -99,13 +99,38 @@ def check_bounds(epochs: Any, steps: Any, seconds: Any, batch_size: Any, report_
     if seconds is not None and (isinstance(seconds, bool) or not (isinstance(seconds, int | float) and seconds >= 0)):
         raise ValueError(f"fit expected seconds of 0 or more, got {seconds!r}")
     require_whole("report_every", report_every, 1)
-    require_whole("batch_size", batch_size, 1)
+    if batch_size is not None:
+        require_whole("batch_size", batch_size, 1)
+
+
+def is_loader(who: str, x: Any, **beside: Any) -> bool:
+    """Whether `x` is a `Loader`, or something like one.
+
+    Raises
+    ------
+    ValueError
+        If it is, and one of `beside`, which a loader decides, is not None.
+    """
+    if not hasattr(x, "batches"):
+        return False
+    for name in [name for name, value in beside.items() if value is not None]:
+        own = {"t": "Loader(x, t)", "class_weight": "Loader(x, t, sample_weight=...)"}.get(
+            name, f"Loader(x, t, {name}=...)"
+        )
+        raise ValueError(f"{who} expected no {name} beside a Loader, which has its own: {own}")
+    return True
+
+
+def refuse_loader(who: str, x: Any) -> None:
+    """Raise TypeError if `x` is a `Loader`."""
+    if is_loader(who, x):
+        raise TypeError(f"{who} expected arrays, got a {type(x).__name__}: {who} the x of one of its batches at a time")
 
 
 def check_switches(*, shuffle: Any, resume: Any, progress: Any) -> None:
     """Raise TypeError if what `fit` expects to be True or False is something else, such as the word 'no'."""
     for name, value in (("shuffle", shuffle), ("resume", resume), ("progress", progress)):
-        if not (isinstance(value, bool | numpy.bool_) or (name == "progress" and value is None)):
+        if not (isinstance(value, bool | numpy.bool_) or (name != "resume" and value is None)):
             raise TypeError(f"fit expected {name} to be True or False, got {value!r:.60}")
 
 

@@ -34,7 +34,7 @@ from xpnn.training.history import History
 from xpnn.training.loop import Goal, Loop
 from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
-from xpnn.training.options import check_bounds, check_score, check_switches, check_trainer
+from xpnn.training.options import check_bounds, check_score, check_switches, check_trainer, is_loader, refuse_loader
 from xpnn.training.running import Running
 from xpnn.training.snapshot import Snapshot
 from xpnn.training.sources import as_arrays
@@ -183,11 +183,11 @@ class Trainer:
         epochs: int | None = None,
         steps: int | None = None,
         seconds: float | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         sample_weight: Any = None,
         class_weight: Any = None,
         validation: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | None = None,
         progress: bool | None = None,
         callbacks: Sequence[Callback | Callable[[Trainer, dict[str, float]], bool | None]] = (),
         report_every: int = 100,
@@ -210,7 +210,7 @@ class Trainer:
         seconds
             How long at most, checked between steps.
         batch_size
-            Rows per batch; the last batch of an epoch may be smaller.
+            Rows per batch, 32 by default; the last batch of an epoch may be smaller.
         sample_weight
             A weight of 0 or more for each row: the loss is the weighted mean.
         class_weight
@@ -220,7 +220,7 @@ class Trainer:
             `(x, t)` or `(x, t, sample_weight)` to evaluate after each epoch, or a `Loader`; its numbers are reported as
             'val_...'.
         shuffle
-            Whether each epoch takes the rows in another order, decided by the trainer's seed.
+            Whether each epoch takes the rows in another order (the default), decided by the trainer's seed.
         progress
             Whether to show a progress bar (needs tqdm); None shows one on a terminal where tqdm is installed.
         callbacks
@@ -251,6 +251,7 @@ class Trainer:
         """
         check_bounds(epochs, steps, seconds, batch_size, report_every)
         check_switches(shuffle=shuffle, resume=resume, progress=progress)
+        is_loader("fit", x, batch_size=batch_size, shuffle=shuffle)
         told = Callbacks(callbacks)
         checkpoints = _checkpoints(checkpoint, resume)
         feed, first, template = self._feed_of(x, t, sample_weight, class_weight, batch_size, shuffle)
@@ -288,7 +289,7 @@ class Trainer:
     def evaluate(self, x: Any, t: Any = None, *, sample_weight: Any = None, batch_size: int = 1024) -> dict[str, float]:
         """The loss and the metrics on other data, by name; `x` may be a `Loader`."""
         require_whole("batch_size", batch_size, 1)
-        if t is None and hasattr(x, "batches"):
+        if is_loader("evaluate", x, t=t, sample_weight=sample_weight):
             return self._judge().of_loader(x)
         data = self._data(x, t, sample_weight)
         try_first_rows(self.evaluated, self.loss, data)
@@ -297,6 +298,7 @@ class Trainer:
     def predict(self, x: Any, *, batch_size: int = 1024) -> Tree:
         """The model's outputs for `x`, in evaluation mode; arrays of the kind of `x` (NumPy's for tables and lists)."""
         require_whole("batch_size", batch_size, 1)
+        refuse_loader("predict", x)
         x = as_arrays(x, "x")
         leaves = flatten(x)[0]
         dtype = self._first_parameter().dtype
@@ -346,20 +348,19 @@ class Trainer:
     # Beginning
 
     def _feed_of(
-        self, x: Any, t: Any, sample_weight: Any, class_weight: Any, batch_size: int, shuffle: bool
+        self, x: Any, t: Any, sample_weight: Any, class_weight: Any, batch_size: int | None, shuffle: bool | None
     ) -> tuple[Feed, tuple[Tree, ...], Tree]:
         """Where batches come from, a first batch (or all rows), and what the outputs look like."""
         dtype = self._first_parameter().dtype
-        if t is None and hasattr(x, "batches"):
-            if sample_weight is not None or class_weight is not None:
-                raise ValueError("fit expected no weights beside a Loader: it has its own, Loader(sample_weight=...)")
+        if is_loader("fit", x, t=t, sample_weight=sample_weight, class_weight=class_weight):
             streamed = Streamed(x, self.place, dtype)
             first = streamed.first()
             return streamed, first, try_first_rows(self.model, self.loss, first)
         data = self._data(x, t, sample_weight)
         if class_weight is not None:
             data = class_weights(data, class_weight, self.place, dtype)
-        feed = Held(flatten(data)[0], batch_size, shuffle=shuffle, seed=self.seed, place=self.place)
+        rows, shuffle = batch_size or 32, shuffle is None or bool(shuffle)
+        feed = Held(flatten(data)[0], rows, shuffle=shuffle, seed=self.seed, place=self.place)
         return feed, data, try_first_rows(self.model, self.loss, data)
 
     def _begin(
