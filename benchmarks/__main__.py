@@ -21,6 +21,7 @@ _WITH_OPTIONS_OF_THEIR_OWN = {
     "tables": "benchmarks.tables",
     "trainer": "benchmarks.trainer",
     "loading": "benchmarks.loading",
+    "estimators": "benchmarks.estimators",
 }
 
 
