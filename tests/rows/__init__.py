@@ -6,6 +6,7 @@ from rows import (  # noqa: F401
     dense,
     dropout,
     elementwise,
+    ensembles,
     fourier,
     layers,
     linear_algebra,

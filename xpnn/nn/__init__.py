@@ -66,6 +66,7 @@ from xpnn.nn.dropout import (
     dropout,
 )
 from xpnn.nn.embedding import Embedding, embedding
+from xpnn.nn.ensemble import EnsembleLinear, ensemble_linear
 from xpnn.nn.feature_encodings import linear_per_feature, periodic_encoding, piecewise_linear_encoding, quantile_edges
 from xpnn.nn.gated_activations import GEGLU, GLU, ReGLU, SwiGLU, geglu, glu, reglu, swiglu
 from xpnn.nn.leaky_activations import PReLU, RReLU, prelu, rrelu
@@ -238,6 +239,7 @@ __all__ = [
     "Dropout3d",
     "ELU",
     "Embedding",
+    "EnsembleLinear",
     "FeatureAlphaDropout",
     "Flatten",
     "FocalCrossEntropy",
@@ -351,6 +353,7 @@ __all__ = [
     "dropout",
     "elu",
     "embedding",
+    "ensemble_linear",
     "feature_alpha_dropout",
     "flatten",
     "focal_cross_entropy",
