@@ -24,12 +24,10 @@ from xpnn.arrays.devices import Device
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.mlp_base import CONSTRAINTS, MLP
 from xpnn.estimators.objectives import LOSSES, Objective, regression
+from xpnn.estimators.quantities import central, predicted_numbers, require_positive
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
-
-
-_POSITIVE = ("poisson", "gamma", "tweedie")
 
 
 def _is_stochastic(estimator: Any) -> bool:
@@ -326,8 +324,7 @@ class MLPRegressor(RegressorMixin, MLP):
     def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if self.loss in _POSITIVE:
-            self._require_positive(y)
+        require_positive(self.loss, self.tweedie_power, y)
         t = y.astype(self._dtype, copy=False)
         t = t[:, None] if t.ndim == 1 else t
         quantiles = numpy.atleast_1d(self.quantiles)
@@ -336,32 +333,15 @@ class MLPRegressor(RegressorMixin, MLP):
         options = {"quantiles": quantiles.tolist(), "delta": float(self.delta), "tweedie_power": self.tweedie_power}
         return t, regression(self.loss, t.shape[1], options)
 
-    def _require_positive(self, y: Any) -> None:
-        """A deviance of power 2 has no meaning at 0, one of another power below it."""
-        strict = self.loss == "gamma" or (self.loss == "tweedie" and self.tweedie_power == 2)
-        if (y <= 0).any() if strict else (y < 0).any():
-            of = f" with tweedie_power={self.tweedie_power}" if self.loss == "tweedie" else ""
-            bound = "above" if strict else "at least"
-            raise ValueError(f"loss={self.loss!r}{of} needs targets y {bound} 0, got {y.min()}")
-
     def _numeric_targets(self) -> bool:
         return True
 
     def _predicted(self, outputs: Any) -> Any:
-        if self._objective.link == "exp":
-            outputs = numpy.exp(outputs)
-        quantiles = len(self._objective.quantiles)
-        if quantiles > 1:
-            outputs = outputs.reshape(len(outputs), -1, quantiles)
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        return predicted_numbers(self._objective, outputs)
 
     def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
         predictions = self._central(predictions)
         return float(r2_score(y, predictions, sample_weight=sample_weight)) if len(y) > 1 else float("nan")
 
     def _central(self, predictions: Any) -> Any:
-        """Of several quantiles the one next to the median, the lower of two."""
-        quantiles = self._objective.quantiles
-        if len(quantiles) < 2:
-            return predictions
-        return predictions[..., min(range(len(quantiles)), key=lambda n: (abs(quantiles[n] - 0.5), quantiles[n]))]
+        return central(self._objective, predictions)

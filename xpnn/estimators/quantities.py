@@ -1,0 +1,47 @@
+"""Targets that are numbers: what a loss allows of them, and predictions from a network's outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from xpnn.estimators.objectives import Objective
+
+__all__ = ["central", "predicted_numbers", "require_positive"]
+
+_POSITIVE = ("poisson", "gamma", "tweedie")
+
+
+def require_positive(loss: Any, tweedie_power: float, y: Any) -> None:
+    """Raise if targets are out of the range of a deviance: one of power 2 has no meaning at 0, another none below it.
+
+    Raises
+    ------
+    ValueError
+        Naming the loss, the bound and the least target.
+    """
+    if not isinstance(loss, str) or loss not in _POSITIVE:
+        return
+    strict = loss == "gamma" or (loss == "tweedie" and tweedie_power == 2)
+    if (y <= 0).any() if strict else (y < 0).any():
+        of = f" with tweedie_power={tweedie_power}" if loss == "tweedie" else ""
+        raise ValueError(f"loss={loss!r}{of} needs targets y {'above' if strict else 'at least'} 0, got {y.min()}")
+
+
+def predicted_numbers(objective: Objective, outputs: Any) -> Any:
+    """Predictions of shape (n,) or (n, targets), with a last axis more for several quantiles."""
+    if objective.link == "exp":
+        outputs = numpy.exp(outputs)
+    quantiles = len(objective.quantiles)
+    if quantiles > 1:
+        outputs = outputs.reshape(len(outputs), -1, quantiles)
+    return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+
+def central(objective: Objective, predictions: Any) -> Any:
+    """Of several quantiles the one next to the median, the lower of two; other predictions as they are."""
+    quantiles = objective.quantiles
+    if len(quantiles) < 2:
+        return predictions
+    return predictions[..., min(range(len(quantiles)), key=lambda n: (abs(quantiles[n] - 0.5), quantiles[n]))]
