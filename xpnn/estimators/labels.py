@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy
@@ -9,6 +10,9 @@ from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from xpnn.arrays.devices import device_of
+from xpnn.arrays.namespaces import namespace_of
+from xpnn.arrays.native import to_host
 from xpnn.estimators.objectives import Objective, binary, multiclass, multilabel, multioutput
 
 __all__ = ["Labels"]
@@ -96,23 +100,25 @@ class Labels:
         return by_class if sample_weight is None else by_class * sample_weight
 
     def predicted(self, outputs: Any) -> Any:
-        """The likeliest class or labels, from a network's outputs."""
+        """The likeliest class or labels, from a network's outputs. Words are NumPy's, wherever the outputs are."""
+        xp = namespace_of(outputs)
         if self.kind == "binary":
-            return self.classes[(outputs[:, 0] > 0).astype(int) if len(self.classes) == 2 else [0] * len(outputs)]
+            return _chosen(self.classes, xp.astype(outputs[:, 0] > 0, xp.int64) * (len(self.classes) - 1))
         if self.kind == "multiclass":
-            return self.classes[outputs.argmax(axis=1)]
+            return _chosen(self.classes, xp.argmax(outputs, axis=1))
         if self.kind == "multilabel-indicator":
-            return (outputs > 0).astype(int)
-        parts = self._parts(outputs)
-        chosen = [classes[part.argmax(axis=1)] for classes, part in zip(self.classes, parts, strict=True)]
-        return numpy.stack(chosen, axis=1)
+            return xp.astype(outputs > 0, xp.int64)
+        parts = zip(self.classes, self._parts(outputs), strict=True)
+        chosen = [_chosen(classes, xp.argmax(part, axis=1)) for classes, part in parts]
+        return namespace_of(chosen[0]).stack(chosen, axis=1)
 
     def probabilities(self, outputs: Any) -> Any:
         """From a network's outputs; for several questions a list of arrays."""
+        xp = namespace_of(outputs)
         if self.kind == "binary":
             z = outputs[:, 0]
-            both = numpy.stack([_logistic(-z), _logistic(z)], axis=1)
-            return both if len(self.classes) == 2 else numpy.ones_like(outputs)
+            both = xp.stack([_logistic(-z), _logistic(z)], axis=1)
+            return both if len(self.classes) == 2 else xp.ones_like(outputs)
         if self.kind == "multiclass":
             return _softmax(outputs)
         if self.kind == "multilabel-indicator":
@@ -121,19 +127,20 @@ class Labels:
 
     def log_probabilities(self, outputs: Any) -> Any:
         """Their logarithms, right where the probability itself is 0."""
+        xp = namespace_of(outputs)
         if self.kind == "binary" and len(self.classes) == 2:
-            return numpy.stack([-numpy.logaddexp(0, outputs[:, 0]), -numpy.logaddexp(0, -outputs[:, 0])], axis=1)
+            return xp.stack([_log_logistic(-outputs[:, 0]), _log_logistic(outputs[:, 0])], axis=1)
         if self.kind == "multiclass":
             return _log_softmax(outputs)
         if self.kind == "multilabel-indicator":
-            return -numpy.logaddexp(0, -outputs)
+            return _log_logistic(outputs)
         if self.kind == "binary":
-            return numpy.zeros_like(outputs)
+            return xp.zeros_like(outputs)
         return [_log_softmax(part) for part in self._parts(outputs)]
 
     def _parts(self, outputs: Any) -> list[Any]:
-        ends = numpy.cumsum([len(classes) for classes in self.classes])
-        return numpy.split(outputs, ends[:-1], axis=1)
+        ends = [0, *accumulate(len(classes) for classes in self.classes)]
+        return [outputs[:, start:stop] for start, stop in pairwise(ends)]
 
 
 def _positions(classes: Any, y: Any) -> Any:
@@ -148,26 +155,45 @@ def _positions(classes: Any, y: Any) -> Any:
     return places
 
 
+def _chosen(classes: Any, places: Any) -> Any:
+    """The classes at these places, beside them if the library has such values."""
+    if isinstance(places, numpy.ndarray) or classes.dtype.kind not in "biuf":
+        return classes[to_host(places)]
+    there = device_of(places)
+    return there.xp.take(there.asarray(classes), places, axis=0)
+
+
 def _logistic(z: Any) -> Any:
-    small = numpy.exp(-numpy.abs(z))
-    return _above_0(numpy.where(z < 0, small, 1.0).astype(z.dtype) / (1 + small))
+    xp = namespace_of(z)
+    small = xp.exp(-xp.abs(z))
+    return _above_0(xp.where(z < 0, small, xp.ones_like(z)) / (1 + small))
+
+
+def _log_logistic(z: Any) -> Any:
+    """log(1 / (1 + exp(-z)))"""
+    xp = namespace_of(z)
+    return -xp.logaddexp(xp.zeros_like(z), -z)
 
 
 def _above_0(p: Any) -> Any:
     """No probability is so small that its logarithm would be infinite."""
-    return numpy.maximum(p, numpy.finfo(p.dtype).tiny)
+    xp = namespace_of(p)
+    return xp.maximum(p, xp.full_like(p, float(xp.finfo(p.dtype).smallest_normal)))
 
 
 def _open(p: Any) -> Any:
     """Strictly between 0 and 1: labels are judged one by one, and neither yes nor no is ever certain."""
-    return numpy.minimum(p, 1 - numpy.finfo(p.dtype).epsneg)
+    xp = namespace_of(p)
+    return xp.minimum(p, xp.full_like(p, 1 - float(xp.finfo(p.dtype).eps) / 2))
 
 
 def _softmax(z: Any) -> Any:
-    e = numpy.exp(z - z.max(axis=1, keepdims=True))
-    return _above_0(e / e.sum(axis=1, keepdims=True))
+    xp = namespace_of(z)
+    e = xp.exp(z - xp.max(z, axis=1, keepdims=True))
+    return _above_0(e / xp.sum(e, axis=1, keepdims=True))
 
 
 def _log_softmax(z: Any) -> Any:
-    z = z - z.max(axis=1, keepdims=True)
-    return z - numpy.log(numpy.exp(z).sum(axis=1, keepdims=True))
+    xp = namespace_of(z)
+    z = z - xp.max(z, axis=1, keepdims=True)
+    return z - xp.log(xp.sum(xp.exp(z), axis=1, keepdims=True))

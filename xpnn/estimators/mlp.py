@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Real
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -24,6 +25,7 @@ from xpnn.arrays.devices import Device
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.mlp_base import CONSTRAINTS, MLP
 from xpnn.estimators.objectives import LOSSES, Objective, regression
+from xpnn.estimators.placement import on_host
 from xpnn.estimators.quantities import central, predicted_numbers, require_positive
 from xpnn.estimators.undo import all_or_nothing
 
@@ -138,30 +140,36 @@ class MLPClassifier(ClassifierMixin, MLP):
         who calls decides when to stop, and the weights are those of now.
         """
         with all_or_nothing(self, goes_on=False):
-            if _check_partial_fit_first_call(self, classes):
-                self._labels = Labels(classes, y)
+            known = SimpleNamespace(**({"classes_": self._labels.classes} if hasattr(self, "_labels") else {}))
+            if _check_partial_fit_first_call(known, on_host(classes)):
+                self._labels = Labels(on_host(classes), on_host(y))
                 self.classes_ = self._labels.classes
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
         """The likeliest class of each row, or labels 0 and 1 of shape (n, labels)."""
-        return self._predicted(self._outputs(X))
+        return self._given(self._predicted(self._outputs(X, "predict")))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows all of whose labels are right."""
+        y, predictions = on_host(y), on_host(self.predict(X))
+        return self._scored(y if hasattr(y, "shape") else numpy.asarray(y), predictions, on_host(sample_weight))
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class, shape (n, classes); for several questions a list of such arrays."""
-        outputs = self._outputs(X)
-        return self._labels.probabilities(outputs)
+        outputs = self._outputs(X, "predict_proba")
+        return self._given(self._labels.probabilities(outputs))
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithms of `predict_proba`, finite where a probability is too small for a number."""
-        outputs = self._outputs(X)
-        return self._labels.log_probabilities(outputs)
+        outputs = self._outputs(X, "predict_log_proba")
+        return self._given(self._labels.log_probabilities(outputs))
 
     def decision_function(self, X: Any) -> Any:
         """The network's outputs: shape (n,) for two classes, above 0 for the second; else (n, classes)."""
-        outputs = self._outputs(X)
-        return outputs[:, 0] if self._labels.kind == "binary" else outputs
+        outputs = self._outputs(X, "decision_function")
+        return self._given(outputs[:, 0] if self._labels.kind == "binary" else outputs)
 
     def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
         if y.ndim == 2 and y.shape[1] == 1:
@@ -315,11 +323,12 @@ class MLPRegressor(RegressorMixin, MLP):
 
     def predict(self, X: Any) -> Any:
         """The predictions, shape (n,) or (n, targets), with a last axis more for several quantiles."""
-        return self._predicted(self._outputs(X))
+        return self._given(self._predicted(self._outputs(X, "predict")))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the predictions; of several quantiles that of the one next to the median."""
-        return float(r2_score(y, self._central(self.predict(X)), sample_weight=sample_weight))
+        predictions = self._central(on_host(self.predict(X)))
+        return float(r2_score(on_host(y), predictions, sample_weight=on_host(sample_weight)))
 
     def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
         if y.ndim == 2 and y.shape[1] == 1:

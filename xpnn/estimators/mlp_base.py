@@ -20,11 +20,22 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
-from xpnn.arrays.namespaces import Array
+from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, draw_weights, linear_layers
 from xpnn.estimators.objectives import Objective
+from xpnn.estimators.placement import (
+    brought,
+    dispatches,
+    floating_dtypes,
+    home_of,
+    on_host,
+    place_for,
+    require_home,
+    results,
+    rows_of,
+)
 from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
@@ -75,6 +86,11 @@ class MLP(BaseEstimator):
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
     _dtype: Any
+    _home: Device | None
+    _place_: Device
+    _labels: Any
+    classes_: Any
+    network_: Module
 
     # What a classifier and a regressor do differently
 
@@ -106,21 +122,31 @@ class MLP(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any], *, first: bool, incremental: bool
     ) -> None:
         sizes = self._hidden()
-        place = self._place(X)
+        home, home_of_y = home_of(X), home_of(y)
+        if incremental and not first:
+            require_home(self, X, self._home, "partial_fit")
+        place = place_for(self.device, X, home, None if first else self._place_)
+        X, y = brought(X, home, place), on_host(y)
+        dtypes = floating_dtypes(X)
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, reset=first,
-            dtype=(numpy.float64, numpy.float32) if first else self._dtype, y_numeric=self._numeric_targets(),
+            dtype=dtypes if first else next((d for d in dtypes if dtype_name(d) == self._dtype.name), dtypes[0]),
+            y_numeric=self._numeric_targets(),
         )  # fmt: skip
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
-        self._dtype, self._incremental = X.dtype, incremental
+            sample_weight = _check_sample_weight(on_host(sample_weight), y, dtype=numpy.dtype(dtype_name(X.dtype)))
+        self._dtype, self._incremental = numpy.dtype(dtype_name(X.dtype)), incremental
         t, objective = self._encoded(y, first)
+        if first and not incremental and home_of_y is not None and hasattr(self, "classes_"):
+            self.classes_ = results(self.classes_, home_of_y)
         random = check_random_state(self.random_state)
         if first:
             self._start(X, sizes, objective, random, place)
         else:
             self._require_same(X, sizes, objective, "partial_fit" if incremental else "warm_start")
-        self._objective, self._place_ = objective, place
+            if place != self._place_:  # the network of before stays as it is if this fit fails
+                self.network_, self._trainer = copy.deepcopy(self.network_), None
+        self._objective, self._place_, self._home = objective, place, home
         self.network_.to(place)
         train, judged = self._parts(X, y, t, sample_weight, held_out, random)
         seed = int(random.randint(numpy.iinfo(numpy.int32).max))
@@ -155,20 +181,10 @@ class MLP(BaseEstimator):
         """Sample weights times those of the classes, which may depend on the targets that are trained with."""
         return sample_weight
 
-    def _place(self, X: Any) -> Device:
-        """Where to train; asked before any work is done."""
-        device = self.device
-        if isinstance(device, Device):
-            return device
-        return find_device("cpu" if device is None else device)
-
     def _start(self, X: Any, sizes: list[int], objective: Objective, random: Any, place: Device) -> None:
-        self._widths = [X.shape[1], *sizes, objective.outputs]
+        self._widths = [int(X.shape[1]), *sizes, objective.outputs]
         self._layers = layers_of(self)
-        self.network_: Module = dense_network(
-            X.shape[1], sizes, objective.outputs, activation=self.activation, dropout=self.dropout,
-            normalization=self.normalization, dtype=X.dtype.name,
-        )  # fmt: skip
+        self.network_ = self._built()
         draw_weights(
             self.network_, int(random.randint(numpy.iinfo(numpy.int32).max)), logistic=self.activation == "logistic"
         )
@@ -186,6 +202,11 @@ class MLP(BaseEstimator):
             self._no_improvement_count = 0
             self._best_monitored: float | None = None
 
+    def _built(self) -> Module:
+        """A network as `_widths`, `_layers` and `_dtype` say, on the CPU, its weights not drawn yet."""
+        n_features, *hidden, outputs = self._widths
+        return dense_network(n_features, hidden, outputs, **self._layers, dtype=self._dtype.name)
+
     def _parts(
         self, X: Any, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any
     ) -> tuple[tuple[Any, ...], HeldOut | None]:
@@ -197,14 +218,15 @@ class MLP(BaseEstimator):
             counts = numpy.flatnonzero(weighted)
             if not counts.size:
                 raise ValueError("Sample weights must contain at least one non-zero number.")
-            X, y, t, w, weighted = (_taken(part, counts) for part in (X, y, t, w, weighted))
+            X, y, t, w, weighted = (rows_of(part, counts) for part in (X, y, t, w, weighted))
         if X_val is not None:
+            X_val, y_val, w_val = brought(X_val, self._home, self._place_), on_host(y_val), on_host(w_val)
             X_val, y_val = validate_data(
                 self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False,
                 y_numeric=self._numeric_targets(),
             )  # fmt: skip
             if w_val is not None:
-                w_val = _check_sample_weight(w_val, X_val, dtype=X.dtype)
+                w_val = _check_sample_weight(w_val, y_val, dtype=self._dtype)
             require_alike(y, y_val)
             t_val = self._encoded(y_val, False)[0]
             weighted_val = self._weighted(y_val, w_val, all_y)
@@ -223,8 +245,8 @@ class MLP(BaseEstimator):
             train, test = rows, rows[:0]
         if len(test) < 2:  # a part so small decides nothing: the training loss does
             return _some(X, t, weighted), None
-        held_out = HeldOut(X[test], y[test], t[test], _taken(w, test), _taken(weighted, test))
-        return _some(X[train], t[train], _taken(weighted, train)), held_out
+        held_out = HeldOut(rows_of(X, test), y[test], t[test], rows_of(w, test), rows_of(weighted, test))
+        return _some(rows_of(X, train), t[train], rows_of(weighted, train)), held_out
 
     def _stratified(self, t: Any) -> bool:
         return False
@@ -280,30 +302,36 @@ class MLP(BaseEstimator):
 
     # Predicting
 
-    def _outputs(self, X: Any, *, check: bool = True) -> Any:
-        """The network's outputs for rows, on the host."""
-        if check:
-            check_is_fitted(self)
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        place = self._place_
+    def _outputs(self, X: Any, method: str) -> Any:
+        """The network's outputs for rows: on the host, but where they are computed if scikit-learn follows arrays."""
+        check_is_fitted(self)
+        require_home(self, X, self._home, method)
+        home, place = self._home if dispatches() else None, self._place_
+        X = validate_data(self, brought(X, home, place), accept_sparse=["csr", "csc"], reset=False)
         dtype = self.network_.parameters()[0].dtype
+        at_once = 1024 if sparse.issparse(X) else 8192
         parts = []
         with evaluating(self.network_):
-            for start in range(0, max(1, X.shape[0]), 8192 if not sparse.issparse(X) else 1024):
-                some = X[start : start + (8192 if not sparse.issparse(X) else 1024)]
-                some = some.toarray() if sparse.issparse(some) else some
-                parts.append(to_host(self.network_(place.asarray(some, dtype=dtype))))
-        return parts[0] if len(parts) == 1 else numpy.concatenate(parts)
+            for start in range(0, max(1, X.shape[0]), at_once):
+                rows = slice(start, min(start + at_once, X.shape[0]))
+                some = X[rows].toarray() if sparse.issparse(X) else X[rows, ...]
+                y = self.network_(place.asarray(some, dtype=dtype))
+                parts.append(to_host(y) if home is None else y)
+        return parts[0] if len(parts) == 1 else namespace_of(parts[0]).concat(parts)
+
+    def _given(self, value: Any) -> Any:
+        """Results as they are given away: arrays of `fit`'s library if scikit-learn follows it, else NumPy's."""
+        return results(value, self._home if dispatches() else None)
 
     @property
     def coefs_(self) -> list[Any]:
-        """The weights of each layer, (fan_in, fan_out) as in scikit-learn."""
-        return [to_host(layer.weight).T for layer in linear_layers(self._network())]
+        """The weights of each layer, (fan_in, fan_out) as in scikit-learn, in the library of `fit`'s arrays."""
+        return [results(layer.weight, self._home).T for layer in linear_layers(self._network())]
 
     @property
     def intercepts_(self) -> list[Any]:
         """The biases of each layer."""
-        return [to_host(layer.bias) for layer in linear_layers(self._network())]
+        return [results(layer.bias, self._home) for layer in linear_layers(self._network())]
 
     def _network(self) -> Module:
         if "network_" not in self.__dict__:
@@ -321,7 +349,9 @@ class MLP(BaseEstimator):
         state.pop("_trainer", None)
         if "network_" in state:
             state["network_"] = copy.deepcopy(state["network_"]).to(find_device("cpu"))
-            state["_place_"] = None
+            state["_place_"] = state["_home"] = None
+            if "_labels" in state:
+                state["classes_"] = state["_labels"].classes
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -332,12 +362,8 @@ class MLP(BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = tags.array_api_support = True
         return tags
-
-
-def _taken(array: Any, rows: Any) -> Any:
-    return None if array is None else array[rows]
 
 
 def _some(*parts: Any) -> tuple[Any, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
-
+from xpnn.arrays.namespaces import namespace_of
 from xpnn.estimators.objectives import Objective
 
 __all__ = ["central", "predicted_numbers", "require_positive"]
@@ -32,11 +31,11 @@ def require_positive(loss: Any, tweedie_power: float, y: Any) -> None:
 def predicted_numbers(objective: Objective, outputs: Any) -> Any:
     """Predictions of shape (n,) or (n, targets), with a last axis more for several quantiles."""
     if objective.link == "exp":
-        outputs = numpy.exp(outputs)
+        outputs = namespace_of(outputs).exp(outputs)
     quantiles = len(objective.quantiles)
     if quantiles > 1:
-        outputs = outputs.reshape(len(outputs), -1, quantiles)
-    return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        outputs = namespace_of(outputs).reshape(outputs, (outputs.shape[0], -1, quantiles))
+    return outputs[:, 0, ...] if outputs.shape[1] == 1 else outputs
 
 
 def central(objective: Objective, predictions: Any) -> Any:

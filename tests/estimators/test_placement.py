@@ -1,0 +1,114 @@
+"""Where rows come from, where a model computes, and where its results go."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+
+VARIABLE = "SCIPY_ARRAY_API"
+HERE = Path(__file__)
+
+if VARIABLE not in os.environ:
+
+    def test_with_dispatch_in_a_process_where_scipy_allows_it():
+        """SciPy reads the variable when it is imported, and other tests must not have it."""
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE)]
+        environment = os.environ | {VARIABLE: "1"}
+        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[2], env=environment, check=False)
+        assert run.returncode == 0, run.stdout + run.stderr
+
+else:
+    from sklearn import config_context
+    from sklearn.model_selection import GridSearchCV, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.utils.estimator_checks import check_array_api_input_and_values
+
+    from xpnn.arrays.devices import device_of
+    from xpnn.arrays.native import to_host
+    from xpnn.estimators import MLPClassifier, MLPRegressor
+
+    pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    KINDS = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+    RNG = numpy.random.default_rng(0)
+    X = RNG.standard_normal((40, 3)).astype("float32")
+    Y = (X[:, 0] > 0).astype("int64")
+    WORDS = numpy.asarray(["no", "yes"])[Y]
+
+    def small(kind, **options):
+        return kind(**{"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0, **options})
+
+    @KINDS
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("name", ["CPU_DEVICE", "device1"])
+    def test_strict_arrays_give_numpys_numbers(kind, name, dtype, weighted):
+        model = small(kind)
+        check_array_api_input_and_values(kind.__name__, model, "array_api_strict", name, dtype, weighted)
+
+    @KINDS
+    @pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
+    def test_everything_follows_x(kind, options, elsewhere):
+        y = WORDS if kind is MLPClassifier else Y
+        with config_context(array_api_dispatch=True):
+            model = small(kind, **options).fit(elsewhere.asarray(X), y, sample_weight=numpy.ones(40))
+            given = [model.predict_proba(elsewhere.asarray(X))] if kind is MLPClassifier else []
+            if kind is MLPRegressor:
+                given.append(model.predict(elsewhere.asarray(X)))
+            else:
+                assert model.predict(elsewhere.asarray(X)).dtype.kind == "U"
+            assert type(model.score(elsewhere.asarray(X), y)) is float
+            with pytest.raises(ValueError, match=rf"{kind.__name__}.predict\(\) must use the same namespace"):
+                model.predict(X)
+        for array in (*given, *model.coefs_, *model.intercepts_):
+            assert device_of(array) == elsewhere
+            assert str(array.dtype).endswith("float32")
+        assert isinstance(model.predict(elsewhere.asarray(X)), numpy.ndarray)  # without dispatch
+        again = pickle.loads(pickle.dumps(model))
+        assert all(isinstance(array, numpy.ndarray) for array in again.coefs_)
+        numpy.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+    @KINDS
+    def test_without_dispatch_arrays_of_any_library_go_to_the_models_device(kind, elsewhere):
+        x, t, w = (elsewhere.asarray(array) for array in (X, Y, numpy.ones(40)))
+        model = small(kind).fit(x, t, w, X_val=x, y_val=t, sample_weight_val=w)
+        plain = small(kind).fit(X, Y, numpy.ones(40), X_val=X, y_val=Y, sample_weight_val=numpy.ones(40))
+        numpy.testing.assert_array_equal(model.predict(x), plain.predict(X))
+        assert model.score(x, t) == plain.score(X, Y)
+        there = small(kind, device=elsewhere).fit(X, Y)
+        assert device_of(there.network_.parameters()[0]) == elsewhere
+        assert isinstance(there.predict(X), numpy.ndarray)
+
+    def test_a_device_beside_arrays_of_another_is_refused_before_any_work(elsewhere):
+        model = small(MLPClassifier, device="cpu")
+        with (
+            config_context(array_api_dispatch=True),
+            pytest.raises(ValueError, match=r"device='cpu' and X on .* both say where to compute"),
+        ):
+            model.fit(elsewhere.asarray(X), Y)
+        assert not hasattr(model, "network_")
+
+    def test_partial_fit_stays_where_it_began(elsewhere):
+        x, t = elsewhere.asarray(X), elsewhere.asarray(Y)
+        model, plain = small(MLPClassifier), small(MLPClassifier)
+        with config_context(array_api_dispatch=True):
+            model.partial_fit(x, t, classes=t[:2] * 0 + elsewhere.asarray([0, 1])).partial_fit(x, t)
+            with pytest.raises(ValueError, match=r"MLPClassifier.partial_fit\(\) must use the same namespace"):
+                model.partial_fit(X, Y)
+        plain.partial_fit(X, Y, classes=[0, 1]).partial_fit(X, Y)
+        for a, b in zip(model.coefs_, plain.coefs_, strict=True):
+            numpy.testing.assert_allclose(to_host(a), b, rtol=1e-5, atol=1e-6)  # another order of sums
+
+    @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # StandardScaler's own, of strict arrays
+    def test_pipelines_and_searches_keep_strict_arrays():
+        strict = pytest.importorskip("array_api_strict")
+        x, t = (strict.asarray(array, device=strict.Device("device1")) for array in (X, Y))
+        model = make_pipeline(StandardScaler(), small(MLPClassifier))
+        with config_context(array_api_dispatch=True):
+            assert cross_val_score(model, x, t, cv=2).shape == (2,)
+            search = GridSearchCV(model, {"mlpclassifier__alpha": [0.0, 0.1]}, cv=2).fit(x, t)
+            assert device_of(search.predict(x)) == device_of(x)
