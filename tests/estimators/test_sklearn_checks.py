@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, Regressor
 
 VARIABLE = "SCIPY_ARRAY_API"
-ESTIMATORS = [MLPClassifier, MLPRegressor]
+ESTIMATORS = [MLPClassifier, MLPRegressor, Classifier, Regressor]
 # Rows that are repeated and rows that count twice are held out differently.
 HELD_OUT = {
     f"check_sample_weight_equivalence_on_{kind}_data": "which rows are held out depends on how many there are"

@@ -2,5 +2,6 @@
 
 import xpnn.estimators.extra  # noqa: F401 (it says what to do without scikit-learn)
 from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
+from xpnn.estimators.modules import Classifier, Regressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["Classifier", "MLPClassifier", "MLPRegressor", "Regressor"]

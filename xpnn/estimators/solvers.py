@@ -23,7 +23,7 @@ from xpnn.optim.descent import SGD, Lion
 from xpnn.optim.schedules import Schedule, cosine_decay
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
-__all__ = ["SCHEDULES", "SOLVERS", "l2_step", "minimized_by_lbfgs", "optimizer_of", "rate_of"]
+__all__ = ["SCHEDULES", "SOLVERS", "l2_step", "minimized_by_lbfgs", "optimizer_of", "rate_of", "scheduled"]
 
 _PLAIN: dict[str, Callable[..., Optimizer]] = {
     "adamax": Adamax, "nadam": NAdam, "radam": RAdam, "adagrad": Adagrad, "adadelta": Adadelta, "rmsprop": RMSprop,
@@ -59,7 +59,7 @@ def rate_of(estimator: Any, rows: int, steps_per_epoch: int) -> float | Schedule
     """The learning rate of a fit: a number or a function of the step."""
     initial = float(estimator.learning_rate_init)
     if estimator.schedule is not None:
-        return _scheduled(estimator.schedule, initial, steps_per_epoch * estimator.max_iter)
+        return scheduled(estimator.schedule, initial, steps_per_epoch * estimator.max_iter)
     if scales_inversely(estimator):
         return InverseScaling(initial, float(estimator.power_t), rows, steps_per_epoch, estimator.t_)
     return initial
@@ -82,7 +82,8 @@ def set_rate(optimizer: Optimizer, rate: float | Schedule) -> None:
         options["learning_rate"] = rate
 
 
-def _scheduled(schedule: str | Schedule, initial: float, steps: int) -> Schedule:
+def scheduled(schedule: str | Schedule, initial: float, steps: int) -> Schedule:
+    """The learning rate as a function of the step, from such a function or a name, for so many steps."""
     if callable(schedule):
         return schedule
     if schedule == "cosine":

@@ -38,5 +38,7 @@ def _kept(name: str, value: Any) -> Any:
 
 
 def _trained(attributes: dict[str, Any]) -> list[Any]:
-    network, trainer = attributes.get("network_"), attributes.get("_trainer")
-    return [*([] if network is None else [network]), *([] if trainer is None else [trainer.optimizer])]
+    trainer = attributes.get("_trainer")
+    parts = [attributes.get("network_"), attributes.get("module_")]
+    parts += [] if trainer is None else [trainer.model, trainer.optimizer]
+    return list({id(part): part for part in parts if part is not None}.values())

@@ -1,0 +1,269 @@
+"""What `Classifier` and `Regressor` share: from rows and parameters to a module that is trained, and its outputs."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any
+
+import numpy
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from xpnn.arrays.devices import Device, device_of
+from xpnn.arrays.devices import device as find_device
+from xpnn.arrays.namespaces import dtype_name
+from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.estimators.fitting import HeldOut
+from xpnn.estimators.modules_building import built
+from xpnn.estimators.modules_fitting import metrics_of, outputs_on_host, scorer_of, trained, trainer_of
+from xpnn.estimators.modules_inputs import (
+    checked,
+    converted,
+    floating_dtype,
+    on_the_host,
+    rows_of,
+    shape_of,
+    taken,
+    takes_numbers_of_words,
+)
+from xpnn.estimators.modules_parameters import Nested
+from xpnn.estimators.objectives import Objective
+from xpnn.estimators.refusals import require_alike
+from xpnn.estimators.undo import all_or_nothing
+from xpnn.nn.module import Module
+from xpnn.training.door import evaluating
+from xpnn.training.history import History
+from xpnn.training.steps import applied
+
+__all__ = ["OfModule"]
+
+AT_ONCE = 1024  # rows of a prediction
+
+
+class OfModule(Nested):
+    """The base of `Classifier` and `Regressor`; not to be used by itself."""
+
+    _dtype: str
+
+    # What a classifier and a regressor do differently
+
+    @abstractmethod
+    def _noted(self, y: Any, *, first: bool) -> Any:
+        """Note what the targets are, or raise if they are others than at first; gives them, a column as a row."""
+
+    @abstractmethod
+    def _outputs_asked(self, y: Any) -> int:
+        """How many outputs a module should have."""
+
+    @abstractmethod
+    def _objective_of(self, y: Any, outputs: int, place: Device) -> Objective:
+        """What a module with so many outputs is to learn."""
+
+    @abstractmethod
+    def _encoded(self, y: Any) -> Any:
+        """Targets as the loss wants them."""
+
+    @abstractmethod
+    def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
+        """Sample weights times those of the classes, which may depend on the targets that are trained with."""
+
+    @abstractmethod
+    def _predicted(self, outputs: Any) -> Any:
+        """Predictions from a module's outputs, on the host."""
+
+    @abstractmethod
+    def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
+        """scikit-learn's score of predictions."""
+
+    _numeric = False
+
+    # The fit
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any, Any], *, incremental: bool = False
+    ) -> None:
+        """Train, or raise and leave the estimator as it was."""
+        self._require_possible(given, incremental)
+        goes_on = hasattr(self, "module_") and (self.warm_start or incremental)
+        with all_or_nothing(self, goes_on=goes_on and incremental):
+            self._incremental = incremental
+            self._fit_anew_or_on(X, y, sample_weight, given, first=not goes_on)
+
+    def _require_possible(self, given: tuple[Any, Any, Any], incremental: bool) -> None:
+        X_val, y_val, weight_val = given
+        if X_val is None and not (y_val is None and weight_val is None):
+            raise ValueError(f"expected X_val beside {'y_val' if y_val is not None else 'sample_weight_val'}")
+        if X_val is not None and y_val is None:
+            raise ValueError("expected y_val beside X_val")
+        scorer_of(self.monitor, metrics_of(self.metrics))
+        if incremental and isinstance(self.schedule, str):
+            raise ValueError(
+                f"partial_fit cannot know where schedule={self.schedule!r} ends: give a function of the step, or none"
+            )
+
+    def _fit_anew_or_on(self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any, Any], *, first: bool) -> None:
+        X, y = checked(self, X, y, first=first, numeric=self._numeric)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, flatten(X)[0][0], dtype=numpy.float64)
+        y = self._noted(y, first=first)
+        random = check_random_state(self.random_state)
+        if first:
+            self._start(X, y, int(random.randint(numpy.iinfo(numpy.int32).max)))
+        else:
+            self._go_on()
+        X = self._converted(X)
+        self._objective: Objective = self._objective_of(y, self._outputs_asked_of_module(X), self._place_)
+        train, held_out = self._parts(X, y, self._encoded(y), sample_weight, given, random)
+        self._train(train, held_out, int(random.randint(numpy.iinfo(numpy.int32).max)))
+
+    def _start(self, X: Any, y: Any, seed: int) -> None:
+        """A new module, whose weights the seed decides unless it was given whole."""
+        shape = shape_of(X)
+        flat = isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], int)
+        if self.module is None and not flat:
+            raise ValueError(f"expected a module for rows of shape {shape}: the default takes a row of features each")
+        of_data = {
+            "n_features": shape[0] if flat else None, "input_shape": shape, "n_outputs": self._outputs_asked(y),
+            "dtype": floating_dtype(X),
+        }  # fmt: skip
+        module = built(self.module, self.module_options, of_data, seed)
+        if not module.parameters():
+            raise ValueError(f"expected a module with parameters to train, {type(module).__name__} has none")
+        self._keeps_integers = takes_numbers_of_words(module, X)
+        if self._keeps_integers and not isinstance(self.module, Module):
+            module.to(dtype="float32")  # numbers of words have no dtype to follow
+        self._dtype = dtype_name(module.parameters()[0].dtype)
+        self._place_ = self._place(module)
+        self.module_: Module = module.to(self._place_)
+        self._module_options = dict(self.module_options or {})
+        self._trainer = None
+        self.history_ = History()
+        self.n_iter_ = 0
+
+    def _go_on(self) -> None:
+        """The module of the last fit: a copy, unless it is `partial_fit` that goes on."""
+        if self._module_options != (self.module_options or {}):
+            who = "partial_fit" if self._incremental else "warm_start"
+            raise ValueError(f"{who} needs module_options={self._module_options!r} as in the first fit")
+        if not self._incremental:
+            self.module_ = copy.deepcopy(self.module_)
+        self._place_ = self._place(self.module_)
+        self.module_.to(self._place_)
+
+    def _place(self, module: Module) -> Device:
+        """Where to train: by default where the module is."""
+        if isinstance(self.device, Device):
+            return self.device
+        return device_of(module.parameters()[0]) if self.device is None else find_device(self.device)
+
+    def _converted(self, X: Tree) -> Tree:
+        return converted(X, self._dtype, self._keeps_integers)
+
+    def _outputs_asked_of_module(self, X: Tree) -> int:
+        """How many outputs the module has: it is tried with a row or two."""
+        found: int = self._outputs_of(taken(X, slice(0, min(2, rows_of(X))))).shape[1]
+        return found
+
+    def _parts(
+        self, X: Tree, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any
+    ) -> tuple[tuple[Any, ...], HeldOut | None]:
+        """The rows to train with, and those held out, or None."""
+        weighted, all_y = self._weighted(y, w), y
+        if weighted is not None and not weighted.all():  # a batch of rows that do not count has no mean loss
+            counts = numpy.flatnonzero(weighted)
+            if not counts.size:
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+            X, y, t, w, weighted = (taken(part, counts) for part in (X, y, t, w, weighted))
+        if given[0] is not None:
+            return _some(X, t, weighted), self._given_apart(y, all_y, *given)
+        if not self.early_stopping:
+            return _some(X, t, weighted), None
+        rows = numpy.arange(rows_of(X))
+        try:
+            train, test = train_test_split(
+                rows, random_state=random, test_size=self.validation_fraction, stratify=self._strata(t)
+            )
+        except ValueError:  # too few rows, or too few of a class
+            train, test = rows, rows[:0]
+        if len(test) < 2:  # a part so small decides nothing: the training loss does
+            return _some(X, t, weighted), None
+        held_out = HeldOut(taken(X, test), y[test], t[test], taken(w, test), taken(weighted, test))
+        return _some(taken(X, train), t[train], taken(weighted, train)), held_out
+
+    def _given_apart(self, y: Any, all_y: Any, X_val: Any, y_val: Any, w_val: Any) -> HeldOut:
+        X_val, y_val = checked(self, X_val, y_val, first=False, numeric=self._numeric)
+        X_val = self._converted(X_val)
+        if w_val is not None:
+            w_val = _check_sample_weight(w_val, flatten(X_val)[0][0], dtype=numpy.float64)
+        require_alike(y, y_val)
+        y_val = y_val[:, 0] if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
+        t_val = self._encoded(y_val)
+        weighted = self._weighted(y_val, w_val, all_y)
+        if weighted is not None and not weighted.any():
+            raise ValueError("The weights of the rows in X_val must contain at least one non-zero number.")
+        return HeldOut(X_val, y_val, t_val, w_val, weighted)
+
+    def _strata(self, t: Any) -> Any:
+        """What the held-out rows are to have the same shares of, or None."""
+        return None
+
+    def _train(self, rows: tuple[Any, ...], held_out: HeldOut | None, seed: int) -> None:
+        epochs = 1 if self._incremental else int(self.max_epochs)
+        trainer = self._trainer if self._incremental else None
+        if trainer is None:
+            count = rows_of(rows[0])
+            batches = -(-count // min(int(self.batch_size), count))
+            trainer = trainer_of(self, self.module_, -(-batches // int(self.accumulate)) * epochs)
+        trainer.seed, trainer.epoch = seed, self.n_iter_
+        trainer.history.rows = list(self.history_.rows)
+        self.module_ = trainer.evaluated
+        stopping = trained(self, trainer, rows, held_out, epochs)
+        self.module_.eval()
+        self.history_, self.n_iter_ = replace(trainer.history), trainer.epoch
+        self.best_epoch_: int | None = None if stopping is None else stopping.best_epoch
+        self._trainer = trainer if self._incremental else None
+
+    # Predicting
+
+    def _outputs(self, X: Any) -> Any:
+        """The module's outputs for rows, on the host."""
+        check_is_fitted(self)
+        return self._outputs_of(self._converted(checked(self, X, first=False, alone=True)))
+
+    def _outputs_of(self, X: Tree) -> Any:
+        """The same of arrays that were checked and converted."""
+        parts = []
+        with evaluating(self.module_):
+            for start in range(0, max(1, rows_of(X)), AT_ONCE):
+                some = on_the_host(taken(X, slice(start, start + AT_ONCE)))
+                parts.append(outputs_on_host(applied(self.module_, tree_map(self._place_.asarray, some))))
+        return parts[0] if len(parts) == 1 else numpy.concatenate(parts)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "module_" in self.__dict__
+
+    # Copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Host arrays only, and no optimizer: what was trained on a GPU is used where there is none."""
+        state = dict(super().__getstate__())
+        if "module_" in state:
+            state |= {"module_": copy.deepcopy(state["module_"]).to("cpu"), "_place_": None, "_trainer": None}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "module_" in self.__dict__:
+            self._place_ = find_device("cpu")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _some(*parts: Any) -> tuple[Any, ...]:
+    return tuple(part for part in parts if part is not None)

@@ -1,0 +1,171 @@
+"""What an estimator of any module is made of: the module, its loss, its optimizer, each with options of its own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.namespaces import Array
+from xpnn.estimators.network import dense_network
+from xpnn.estimators.solvers import scheduled
+from xpnn.nn.losses.classes import CrossEntropy, NegativeLogLikelihood, cross_entropy, negative_log_likelihood
+from xpnn.nn.module import Module
+from xpnn.optim.adam import Adam, AdamW
+from xpnn.optim.adam_relatives import Adamax, NAdam, RAdam
+from xpnn.optim.base import Optimizer
+from xpnn.optim.descent import SGD, Lion
+from xpnn.optim.muon import Muon
+from xpnn.optim.schedules import Schedule
+from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
+
+__all__ = ["built", "is_of_classes", "loss_of", "optimizer_of", "require_options", "takes_weights"]
+
+_OPTIMIZERS: dict[str, Any] = {
+    kind.__name__.lower(): kind
+    for kind in (SGD, Adam, AdamW, Adamax, NAdam, RAdam, Adagrad, Adadelta, RMSprop, Lion, Muon)
+}
+_OF_CLASSES = (cross_entropy, negative_log_likelihood, CrossEntropy, NegativeLogLikelihood)
+
+
+def dense(
+    n_features: int,
+    n_outputs: int,
+    dtype: str,
+    hidden_layer_sizes: Sequence[int] = (100,),
+    activation: Any = "relu",
+    dropout: Any = 0.0,
+    normalization: str | None = None,
+) -> Module:
+    """The network of an estimator that was given none; its options are those of the MLPs."""
+    return dense_network(
+        n_features, list(hidden_layer_sizes), n_outputs, activation=activation, dropout=dropout,
+        normalization=normalization, dtype=dtype,
+    )  # fmt: skip
+
+
+def built(given: Any, options: Mapping[str, Any] | None, of_data: Mapping[str, Any], seed: int) -> Module:
+    """The module of an estimator, new or a copy.
+
+    A function or a class is called with those of `of_data` that it asks for by name and with the options, which go
+    before; the weights of what it gives are then drawn from the seed. A `Module` is copied, and its weights are those
+    to begin with.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If options are unknown or missing, or there is no module.
+    """
+    if isinstance(given, Module):
+        if options:
+            raise ValueError(
+                f"module is a {type(given).__name__} already, which takes no options, got {', '.join(options)}: give "
+                "its class or a function that builds one"
+            )
+        return copy.deepcopy(given)
+    build = dense if given is None else given
+    options = dict(options or {})
+    asked = _parameters(build)
+    known = {name: value for name, value in of_data.items() if name in asked and name not in options}
+    require_options("module", build, known | options)
+    for name, value in known.items():
+        if value is None:
+            raise ValueError(
+                f"{_name_of(build)} asks for {name}, which rows of shape {of_data['input_shape']} do not tell: let it "
+                "ask for input_shape"
+            )
+    module = build(**known, **options)
+    if not isinstance(module, Module):
+        raise TypeError(f"{_name_of(build)} expected to give a Module, got {type(module).__name__}")
+    return module.initialize(seed)
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, Parameter]:
+    return signature(function).parameters
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def require_options(
+    part: str, function: Callable[..., Any], options: Mapping[str, Any], *, positional: int = 0
+) -> None:
+    """Raise if `function` takes no such options by name, or needs others beside `positional` arguments.
+
+    Raises
+    ------
+    ValueError
+        Naming what it takes.
+    """
+    found = list(_parameters(function).values())
+    by_name = [one.name for one in found if one.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
+    by_name = by_name[positional:]
+    unknown = [name for name in options if name not in by_name]
+    if unknown and not any(one.kind is Parameter.VAR_KEYWORD for one in found):
+        raise ValueError(f"{part}__{unknown[0]}: {_name_of(function)} takes {', '.join(by_name) or 'no options'}")
+    needed = {one.name for one in found if one.default is Parameter.empty and one.name in by_name}
+    if missing := sorted(needed - set(options)):
+        raise ValueError(f"{_name_of(function)} needs {missing[0]}: give {part}__{missing[0]}")
+
+
+def optimizer_of(estimator: Any, module: Module, updates: int) -> Optimizer:
+    """The optimizer of an estimator, for so many updates.
+
+    Raises
+    ------
+    ValueError
+        If options are unknown or missing.
+    """
+    kind = estimator.optimizer
+    kind = _OPTIMIZERS[kind] if isinstance(kind, str) else kind
+    rate: float | Schedule | None = estimator.learning_rate
+    if estimator.schedule is not None:
+        if rate is None and not callable(estimator.schedule):
+            raise ValueError(f"schedule={estimator.schedule!r} expected a learning_rate to begin with, got None")
+        rate = scheduled(estimator.schedule, float(rate or 0.0), updates)
+    options = dict(estimator.optimizer_options or {})
+    if "learning_rate" in options:
+        raise ValueError("expected learning_rate as a parameter of its own, not as optimizer__learning_rate")
+    if rate is not None:
+        options["learning_rate"] = rate if callable(rate) else float(rate)
+    require_options("optimizer", kind, options, positional=1)
+    made: Optimizer = kind(module, **options)
+    return made
+
+
+def is_of_classes(loss: Any) -> bool:
+    """Whether it is a loss of the library that needs an output for each class, even of two."""
+    loss = getattr(loss, "func", loss)
+    return loss in _OF_CLASSES or type(loss) in _OF_CLASSES
+
+
+def loss_of(given: Any, options: Mapping[str, Any] | None, place: Device) -> Callable[..., Array]:
+    """The loss from a function `loss(y, t)`, a layer of `nn`, or the class of one, with its options.
+
+    Raises
+    ------
+    ValueError
+        If options are unknown or missing.
+    """
+    if isinstance(given, Module):
+        if options:
+            raise ValueError(f"loss is a {type(given).__name__} already: give its class beside {', '.join(options)}")
+        return copy.deepcopy(given).to(place)
+    options = dict(options or {})
+    if isinstance(given, type):
+        require_options("loss", given, options)
+        layer: Module = given(**options)
+        return layer.to(place)
+    require_options("loss", given, options, positional=2)
+    function: Callable[..., Array] = partial(given, **options) if options else given
+    return function
+
+
+def takes_weights(loss: Any) -> bool:
+    """Whether a loss takes `sample_weight`."""
+    found = signature(loss.forward if isinstance(loss, Module) else loss).parameters.values()
+    return any(one.name == "sample_weight" or one.kind is Parameter.VAR_KEYWORD for one in found)
