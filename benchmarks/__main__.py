@@ -22,6 +22,7 @@ _WITH_OPTIONS_OF_THEIR_OWN = {
     "trainer": "benchmarks.trainer",
     "loading": "benchmarks.loading",
     "estimators": "benchmarks.estimators",
+    "search": "benchmarks.search",
 }
 
 

@@ -3,5 +3,6 @@
 import xpnn.estimators.extra  # noqa: F401 (it says what to do without scikit-learn)
 from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
 from xpnn.estimators.modules import Classifier, Regressor
+from xpnn.estimators.search.grid import GridSearchMLP
 
-__all__ = ["Classifier", "MLPClassifier", "MLPRegressor", "Regressor"]
+__all__ = ["Classifier", "GridSearchMLP", "MLPClassifier", "MLPRegressor", "Regressor"]

@@ -16,6 +16,7 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.rows import Dense
+from xpnn.estimators.search.waiting import collects
 from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of, scaled_inversely, scales_inversely, set_rate
 from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
@@ -190,7 +191,9 @@ class Progress(Callback):
 
 
 def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incremental: bool) -> None:
-    """Train the estimator's network for its epochs, or for one."""
+    """Train the estimator's network for its epochs, or for one; in a search, leave it to that (`waiting`)."""
+    if collects(estimator, batches, progress, seed):
+        return
     progress.begins(batches)
     network, trainer = estimator.network_, estimator._trainer if incremental else None
     key = None if incremental else key_of(estimator, batches)

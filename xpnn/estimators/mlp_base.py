@@ -38,6 +38,7 @@ from xpnn.estimators.placement import (
 )
 from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers
 from xpnn.estimators.rows import batches_of
+from xpnn.estimators.search.waiting import adopted
 from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
@@ -115,7 +116,9 @@ class MLP(BaseEstimator):
         require_possible(self, held_out, incremental=incremental)
         goes_on = hasattr(self, "network_") and (self.warm_start or incremental)
         with all_or_nothing(self, goes_on=goes_on):
-            self._fit_anew_or_on(X, y, sample_weight, held_out, first=not goes_on, incremental=incremental)
+            if goes_on or incremental or not adopted(self, (X, y, sample_weight, *held_out)):
+                self._fit_anew_or_on(X, y, sample_weight, held_out, first=not goes_on, incremental=incremental)
+            self._require_finite()
         return self
 
     def _fit_anew_or_on(
@@ -154,6 +157,9 @@ class MLP(BaseEstimator):
             self._fit_lbfgs(train, place)
         else:
             self._fit_stochastic(train, judged, seed, place, incremental)
+
+    def _require_finite(self) -> None:
+        """Raise if training has gone astray."""
         if not all(numpy.isfinite(to_host(p)).all() for p in self.network_.parameters()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "

@@ -1,0 +1,150 @@
+"""A search whose candidates are trained together finds what scikit-learn's finds one by one."""
+
+import numpy
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+CANCER, IRIS, DIABETES = (load(return_X_y=True) for load in (load_breast_cancer, load_iris, load_diabetes))
+CANCER, IRIS = (CANCER[0][::2], CANCER[1][::2]), IRIS
+DIABETES = (DIABETES[0][::2] * 20, scale(DIABETES[1][::2]))
+RATES = {"learning_rate_init": [0.003, 0.03], "alpha": [1e-4, 0.5]}
+CLASSIFIER = MLPClassifier((12,), random_state=0, max_iter=8, batch_size=32)
+REGRESSOR = MLPRegressor(hidden_layer_sizes=(12,), random_state=0, max_iter=8, batch_size=32)
+
+
+def both(estimator, grid, data, *, together, given=None, **options):
+    """scikit-learn's search and ours, after their results were found to be the same."""
+    X, y = data
+    if not isinstance(estimator, MLPRegressor | type(make_pipeline(StandardScaler()))):
+        X = scale(X)
+    options = {"cv": 3, "error_score": "raise", "return_train_score": True, **options}
+    theirs = GridSearchCV(clone(estimator), grid, **options).fit(X, y, **(given or {}))
+    ours = GridSearchMLP(clone(estimator), grid, **options).fit(X, y, **(given or {}))
+    assert ours.n_together_ == together
+    assert set(ours.cv_results_) == set(theirs.cv_results_)
+    for name, value in theirs.cv_results_.items():
+        if "score" in name and "time" not in name:
+            numpy.testing.assert_allclose(ours.cv_results_[name], value, rtol=1e-7, atol=1e-9, err_msg=name)
+    assert ours.best_params_ == theirs.best_params_
+    numpy.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    return theirs, ours
+
+
+def weighted(estimator, X, y, sample_weight=None):
+    """`epochs`, which no weight of a row changes."""
+    return epochs(estimator, X, y)
+
+
+def epochs(estimator, X, y):
+    """A scorer that tells in how many epochs a network was trained, and how well at the end."""
+    return {"epochs": estimator.n_iter_, "loss": estimator.loss_, "first": estimator.loss_curve_[0]}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "data"),
+    [(CLASSIFIER, CANCER), (CLASSIFIER, IRIS), (REGRESSOR, DIABETES)],
+    ids=["binary", "multiclass", "regression"],
+)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"solver": "sgd"},
+        {"solver": "sgd", "momentum": 0.0, "learning_rate": "invscaling"},
+        {"solver": "sgd", "nesterovs_momentum": False, "learning_rate": "adaptive", "tol": 0.1, "n_iter_no_change": 1},
+        {"activation": "tanh", "hidden_layer_sizes": (7, 5)},
+        {"activation": "logistic", "shuffle": False},
+        {"activation": "identity", "hidden_layer_sizes": (7, 5, 4)},
+        {"tol": 0.05, "n_iter_no_change": 1, "max_iter": 30},
+        {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 12},
+    ],
+    ids=["adam", "momentum", "invscaling", "adaptive", "tanh", "logistic", "identity", "stops", "early stopping"],
+)
+def test_networks_trained_together_are_those_trained_one_by_one(estimator, data, options):
+    both(clone(estimator).set_params(**options), RATES, data, together=12, scoring=epochs, refit="loss")
+
+
+def test_numbers_of_adam_may_differ():
+    grid = {"beta_1": [0.5, 0.9], "beta_2": [0.9, 0.99], "epsilon": [1e-8, 1e-2], "max_iter": [2, 4]}
+    both(CLASSIFIER, grid, CANCER, together=48, scoring=epochs, refit="loss")
+
+
+def test_shapes_and_seeds_may_differ():
+    grid = {"hidden_layer_sizes": [(4,), (5, 3)], "activation": ["relu", "tanh"], "random_state": [0, 1]}
+    both(CLASSIFIER, grid, IRIS, together=24, scoring=epochs, refit="loss")
+
+
+def test_others_are_fitted_one_by_one():
+    grid = [{"solver": ["adam", "lbfgs", "adamw"], "max_iter": [3]}, {"dropout": [0.2]}]
+    both(CLASSIFIER, grid, IRIS, together=3)
+
+
+def test_in_a_pipeline():
+    grid = {"mlpclassifier__alpha": [1e-4, 1.0], "standardscaler__with_mean": [True, False]}
+    both(make_pipeline(StandardScaler(), CLASSIFIER), grid, CANCER, together=12)
+
+
+def test_weights_of_rows_and_classes():
+    weights = numpy.random.default_rng(0).uniform(0.5, 2, len(CANCER[1]))
+    grid = {**RATES, "class_weight": [None, "balanced"]}
+    both(CLASSIFIER, grid, CANCER, together=24, given={"sample_weight": weights}, scoring=weighted, refit="loss")
+
+
+def test_several_labels_and_smoothed_ones():
+    several = numpy.stack([IRIS[1] == 0, IRIS[1] > 1], axis=1).astype(int)
+    grid = {**RATES, "label_smoothing": [0.0, 0.1]}
+    for y in (several, IRIS[1]):
+        both(CLASSIFIER, grid, (IRIS[0], y), together=24, scoring=epochs, refit="loss", cv=KFold(3))
+
+
+def test_several_scores():
+    both(CLASSIFIER, RATES, CANCER, together=12, scoring=["accuracy", "roc_auc"], refit="roc_auc")
+
+
+def test_threads_change_nothing():
+    one, two = (
+        GridSearchMLP(CLASSIFIER, RATES, n_jobs=n, scoring=epochs, refit=False).fit(*IRIS).cv_results_ for n in (1, 2)
+    )
+    numpy.testing.assert_array_equal(one["mean_test_loss"], two["mean_test_loss"])
+
+
+def test_folds_that_change_are_fitted_one_by_one():
+    search = GridSearchMLP(CLASSIFIER, RATES, cv=KFold(3, shuffle=True), refit=False).fit(*IRIS)
+    assert search.n_together_ == 0
+
+
+def test_without_a_seed_candidates_are_trained_together_too():
+    search = GridSearchMLP(clone(CLASSIFIER).set_params(random_state=None), RATES, cv=3).fit(*IRIS)
+    assert search.n_together_ == 12
+
+
+def test_each_fit_warns():
+    with pytest.warns(ConvergenceWarning) as found:
+        GridSearchMLP(CLASSIFIER, RATES, cv=3, refit=False).fit(*IRIS)
+    assert len(found) == 12
+
+
+def test_a_candidate_that_fails_is_named_as_by_scikit_learn():
+    search = GridSearchMLP(CLASSIFIER, {"alpha": [1.0, -1.0]}, cv=3)
+    with pytest.warns(match="3 fits failed out of a total of 6"), pytest.warns(match="scores are non-finite"):
+        search.fit(*IRIS)
+    assert numpy.isnan(search.cv_results_["mean_test_score"][1])
+    with pytest.raises(ValueError, match="alpha"):
+        clone(search).set_params(error_score="raise").fit(*IRIS)
+
+
+def test_a_search_that_fails_leaves_the_one_before():
+    search = GridSearchMLP(CLASSIFIER, {"alpha": [1.0]}, cv=3).fit(*IRIS)
+    before = search.predict(IRIS[0])
+    with pytest.raises(ValueError, match="inconsistent"):
+        search.fit(IRIS[0], IRIS[1][:-1])
+    numpy.testing.assert_array_equal(search.predict(IRIS[0]), before)

@@ -1,0 +1,207 @@
+"""`GridSearchMLP`: scikit-learn's grid search, which trains the networks of candidates and folds together.
+
+A search over learning rates and penalties trains the same network again and again, on few different sets of rows. Here
+those that share rows, batches and shapes are members of one batched training (`search.together`), on as many threads as
+asked for; scores, errors, warnings and the refit are scikit-learn's own code, over the estimators that come out of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy
+from joblib import effective_n_jobs  # type: ignore[import-untyped]
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import indexable
+from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.validation import _check_method_params
+
+from xpnn.estimators.mlp_base import MLP
+from xpnn.estimators.rows import Dense
+from xpnn.estimators.search.together import ACTIVATIONS, trained_together
+from xpnn.estimators.search.waiting import Job, collecting, giving
+
+__all__ = ["GridSearchMLP"]
+
+MEMORY = 2**30  # bytes of weights and rows that wait at most; fits beyond it are done one by one
+CACHE = 2**18  # numbers of a hidden layer that one batched step has at once
+
+
+class GridSearchMLP(GridSearchCV):
+    """scikit-learn's `GridSearchCV` with candidates and folds trained together where their networks allow it.
+
+    Results are those of `GridSearchCV`, to rounding: each candidate starts on each fold from the weights that it has by
+    itself, sees the same batches, and stops by the same rule.
+
+    Trained together are `MLPClassifier` and `MLPRegressor`, also as the last step of a `Pipeline`, on the CPU, with
+    solver 'adam' or 'sgd', one of scikit-learn's four activations, dense rows, and losses log loss or squared error,
+    without dropout, normalization, schedule, max_norm or callbacks. Members of a batch have fold, integer random_state,
+    hidden_layer_sizes, activation, solver, batch_size and label_smoothing in common; learning rates, alpha, momentum,
+    beta_1, beta_2, epsilon, tol, n_iter_no_change and max_iter may differ. All other fits are done one by one, with the
+    same results; so are those after the first that would hold more than 1 GiB of weights and rows, and all where `cv`
+    gives other folds each time it is asked.
+
+    Parameters
+    ----------
+    estimator, param_grid, scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+        As in `sklearn.model_selection.GridSearchCV`.
+    n_jobs
+        Threads that train; None: 1, -1: one for each core. Results do not depend on it.
+
+    Attributes
+    ----------
+    n_together_
+        How many fits (candidates times folds) were trained together with others, or could have been.
+    cv_results_
+        As scikit-learn's. `mean_fit_time` has an equal share of the time that the common training took.
+
+    Others are those of `sklearn.model_selection.GridSearchCV`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from xpnn.estimators import GridSearchMLP, MLPClassifier
+    >>> x, y = load_iris(return_X_y=True)
+    >>> network = MLPClassifier((8,), max_iter=40, n_iter_no_change=40, random_state=0)
+    >>> search = GridSearchMLP(network, {"learning_rate_init": [1e-4, 0.1]}, cv=3, error_score="raise", refit=False)
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     search = search.fit(x, y)
+    >>> search.best_params_, search.n_together_
+    ({'learning_rate_init': 0.1}, 6)
+    """
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> GridSearchMLP:
+        """Search, and train the best candidate on all rows; see `sklearn.model_selection.GridSearchCV.fit`."""
+        working = copy.copy(self)  # scikit-learn's part of it runs in this thread
+        working.n_jobs, working._given, working._shared = None, (X, y, params, self.n_jobs), (0.0, 0)
+        super(GridSearchMLP, working).fit(X, y, **params)
+        seconds, fits = working._shared
+        if fits:
+            working.cv_results_["mean_fit_time"] += seconds / (len(working.cv_results_["params"]) * working.n_splits_)
+        working.n_together_ = fits
+        del working._given, working._shared
+        working.n_jobs = self.n_jobs
+        self.__dict__.clear()
+        self.__dict__.update(vars(working))
+        return self
+
+    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
+        candidates = list(ParameterGrid(self.param_grid))
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # each fit says it when it takes over its network
+            jobs = self._prepared(candidates)
+            _train(jobs, effective_n_jobs(self._given[3]))
+        self._shared = (time.perf_counter() - start, sum(job.done for job in jobs))
+        if self.verbose and jobs:
+            print(f"Trained together: {len(jobs)} of {len(candidates) * self.n_splits_} fits")
+        with giving(jobs):
+            evaluate_candidates(candidates)
+
+    def _prepared(self, candidates: list[dict[str, Any]]) -> list[Job]:
+        """The fits that can wait, ready to be trained."""
+        X, y, params, _ = self._given
+        X, y = indexable(X, y)
+        params = _check_method_params(X, params=params)
+        routed = self._get_routed_params_for_fit(params)
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        folds = list(cv.split(X, y, **routed.splitter.split))
+        again = list(cv.split(X, y, **routed.splitter.split))
+        if not all(numpy.array_equal(a[0], b[0]) for a, b in zip(folds, again, strict=True)):
+            return []
+        rows: dict[Any, Any] = {}
+        taken = 0
+        with collecting(_can_wait) as jobs:
+            for candidate in candidates:
+                for train, _ in folds:
+                    if taken > MEMORY:
+                        return jobs
+                    before = len(jobs)
+                    self._prepare(candidate, X, y, train, routed.estimator.fit)
+                    for job in jobs[before:]:
+                        taken += _shared_rows(job, rows)
+        return jobs
+
+    def _prepare(self, candidate: dict[str, Any], X: Any, y: Any, train: Any, fit_params: Any) -> None:
+        """Let a fit go as far as its training; what goes wrong will go wrong again, where scikit-learn looks."""
+        try:
+            estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
+            last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+            if not isinstance(last, MLP):
+                return
+            X_train, y_train = _safe_split(estimator, X, y, train)
+            estimator.fit(X_train, y_train, **_check_method_params(X, params=fit_params, indices=train))
+        except Exception:
+            return
+
+
+def _can_wait(estimator: MLP) -> bool:
+    """Whether the training of this estimator is one that `together` knows."""
+    plain = estimator.normalization is None and estimator.schedule is None and estimator.max_norm is None
+    known = estimator.solver in ("adam", "sgd") and isinstance(estimator.activation, str)
+    return (
+        plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks
+        and isinstance(estimator.dropout, int | float) and not estimator.dropout and not estimator.verbose
+        and not estimator.warm_start and estimator.device in (None, "cpu")
+        and getattr(estimator, "loss", "squared_error") == "squared_error"
+    )  # fmt: skip
+
+
+def _shared_rows(job: Job, rows: dict[Any, Any]) -> int:
+    """Let equal arrays of different jobs be one; gives the bytes that are new."""
+    new = sum(int(p.nbytes) for p in job.estimator.network_.parameters())
+    shared = []
+    for array in job.batches.arrays:
+        key = (array.shape, str(array.dtype), hash(array.tobytes()))
+        if key not in rows or not numpy.array_equal(rows[key], array):
+            rows[key] = array
+            new += int(array.nbytes)
+        shared.append(rows[key])
+    job.batches.arrays = tuple(shared)
+    return 4 * new
+
+
+def _train(jobs: list[Job], threads: int) -> None:
+    """Those alike together, some at a time: activations that stay in the cache take half the time."""
+    groups: dict[Any, list[Job]] = {}
+    for job in jobs:
+        if type(job.batches) is Dense and job.estimator._place_.name == "cpu" and _known_loss(job.estimator):
+            groups.setdefault(_alike(job), []).append(job)
+    blocks = [block for group in groups.values() for block in _blocks(group)]
+    if threads == 1:
+        for block in blocks:
+            trained_together(block)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(trained_together, blocks))
+
+
+def _known_loss(estimator: Any) -> bool:
+    labels = getattr(estimator, "_labels", None)
+    return labels is None or labels.kind != "multiclass-multioutput"
+
+
+def _alike(job: Job) -> Any:
+    """What members of one training have in common."""
+    estimator = job.estimator
+    return (
+        tuple(map(id, job.batches.arrays)), job.seed, job.batches.batch_size, job.batches.shuffle,
+        tuple(estimator._widths), str(estimator._dtype), estimator.activation, estimator.solver,
+        bool(estimator.nesterovs_momentum), estimator.out_activation_, getattr(estimator, "label_smoothing", 0),
+    )  # fmt: skip
+
+
+def _blocks(group: list[Job]) -> Iterator[list[Job]]:
+    first = group[0]
+    size = max(1, CACHE // (first.batches.batch_size * max(first.estimator._widths[1:])))
+    for start in range(0, len(group), size):
+        yield group[start : start + size]

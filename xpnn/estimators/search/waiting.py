@@ -1,0 +1,121 @@
+"""Fits that wait for one another, so that their networks can be trained together.
+
+A search prepares all its fits first: each checks its data, draws its weights and holds rows out as ever, but where the
+training would begin it leaves a `Job` here. The jobs are trained together; then each fit is asked for once more, and
+takes over what its job has become. A fit is known by its parameters and its data, so nothing is taken that another fit
+would not have found, too; one that is not known trains by itself.
+
+Only fits of the thread that searches wait, and only between `collecting` and the end of `giving`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy
+from scipy import sparse
+
+__all__ = ["Job", "SetAside", "adopted", "collecting", "collects", "giving"]
+
+_here = threading.local()
+
+
+class SetAside(Exception):
+    """Raised by a fit that cannot wait: it is to be done by itself."""
+
+
+@dataclass
+class Job:
+    """A fit that is ready to be trained: the estimator with its first weights, rows, and what looks at epochs."""
+
+    estimator: Any
+    batches: Any
+    progress: Any
+    seed: int
+    key: Any
+    done: bool = False
+
+
+@contextmanager
+def collecting(can_wait: Any) -> Iterator[list[Job]]:
+    """Fits leave their jobs in the list; those for which `can_wait(estimator)` is False raise `SetAside`."""
+    jobs: list[Job] = []
+    _here.collecting = (jobs, can_wait)
+    try:
+        yield jobs
+    finally:
+        _here.collecting = None
+
+
+@contextmanager
+def giving(jobs: list[Job]) -> Iterator[None]:
+    """Fits take over the jobs that are done."""
+    known: dict[Any, list[Job]] = {}
+    for job in jobs:
+        if job.done:
+            known.setdefault(job.key, []).append(job)
+    _here.giving = known
+    try:
+        yield
+    finally:
+        _here.giving = None
+
+
+def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
+    """Take over what the estimator's job has become; False if the estimator has to be trained.
+
+    Raises
+    ------
+    SetAside
+        While jobs are collected, if this one cannot wait.
+    """
+    collecting = getattr(_here, "collecting", None)
+    if sparse.issparse(data[0]) or sparse.issparse(data[1]):
+        if collecting is not None:
+            raise SetAside
+        return False
+    if collecting is not None:
+        if not collecting[1](estimator) or any(part is not None for part in data[3:]):
+            raise SetAside
+        _here.key = _key(estimator, data)
+        return False
+    known = getattr(_here, "giving", None)
+    if not known:
+        return False
+    jobs = known.get(_key(estimator, data))
+    if not jobs:
+        return False
+    job = jobs.pop()
+    given = estimator.get_params(deep=False)
+    vars(estimator).update({name: value for name, value in vars(job.estimator).items() if name not in given})
+    job.progress.estimator = estimator
+    job.progress.finish()
+    return True
+
+
+def collects(estimator: Any, batches: Any, progress: Any, seed: int) -> bool:
+    """Leave a job, if jobs are collected."""
+    collecting = getattr(_here, "collecting", None)
+    if collecting is None:
+        return False
+    collecting[0].append(Job(estimator, batches, progress, seed, _here.key))
+    return True
+
+
+def _key(estimator: Any, data: tuple[Any, ...]) -> Any:
+    parameters = repr(sorted((name, repr(value)) for name, value in estimator.get_params(deep=False).items()))
+    return type(estimator).__name__, parameters, *(_digest(part) for part in data)
+
+
+def _digest(part: Any) -> Any:
+    if part is None:
+        return None
+    array = numpy.asarray(part)
+    if array.dtype.hasobject:
+        return repr(array.tolist())
+    return array.shape, str(array.dtype), blake2b(array.tobytes()).hexdigest()
