@@ -33,3 +33,12 @@ row(
     nn.EnsembleLinear(3, 4, 2, bias=False).initialize(seed=1),
     normal(5, 4),
 )
+for kind in (nn.EnsembleBatchNorm, nn.EnsembleLayerNorm, nn.EnsembleRMSNorm):
+    row(kind.__name__, lambda layer, x: layer(x), kind(3, 4), normal(3, 5, 4), empty=False)
+row(
+    "EnsembleBatchNorm in evaluation",
+    lambda layer, x: layer(x),
+    nn.EnsembleBatchNorm(3, 4).eval(),
+    normal(3, 5, 4),
+    empty=False,
+)

@@ -67,6 +67,7 @@ from xpnn.nn.dropout import (
 )
 from xpnn.nn.embedding import Embedding, embedding
 from xpnn.nn.ensemble import EnsembleLinear, ensemble_linear
+from xpnn.nn.ensemble_normalization import EnsembleBatchNorm, EnsembleLayerNorm, EnsembleRMSNorm
 from xpnn.nn.feature_encodings import linear_per_feature, periodic_encoding, piecewise_linear_encoding, quantile_edges
 from xpnn.nn.gated_activations import GEGLU, GLU, ReGLU, SwiGLU, geglu, glu, reglu, swiglu
 from xpnn.nn.leaky_activations import PReLU, RReLU, prelu, rrelu
@@ -239,7 +240,10 @@ __all__ = [
     "Dropout3d",
     "ELU",
     "Embedding",
+    "EnsembleBatchNorm",
+    "EnsembleLayerNorm",
     "EnsembleLinear",
+    "EnsembleRMSNorm",
     "FeatureAlphaDropout",
     "Flatten",
     "FocalCrossEntropy",

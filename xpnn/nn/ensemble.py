@@ -6,7 +6,8 @@
 
 The members know nothing of each other: every one has weights of its own, and its gradient is the one that it would
 have alone. Layers without trained numbers that act on the last axis or on single elements (activations, `Dropout`, with
-a mask for each member) take (members, n, features) as they are.
+a mask for each member) take (members, n, features) as they are; normalisation has forms of its own
+(`ensemble_normalization`).
 """
 
 from __future__ import annotations
