@@ -50,12 +50,14 @@ class HeldOut:
 
 
 def penalty(estimator: Any) -> float:
-    """alpha / 2 sum(w²) of the weights of now, as the solver has it: AdamW's decay is no part of a loss."""
+    """alpha / 2 sum(w²) of the weights of now, the mean over the members of an ensemble, as the solver has it: AdamW's
+    decay is no part of a loss.
+    """
     if not estimator.alpha or estimator.solver == "adamw":
         return 0.0
     parameters = estimator.network_.parameters()
     squares = sum(float(numpy.vdot(w, w)) for w in (to_host(parameters[n]) for n in estimator._weights()))
-    return 0.5 * float(estimator.alpha) * squares
+    return 0.5 * float(estimator.alpha) * squares / float(estimator.n_ens)
 
 
 class Progress(Callback):
@@ -225,7 +227,7 @@ def _trainer_of(estimator: Any, network: Module, batches: Dense, incremental: bo
         rate = estimator.schedule
     optimizer = optimizer_of(estimator, network, rate)
     alpha = 0.0 if estimator.solver == "adamw" else float(estimator.alpha)
-    step = l2_step(estimator._objective.loss, estimator._weights(), alpha, estimator.max_norm)
+    step = l2_step(estimator._objective.loss, estimator._weights(), alpha, estimator.max_norm, estimator.n_ens)
     return Trainer(
         network, estimator._objective.loss, optimizer, step_function=step, nonfinite="ignore",
         compile=bool(estimator.compile) and not (incremental and scales_inversely(estimator)),

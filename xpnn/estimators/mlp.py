@@ -83,6 +83,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         monitor: str | Callable[..., float] = "loss",
         callbacks: Sequence[Any] | None = None,
         compile: bool = True,
+        n_ens: int = 1,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -117,6 +118,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         self.monitor = monitor
         self.callbacks = callbacks
         self.compile = compile
+        self.n_ens = n_ens
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -261,6 +263,7 @@ class MLPRegressor(RegressorMixin, MLP):
         monitor: str | Callable[..., float] = "loss",
         callbacks: Sequence[Any] | None = None,
         compile: bool = True,
+        n_ens: int = 1,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -297,6 +300,7 @@ class MLPRegressor(RegressorMixin, MLP):
         self.monitor = monitor
         self.callbacks = callbacks
         self.compile = compile
+        self.n_ens = n_ens
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

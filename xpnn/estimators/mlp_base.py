@@ -22,6 +22,7 @@ from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
+from xpnn.estimators.ensembles import Averaged, of_members
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, draw_weights, linear_layers
 from xpnn.estimators.objectives import Objective
@@ -78,6 +79,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "monitor": [StrOptions({"loss", "score"}), callable],
     "callbacks": ["array-like", None],
     "compile": ["boolean"],
+    "n_ens": [Interval(Integral, 1, None, closed="left")],
 }
 """The values that each parameter may have, in scikit-learn's terms."""
 
@@ -142,6 +144,7 @@ class MLP(BaseEstimator):
         t, objective = self._encoded(y, first)
         if first and not incremental and home_of_y is not None and hasattr(self, "classes_"):
             self.classes_ = results(self.classes_, home_of_y)
+        objective = of_members(objective, int(self.n_ens)) if self.n_ens > 1 else objective
         random = check_random_state(self.random_state)
         if first:
             self._start(X, sizes, objective, random, place)
@@ -190,7 +193,7 @@ class MLP(BaseEstimator):
     def _start(self, X: Any, sizes: list[int], objective: Objective, random: Any, place: Device) -> None:
         self._widths = [int(X.shape[1]), *sizes, objective.outputs]
         self._layers = layers_of(self)
-        self.network_ = self._built()
+        self.network_ = self._built(objective)
         draw_weights(
             self.network_, int(random.randint(numpy.iinfo(numpy.int32).max)), logistic=self.activation == "logistic"
         )
@@ -208,10 +211,13 @@ class MLP(BaseEstimator):
             self._no_improvement_count = 0
             self._best_monitored: float | None = None
 
-    def _built(self) -> Module:
+    def _built(self, objective: Objective) -> Module:
         """A network as `_widths`, `_layers` and `_dtype` say, on the CPU, its weights not drawn yet."""
         n_features, *hidden, outputs = self._widths
-        return dense_network(n_features, hidden, outputs, **self._layers, dtype=self._dtype.name)
+        layers = {name: value for name, value in self._layers.items() if name != "n_ens"}
+        members = int(self._layers["n_ens"])
+        network = dense_network(n_features, hidden, outputs, **layers, dtype=self._dtype.name, members=members)
+        return network if members == 1 else Averaged(network, objective.link, objective.questions)
 
     def _parts(
         self, X: Any, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any
@@ -331,12 +337,15 @@ class MLP(BaseEstimator):
 
     @property
     def coefs_(self) -> list[Any]:
-        """The weights of each layer, (fan_in, fan_out) as in scikit-learn, in the library of `fit`'s arrays."""
-        return [results(layer.weight, self._home).T for layer in linear_layers(self._network())]
+        """The weights of each layer, (fan_in, fan_out) as in scikit-learn, of an ensemble (n_ens, fan_in, fan_out); in
+        the library of `fit`'s arrays.
+        """
+        host = [to_host(layer.weight).swapaxes(-2, -1) for layer in linear_layers(self._network())]
+        return [results(weight, self._home) for weight in host]
 
     @property
     def intercepts_(self) -> list[Any]:
-        """The biases of each layer."""
+        """The biases of each layer, (fan_out,); of an ensemble (n_ens, fan_out)."""
         return [results(layer.bias, self._home) for layer in linear_layers(self._network())]
 
     def _network(self) -> Module:

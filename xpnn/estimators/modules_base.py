@@ -139,7 +139,7 @@ class OfModule(Nested):
         self._place_ = self._place(module)
         self.module_: Module = module.to(self._place_)
         self._module_options = dict(self.module_options or {})
-        self._trainer = None
+        self._trainer: Trainer | None = None
         self.history_ = History()
         self.n_iter_ = 0
 

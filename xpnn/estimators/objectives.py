@@ -20,7 +20,7 @@ from xpnn.nn.losses.binary import binary_cross_entropy_with_logits
 from xpnn.nn.losses.classes import cross_entropy
 from xpnn.nn.losses.regression import absolute_error, huber_error, quantile_error, squared_error
 
-__all__ = ["LOSSES", "Objective", "binary", "multiclass", "multilabel", "multioutput", "regression"]
+__all__ = ["LOSSES", "Objective", "binary", "is_own", "multiclass", "multilabel", "multioutput", "regression"]
 
 
 LOSSES = ("squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie")
@@ -45,6 +45,8 @@ class Objective:
         What the loss is divided by where it is shown: scikit-learn shows means over outputs of regressions.
     quantiles
         Which, side by side for each target; empty for other losses.
+    questions
+        The numbers of classes of several questions, whose outputs lie side by side; empty for others.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Objective:
     link: str
     reported: float = 1.0
     quantiles: tuple[float, ...] = ()
+    questions: tuple[int, ...] = ()
 
 
 def binary(*, label_smoothing: float = 0.0) -> Objective:
@@ -80,7 +83,7 @@ def multiclass(classes: int, *, label_smoothing: float = 0.0) -> Objective:
 def multioutput(classes: list[int], *, label_smoothing: float = 0.0) -> Objective:
     """Several questions with several classes each; integer targets of shape (n, questions)."""
     loss = partial(_questions, classes=tuple(classes), label_smoothing=label_smoothing)
-    return Objective("log_loss", sum(classes), loss, "softmax")
+    return Objective("log_loss", sum(classes), loss, "softmax", questions=tuple(classes))
 
 
 def _questions(
@@ -140,6 +143,11 @@ def regression(name: str | Callable[..., Array], targets: int, options: dict[str
         power = {"poisson": 1.0, "gamma": 2.0}.get(name, options.get("tweedie_power", 1.5))
         return Objective(name, targets, partial(_deviance, power=float(power)), "exp", reported=float(targets))
     raise ValueError(f"expected a loss by name or a function, got {name!r}")
+
+
+def is_own(objective: Objective) -> bool:
+    """Whether the loss is a function of the user's, which may be no mean over rows."""
+    return isinstance(objective.loss, partial) and objective.loss.func is _own
 
 
 def _own(

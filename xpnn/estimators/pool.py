@@ -28,7 +28,7 @@ LARGEST = 2**20  # parameters of one that is kept
 _DECIDE = (
     "activation", "solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum",
     "nesterovs_momentum", "beta_1", "beta_2", "epsilon", "dropout", "normalization", "schedule", "max_norm",
-    "compile", "loss", "label_smoothing", "quantiles", "delta", "tweedie_power",
+    "compile", "loss", "label_smoothing", "quantiles", "delta", "tweedie_power", "n_ens",
 )  # fmt: skip
 
 

@@ -44,13 +44,15 @@ def _require_nothing_stochastic(estimator: Any, X_val: Any) -> None:
     """L-BFGS takes all rows at once, needs the same loss for the same weights, and knows no rate."""
     if estimator.normalization == "batch" or any(_as_list(estimator.dropout)):
         raise ValueError("solver='lbfgs' needs the same loss for the same weights: no dropout, no batch norm")
+    if estimator.n_ens > 1:
+        raise ValueError(f"solver='lbfgs' finds the weights of one network: n_ens expected 1, got {estimator.n_ens}")
     given = {name: getattr(estimator, name) for name in ("schedule", "max_norm", "callbacks")}
     ignored = [name for name, value in {**given, "X_val": X_val}.items() if value is not None]
     if ignored:
         raise ValueError(f"solver='lbfgs' takes no {', '.join(ignored)}: it has no steps by a rate, and no epochs")
 
 
-LAYERS = ("activation", "dropout", "normalization")
+LAYERS = ("activation", "dropout", "normalization", "n_ens")
 """What a network is built from, beside the widths."""
 
 

@@ -12,6 +12,7 @@ from xpnn.arrays.namespaces import Array
 from xpnn.arrays.tree import Tree, flatten
 from xpnn.autodiff.transforms import value_and_grad
 from xpnn.compiler.compile import CompiledStep
+from xpnn.estimators.ensembles import clipped_each
 from xpnn.estimators.momentum import Momentum
 from xpnn.nn.module import Module
 from xpnn.optim.adam import Adam, AdamW
@@ -112,12 +113,13 @@ class InverseScaling:
 
 
 def l2_step(
-    loss: Callable[..., Array], weights: list[int], alpha: float, max_norm: float | None
+    loss: Callable[..., Array], weights: list[int], alpha: float, max_norm: float | None, members: int = 1
 ) -> Callable[..., Array]:
     """A training step whose loss has the penalty alpha / 2 sum(w²) / (weight of the batch) on some parameters, given by
     position: scikit-learn's, which counts for less in a larger batch.
 
-    The penalty's gradient is added; its value is not part of the loss that the step gives.
+    The penalty's gradient is added; its value is not part of the loss that the step gives. Gradients of several
+    `members` are clipped by themselves, each to `max_norm`.
     """
 
     def of(model: Module, x: Tree, t: Array, *w: Array) -> Array:
@@ -134,7 +136,9 @@ def l2_step(
             factor = alpha / share
             for n in weights:
                 leaves[n] = leaves[n] + factor * parameters[n]
-        if max_norm is not None:
+        if max_norm is not None and members > 1:
+            leaves = clipped_each(leaves, max_norm)
+        elif max_norm is not None:
             leaves, _ = clip_by_global_norm(leaves, max_norm, nonfinite="propagate")
         optimizer.step(leaves)
         return value

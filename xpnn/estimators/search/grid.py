@@ -147,6 +147,7 @@ class GridSearchMLP(GridSearchCV):
 def _can_wait(estimator: MLP) -> bool:
     """Whether the training of this estimator is one that `together` knows."""
     plain = estimator.normalization is None and estimator.schedule is None and estimator.max_norm is None
+    plain = plain and estimator.n_ens == 1
     known = estimator.solver in ("adam", "sgd") and isinstance(estimator.activation, str)
     return (
         plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks
