@@ -37,6 +37,7 @@ from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
 from xpnn.training.history import History
 from xpnn.training.steps import applied
+from xpnn.training.trainer import Trainer
 
 __all__ = ["OfModule"]
 

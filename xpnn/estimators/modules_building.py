@@ -127,7 +127,7 @@ def optimizer_of(estimator: Any, module: Module, updates: int) -> Optimizer:
         if rate is None and not callable(estimator.schedule):
             raise ValueError(f"schedule={estimator.schedule!r} expected a learning_rate to begin with, got None")
         if callable(rate):
-            raise ValueError(f"learning_rate, a function, and schedule={estimator.schedule!r} both say what the rate is")
+            raise ValueError(f"a function learning_rate and schedule={estimator.schedule!r} both say the rate")
         rate = scheduled(estimator.schedule, float(rate or 0.0), updates)
     options = dict(estimator.optimizer_options or {})
     if "learning_rate" in options:
