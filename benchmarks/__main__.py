@@ -23,6 +23,7 @@ _WITH_OPTIONS_OF_THEIR_OWN = {
     "loading": "benchmarks.loading",
     "estimators": "benchmarks.estimators",
     "search": "benchmarks.search",
+    "ensembles": "benchmarks.ensembles",
 }
 
 
