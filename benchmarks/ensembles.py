@@ -82,14 +82,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--epochs", type=int, default=60, help="of each fit; 60 if left out")
     options = parser.parse_args(arguments)
     print(machine.in_one_line(machine.describe()))
-    lines = [["", "one fit, s", "eight fits, s", "ratio", "quartiles", "Voting, s", "log loss of one", "of eight", "better"]]
+    losses = ["log loss of one", "of eight", "better"]
+    lines = [["", "one fit, s", "eight fits, s", "ratio", "quartiles", "Voting, s", *losses]]
     for table in TABLES:
         found = measured(table, rounds=options.rounds, epochs=options.epochs)
         ratios = summary([a / b for a, b in zip(found["eight fits"], found["one fit"], strict=True)])
         seconds = [number(summary(found[name])["median"]) for name in WAYS]
         one, eight = (found[f"log loss of {name}"] for name in ("one", "eight"))
         better = f"{sum(b < a for a, b in zip(one, eight, strict=True))} of {len(one)}"
-        means = [f"{numpy.mean(losses):.4f}" for losses in (one, eight)]
+        means = [f"{numpy.mean(values):.4f}" for values in (one, eight)]
         lines.append([table, *seconds[:2], number(ratios["median"]), spread(ratios), seconds[2], *means, better])
     print(aligned(lines))
     return 0
