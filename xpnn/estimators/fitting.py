@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from xpnn.arrays.native import to_host
+from xpnn.estimators.network import linear_layers
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.rows import Dense
@@ -49,14 +51,14 @@ class HeldOut:
     loss_weight: Any
 
 
-def penalty(estimator: Any) -> float:
+def penalty(estimator: Any, layers: Sequence[Any] = ()) -> float:
     """alpha / 2 sum(w²) of the weights of now, the mean over the members of an ensemble, as the solver has it: AdamW's
-    decay is no part of a loss.
+    decay is no part of a loss. `layers` are the dense ones, if they are known.
     """
     if not estimator.alpha or estimator.solver == "adamw":
         return 0.0
-    parameters = estimator.network_.parameters()
-    squares = sum(float(numpy.vdot(w, w)) for w in (to_host(parameters[n]) for n in estimator._weights()))
+    weights = [to_host(layer.weight) for layer in layers or linear_layers(estimator.network_)]
+    squares = sum(float(numpy.vdot(w, w)) for w in weights)
     return 0.5 * float(estimator.alpha) * squares / float(estimator.n_ens)
 
 
@@ -78,6 +80,7 @@ class Progress(Callback):
     def __init__(self, estimator: Any, held_out: HeldOut | None, incremental: bool) -> None:
         self.estimator, self.held_out, self.incremental = estimator, held_out, incremental
         self.best: dict[str, Any] | None = None
+        self._layers: tuple[Any, Sequence[Any]] = None, ()
         if held_out is not None and estimator.validation_loss_curve_ is None:
             estimator.validation_loss_curve_ = []
         if held_out is not None and estimator.validation_scores_ is None:
@@ -102,7 +105,11 @@ class Progress(Callback):
 
     def _penalty(self) -> float:
         """The mean over batches of the penalty, with the weights of now."""
-        return penalty(self.estimator) * self.batches / self.weight
+        network, layers = self._layers
+        if network is not self.estimator.network_:
+            network = self.estimator.network_
+            self._layers = network, (layers := linear_layers(network))
+        return penalty(self.estimator, layers) * self.batches / self.weight
 
     def begins(self, batches: Dense) -> None:
         """What is trained with."""
