@@ -17,7 +17,9 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
+from xpnn.estimators.reporting import Report, bars
 from xpnn.estimators.rows import Dense
+from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.estimators.search.waiting import collects
 from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of, scaled_inversely, scales_inversely, set_rate
 from xpnn.nn.module import Module
@@ -81,6 +83,7 @@ class Progress(Callback):
         self.estimator, self.held_out, self.incremental = estimator, held_out, incremental
         self.best: dict[str, Any] | None = None
         self._layers: tuple[Any, Sequence[Any]] = None, ()
+        self.reporter = Report(estimator, incremental=incremental)
         if held_out is not None and estimator.validation_loss_curve_ is None:
             estimator.validation_loss_curve_ = []
         if held_out is not None and estimator.validation_scores_ is None:
@@ -93,10 +96,9 @@ class Progress(Callback):
         estimator.t_ += self.rows
         estimator.loss_ = row["loss"] / estimator._objective.reported + self._penalty()
         estimator.loss_curve_.append(estimator.loss_)
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         if self.held_out is not None:
             self._validate()
+        self.reporter.epoch(trainer, row, validated=self.held_out is not None)
         self._count()
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return None
@@ -131,8 +133,6 @@ class Progress(Callback):
         estimator.validation_scores_.append(score)
         best = estimator.best_validation_score_
         estimator.best_validation_score_ = score if best is None else max(score, best)
-        if estimator.verbose:
-            print(f"Validation score: {score:f}")
 
     def _count(self) -> None:
         """Whether the number that decides is better than the best so far by `tol`."""
@@ -173,14 +173,12 @@ class Progress(Callback):
         )
         options = trainer.optimizer.options
         if estimator.solver != "sgd" or estimator.learning_rate != "adaptive" or options["learning_rate"] <= 1e-6:
-            if estimator.verbose:
-                print(f"{message} Stopping.")
+            self.reporter.say(f"{message} Stopping.")
             self.stopped = True
             return True
         set_rate(trainer.optimizer, options["learning_rate"] / 5.0)
         estimator._no_improvement_count = 0
-        if estimator.verbose:
-            print(f"{message} Setting learning rate to {options['learning_rate']:f}")
+        self.reporter.say(f"{message} Setting learning rate to {options['learning_rate']:f}")
         return False
 
     stopped = False
@@ -243,7 +241,8 @@ def _trainer_of(estimator: Any, network: Module, batches: Dense, incremental: bo
 
 def _fit(estimator: Any, trainer: Trainer, batches: Dense, progress: Progress, epochs: int) -> None:
     arguments, options = batches.given()
-    callbacks = [progress, *(estimator.callbacks or ())]
+    others = [*(estimator.callbacks or ()), *bars(estimator, incremental=progress.incremental)]
+    callbacks = [progress, *others, *tasks_of(estimator)]
     try:
         with unlogged():
             trainer.fit(*arguments, **options, epochs=epochs, progress=False, callbacks=callbacks)

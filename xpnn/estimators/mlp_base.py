@@ -39,6 +39,7 @@ from xpnn.estimators.placement import (
 )
 from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers
 from xpnn.estimators.rows import batches_of
+from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
 from xpnn.estimators.search.waiting import adopted
 from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
 from xpnn.estimators.undo import all_or_nothing
@@ -84,7 +85,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 """The values that each parameter may have, in scikit-learn's terms."""
 
 
-class MLP(BaseEstimator):
+class MLP(CallbackSupport, BaseEstimator):
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
@@ -117,10 +118,13 @@ class MLP(BaseEstimator):
         """Train, or raise and leave the estimator as it was."""
         require_possible(self, held_out, incremental=incremental)
         goes_on = hasattr(self, "network_") and (self.warm_start or incremental)
-        with all_or_nothing(self, goes_on=goes_on):
+        most = 1 if incremental else self.max_iter
+        with fit_task(self, (X, y, sample_weight), most) as task, all_or_nothing(self, goes_on=goes_on):
             if goes_on or incremental or not adopted(self, (X, y, sample_weight, *held_out)):
                 self._fit_anew_or_on(X, y, sample_weight, held_out, first=not goes_on, incremental=incremental)
             self._require_finite()
+            if task is not None:
+                task.ends()
         return self
 
     def _fit_anew_or_on(
@@ -266,7 +270,7 @@ class MLP(BaseEstimator):
     def _fit_lbfgs(self, train: tuple[Any, ...], place: Device) -> None:
         options = {
             "alpha": float(self.alpha), "place": place, "maxiter": self.max_iter, "maxfun": self.max_fun,
-            "gtol": self.tol,
+            "gtol": self.tol, "tasks": tasks_of(self),
         }  # fmt: skip
         dense = [part.toarray() if sparse.issparse(part) else part for part in train]
         batch = tuple(place.asarray(part) for part in dense)
@@ -362,6 +366,7 @@ class MLP(BaseEstimator):
         """Host arrays only, and no optimizer: what was trained on a GPU is used where there is none."""
         state = dict(super().__getstate__())
         state.pop("_trainer", None)
+        state.pop("_fit_task", None)
         if "network_" in state:
             state["network_"] = copy.deepcopy(state["network_"]).to(find_device("cpu"))
             state["_place_"] = state["_home"] = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any
 
+from xpnn.estimators.reporting import require_bars
+
 __all__ = ["layers_of", "require_alike", "require_possible", "require_same_layers"]
 
 
@@ -23,6 +25,7 @@ def require_possible(estimator: Any, held_out: tuple[Any, Any, Any], *, incremen
         raise ValueError(f"expected X_val beside {'y_val' if y_val is not None else 'sample_weight_val'}")
     if X_val is not None and y_val is None:
         raise ValueError("expected y_val beside X_val")
+    require_bars(estimator)
     _require_rate(estimator, incremental)
     if estimator.solver == "lbfgs":
         _require_nothing_stochastic(estimator, X_val)

@@ -14,6 +14,7 @@ from xpnn.autodiff.transforms import value_and_grad
 from xpnn.compiler.compile import CompiledStep
 from xpnn.estimators.ensembles import clipped_each
 from xpnn.estimators.momentum import Momentum
+from xpnn.estimators.scikit_callbacks import told_of_iterations
 from xpnn.nn.module import Module
 from xpnn.optim.adam import Adam, AdamW
 from xpnn.optim.adam_relatives import Adamax, NAdam, RAdam
@@ -151,7 +152,7 @@ def minimized_by_lbfgs(
 ) -> Any:
     """Minimise loss and penalty over all rows by SciPy's L-BFGS-B, in place; gives SciPy's result.
 
-    `options` holds alpha, the device, and SciPy's maxiter, maxfun and gtol.
+    `options` holds alpha, the device, SciPy's maxiter, maxfun and gtol, and who is told of iterations.
     """
     from scipy.optimize import minimize
 
@@ -172,9 +173,12 @@ def minimized_by_lbfgs(
 
     fast = CompiledStep(step, network, exact=True, fallback=True)
 
-    def value_and_gradient(theta: Any) -> tuple[float, Any]:
+    def write(theta: Any) -> None:
         for p, part in zip(parameters, numpy.split(theta, ends[:-1]), strict=True):
             p[...] = place.asarray(part.reshape(p.shape), dtype=p.dtype)
+
+    def value_and_gradient(theta: Any) -> tuple[float, Any]:
+        write(theta)
         value, leaves = fast(*batch)
         gradient = numpy.concatenate([numpy.asarray(place.to_host(leaf), dtype="float64").ravel() for leaf in leaves])
         total = float(value)
@@ -186,6 +190,7 @@ def minimized_by_lbfgs(
 
     start = numpy.concatenate([numpy.asarray(place.to_host(p), dtype="float64").ravel() for p in parameters])
     limits = {name: options[name] for name in ("maxiter", "maxfun", "gtol")}
-    found = minimize(value_and_gradient, start, method="L-BFGS-B", jac=True, options=limits)
-    value_and_gradient(found.x)
+    with told_of_iterations(options["tasks"], write) as told:
+        found = minimize(value_and_gradient, start, method="L-BFGS-B", jac=True, options=limits, callback=told)
+    write(found.x)
     return found

@@ -25,6 +25,7 @@ from sklearn.utils.validation import _check_method_params
 
 from xpnn.estimators.mlp_base import MLP
 from xpnn.estimators.rows import Dense
+from xpnn.estimators.scikit_callbacks import is_watched
 from xpnn.estimators.search.together import ACTIVATIONS, trained_together
 from xpnn.estimators.search.waiting import Job, collecting, giving
 
@@ -136,7 +137,7 @@ class GridSearchMLP(GridSearchCV):
         try:
             estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
             last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-            if not isinstance(last, MLP):
+            if not isinstance(last, MLP) or is_watched(estimator) or is_watched(last):
                 return
             X_train, y_train = _safe_split(estimator, X, y, train)
             estimator.fit(X_train, y_train, **_check_method_params(X, params=fit_params, indices=train))

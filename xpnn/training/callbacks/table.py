@@ -12,7 +12,7 @@ from xpnn.training.callbacks.numbers import beats, shown, single
 if TYPE_CHECKING:
     from xpnn.training.trainer import Trainer
 
-__all__ = ["PrintTable"]
+__all__ = ["PrintTable", "beside_bars"]
 
 _UNMARKED = ("epoch", "learning_rate", "seconds", "skipped")
 _LEAST = 8  # characters of a number
@@ -85,12 +85,12 @@ class PrintTable(Callback):
 
     def _print(self, line: str) -> None:
         stream = self.stream or sys.stdout
-        with _beside_bars(stream):
+        with beside_bars(stream):
             stream.write(line + "\n")
             stream.flush()
 
 
-def _beside_bars(stream: TextIO) -> AbstractContextManager[Any]:
+def beside_bars(stream: TextIO) -> AbstractContextManager[Any]:
     """Takes the bars of tqdm away for the moment of a line on the same terminal."""
     tqdm = sys.modules.get("tqdm")
     return nullcontext() if tqdm is None else tqdm.tqdm.external_write_mode(file=stream)
