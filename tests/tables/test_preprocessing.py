@@ -322,3 +322,33 @@ def test_states_that_cannot_be_read():
     for numbers in (numpy.zeros((0, 5)), numpy.zeros((3, 2)), numpy.zeros(4)):
         with pytest.raises(ValueError, match="this is no state of Preprocessing"):
             Preprocessing.from_state({"numbers": numbers}, data)
+
+
+def test_whole_weights_are_repeated_rows():
+    generator = numpy.random.default_rng(0)
+    frame = {
+        "number": numpy.where(generator.random(60) < 0.2, numpy.nan, generator.standard_t(2, 60)),
+        "word": generator.choice(["a", "b", "c"], 60),
+        "date": numpy.datetime64("2020-01-01") + generator.integers(0, 900, 60),
+    }
+    times = generator.integers(1, 4, 60)
+    repeated = {name: numpy.repeat(values, times) for name, values in frame.items()}
+    weighted = Preprocessing().fit(frame, sample_weight=times).transform(frame, dtype="float64")
+    other = Preprocessing().fit(repeated, sample_weight=numpy.ones(times.sum())).transform(frame, dtype="float64")
+    assert weighted.names == other.names
+    assert weighted.numeric.dtype == weighted.matrix().dtype == numpy.float64
+    numpy.testing.assert_allclose(weighted.numeric, other.numeric, rtol=1e-12)
+    unweighted = Preprocessing().fit(frame).transform(frame)
+    assert abs(weighted.numeric - unweighted.numeric).max() > 0.01
+
+
+@pytest.mark.parametrize("weight", [[1.0, 2.0], [1.0, 0.0, 1.0], [1.0, numpy.nan, 1.0]])
+def test_weights_that_are_none(weight):
+    with pytest.raises(ValueError, match="expected sample_weight as a positive number for each of 3 rows"):
+        Preprocessing().fit({"x": [1.0, 2.0, 4.0]}, sample_weight=weight)
+
+
+def test_no_other_dtype():
+    preprocessing = Preprocessing().fit({"x": [1.0, 2.0, 4.0]})
+    with pytest.raises(ValueError, match="expected dtype to be 'float32' or 'float64', got 'int64'"):
+        preprocessing.transform({"x": [1.0]}, dtype="int64")

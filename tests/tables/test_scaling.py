@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from xpnn.tables import robust_scale, smooth_clip
-from xpnn.tables.scaling import scale_for, standard_scale
+from xpnn.tables.scaling import scale_for, standard_scale, weighted_quantiles
 
 RNG = numpy.random.default_rng(5)
 X = RNG.standard_t(2, 301)  # long tails
@@ -42,3 +42,19 @@ def test_what_has_no_scale(x):
     for scale, name in ((robust_scale, "robust_scale"), (standard_scale, "standard_scale")):
         with pytest.raises(ValueError, match=f"{name} expected one axis of finite numbers"):
             scale(numpy.asarray(x))
+
+
+def test_whole_weights_are_repeated_numbers():
+    times = RNG.integers(1, 5, len(X))
+    repeated = numpy.repeat(X, times)
+    for scale in (robust_scale, standard_scale):
+        ones = numpy.ones(len(repeated))
+        expected = scale(repeated, sample_weight=ones)
+        numpy.testing.assert_allclose(scale(X, sample_weight=times), expected, rtol=1e-12)  # of 800 sums
+        numpy.testing.assert_allclose(scale(X, sample_weight=times / 7), expected, rtol=1e-12)
+
+
+def test_weighted_quantiles_are_numpys():
+    shares = numpy.linspace(0, 1, 11)
+    ours = weighted_quantiles(X, numpy.ones(len(X)), shares)
+    numpy.testing.assert_array_equal(ours, numpy.quantile(X, shares, method="averaged_inverted_cdf"))

@@ -4,5 +4,9 @@ import xpnn.estimators.extra  # noqa: F401 (it says what to do without scikit-le
 from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
 from xpnn.estimators.modules import Classifier, Regressor
 from xpnn.estimators.search.grid import GridSearchMLP
+from xpnn.estimators.tabular import TabularClassifier, TabularRegressor
 
-__all__ = ["Classifier", "GridSearchMLP", "MLPClassifier", "MLPRegressor", "Regressor"]
+__all__ = [
+    "Classifier", "GridSearchMLP", "MLPClassifier", "MLPRegressor", "Regressor", "TabularClassifier",
+    "TabularRegressor",
+]  # fmt: skip

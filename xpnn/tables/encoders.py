@@ -14,7 +14,7 @@ import numpy
 from xpnn.tables.columns import BOOLEANS, Column
 from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text
 from xpnn.tables.features import level_name
-from xpnn.tables.scaling import scale_for, smooth_clip
+from xpnn.tables.scaling import scale_for, smooth_clip, weighted_quantiles
 
 __all__ = ["LARGEST", "CategoryEncoder", "DateEncoder", "Encoder", "NumberEncoder"]
 
@@ -36,14 +36,17 @@ class NumberEncoder:
     factor: float
 
     @classmethod
-    def fitted(cls, column: Column, scaling: str, indicator: bool) -> NumberEncoder:
+    def fitted(
+        cls, column: Column, scaling: str, indicator: bool, *, sample_weight: numpy.ndarray | None = None
+    ) -> NumberEncoder:
         """From the numbers of training rows, of which at least one is there."""
         values = column.values[~column.missing]
+        weight = None if sample_weight is None else sample_weight[~column.missing]
         finite = values[numpy.abs(values) <= LARGEST]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
         known = numpy.clip(values, low, high)
-        centre, factor = scale_for(scaling, known)
-        fill = float(numpy.median(known))
+        centre, factor = scale_for(scaling, known, weight)
+        fill = float(numpy.median(known) if weight is None else weighted_quantiles(known, weight, [0.5])[0])
         return cls(column.name, scaling, low < high, indicator, fill, low, high, centre, factor)
 
     @property
@@ -101,12 +104,15 @@ class DateEncoder:
     parts: tuple[str, ...]
 
     @classmethod
-    def fitted(cls, column: Column, scaling: str, indicator: bool) -> DateEncoder:
+    def fitted(
+        cls, column: Column, scaling: str, indicator: bool, *, sample_weight: numpy.ndarray | None = None
+    ) -> DateEncoder:
         """From the dates of training rows, of which at least one is there."""
         here = column.values[~column.missing]
         shares = {part: share(here) for part, share in PARTS.items()}
         parts = tuple(part for part, share in shares.items() if share.min() < share.max())
-        return cls(column.name, NumberEncoder.fitted(_days(column), scaling, indicator), parts)
+        days = NumberEncoder.fitted(_days(column), scaling, indicator, sample_weight=sample_weight)
+        return cls(column.name, days, parts)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -142,11 +148,16 @@ class CategoryEncoder:
     form: str  # "sign", "one-hot" or "codes"
 
     @classmethod
-    def fitted(cls, column: Column, *, rare_below: int, most_levels: int, one_hot_up_to: int) -> CategoryEncoder:
-        """From training rows: the levels in `rare_below` rows or more, the most frequent first."""
-        counted: list[tuple[int, str | None]] = list(zip(column.counts().tolist(), column.levels, strict=True))
-        counted.append((int(column.missing.sum()), None))
-        often = [(count, level) for count, level in counted if count >= max(rare_below, 1)]
+    def fitted(
+        cls, column: Column, *, rare_below: int, most_levels: int, one_hot_up_to: int,
+        sample_weight: numpy.ndarray | None = None,
+    ) -> CategoryEncoder:  # fmt: skip
+        """From training rows: the levels in `rare_below` rows or more, the most frequent (by weight) first."""
+        names: tuple[str | None, ...] = (*column.levels, None)
+        rows = [*column.counts().tolist(), int(column.missing.sum())]
+        weights = rows if sample_weight is None else _weight_of_levels(column, sample_weight)
+        counted = zip(rows, weights, names, strict=True)
+        often = [(weight, level) for count, weight, level in counted if count >= max(rare_below, 1)]
         often.sort(key=lambda pair: (-pair[0], pair[1] is None, pair[1] or ""))
         levels = [level for _, level in often[:most_levels]]
         form = "one-hot" if len(levels) <= one_hot_up_to else "codes"
@@ -178,6 +189,13 @@ class CategoryEncoder:
         if self.form == "sign":
             return [numpy.asarray([0.0, -1.0, 1.0])[codes]]
         return [codes == number for number in range(1, len(self.levels) + 1)]
+
+
+def _weight_of_levels(column: Column, sample_weight: numpy.ndarray) -> list[float]:
+    """The weight of the rows of each level, and of those where it is missing."""
+    places = numpy.where(column.values < 0, len(column.levels), column.values)
+    found: list[float] = numpy.bincount(places, weights=sample_weight, minlength=len(column.levels) + 1).tolist()
+    return found
 
 
 Encoder = NumberEncoder | DateEncoder | CategoryEncoder

@@ -16,7 +16,7 @@ class Features:
     Attributes
     ----------
     numeric : numpy.ndarray
-        Shape (n, p), float32, all finite.
+        Shape (n, p), float32 unless `transform` was asked for float64, all finite.
     codes : numpy.ndarray
         Shape (n, c), int64: in each column from 0 ("other") to its number of categories less 1.
     categories : tuple of int
@@ -56,7 +56,7 @@ class Features:
         return len(self.numeric)
 
     def matrix(self, *, most_levels: int | None = None) -> numpy.ndarray:
-        """All of it as one float32 matrix: `numeric`, then a column of 0 and 1 for each level of each column of codes.
+        """All of it as one matrix, of the dtype of `numeric`: that, then a column of 0 and 1 for each level of codes.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Features:
             So many of the most frequent levels of each column have one; None: all. "Other" is 0 in all of them.
         """
         shown = self._shown(most_levels)
-        out = numpy.zeros((len(self), self.numeric.shape[1] + sum(shown)), dtype=numpy.float32)
+        out = numpy.zeros((len(self), self.numeric.shape[1] + sum(shown)), dtype=self.numeric.dtype)
         out[:, : self.numeric.shape[1]] = self.numeric
         start = self.numeric.shape[1]
         for column, width in enumerate(shown):

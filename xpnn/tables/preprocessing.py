@@ -94,7 +94,7 @@ class Preprocessing:
         self._summary: list[dict[str, Any]] = []
         self._width: int | None = None  # of an array with two axes, whose columns have no names to go by
 
-    def fit(self, frame: Any, *, exclude: Iterable[str] = ()) -> Preprocessing:
+    def fit(self, frame: Any, *, exclude: Iterable[str] = (), sample_weight: Any = None) -> Preprocessing:
         """Learn from a frame, or `Table`, of training rows.
 
         Parameters
@@ -103,6 +103,9 @@ class Preprocessing:
             What `Table` takes.
         exclude
             Names of columns to leave out: the target, for one.
+        sample_weight
+            A positive number for each row: medians, quartiles, means and the order of levels are then those of rows
+            that are repeated so often (`weighted_quantiles`). What is rare is counted in rows all the same.
 
         Returns
         -------
@@ -130,9 +133,10 @@ class Preprocessing:
                 )
         if not len(table):
             raise ValueError("the table has no rows to learn from")
+        weight = None if sample_weight is None else _weights(sample_weight, len(table))
         indicators: set[bytes] = set()
         columns = [table.column(name) for name in table.names if name not in excluded]
-        learned = [(column, *self._learned(column, indicators)) for column in columns]
+        learned = [(column, *self._learned(column, indicators, weight)) for column in columns]
         messages = [finding.message for _, finding, _ in learned if finding.message]
         encoders = [encoder for _, _, encoder in learned if encoder is not None]
         if not encoders:
@@ -146,17 +150,19 @@ class Preprocessing:
                 warnings.warn(TableWarning(finding.message, column.name), stacklevel=2)
         return self
 
-    def _learned(self, column: Column, indicators: set[bytes]) -> tuple[Finding, Encoder | None]:
+    def _learned(
+        self, column: Column, indicators: set[bytes], weight: numpy.ndarray | None
+    ) -> tuple[Finding, Encoder | None]:
         """What a column is, and its encoder if it is of use."""
         kind = self.kinds.get(column.name)
         finding = found(column) if kind is None else seen_as(kind, column)
-        encoder = self._encoder(finding, indicators)
+        encoder = self._encoder(finding, indicators, weight)
         if encoder is None:
             return finding, None
         problem = without_use(encoder, finding.column, self._least(len(column)))
         return (finding, encoder) if problem is None else (problem, None)
 
-    def _encoder(self, finding: Finding, indicators: set[bytes]) -> Encoder | None:
+    def _encoder(self, finding: Finding, indicators: set[bytes], weight: numpy.ndarray | None) -> Encoder | None:
         column, least = finding.column, self._least(len(finding.column))
         if finding.kind in ("number", "date"):
             where = numpy.packbits(column.missing).tobytes()
@@ -164,28 +170,38 @@ class Preprocessing:
             if indicator:
                 indicators.add(where)
             fitted = DateEncoder.fitted if finding.kind == "date" else NumberEncoder.fitted
-            return fitted(column, self.scaling, indicator)
+            return fitted(column, self.scaling, indicator, sample_weight=weight)
         if finding.kind in ("category", "boolean"):
             options = {"most_levels": self.most_levels, "one_hot_up_to": self.one_hot_up_to}
-            return CategoryEncoder.fitted(column, rare_below=least, **options)
+            return CategoryEncoder.fitted(column, rare_below=least, sample_weight=weight, **options)
         return None
 
     def _least(self, count: int) -> int:
         return min(10, max(1, count // 200)) if self.rare_below is None else self.rare_below
 
-    def transform(self, frame: Any) -> Features:
+    def transform(self, frame: Any, *, dtype: str = "float32") -> Features:
         """The features of a frame, or `Table`, with the columns that training had; others are not looked at.
+
+        Parameters
+        ----------
+        frame
+            What `Table` takes.
+        dtype
+            Of `Features.numeric`: 'float32' or 'float64'.
 
         Raises
         ------
         ValueError
-            If a column is not there, or a value cannot be what its column held in training: its row is named.
+            If `dtype` is another, a column is not there, or a value cannot be what its column held in training: its row
+            is named.
         TypeError
             If a column is of another kind than in training.
         RuntimeError
             If nothing has been learned.
         """
         encoders = self._fitted("transform")
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"transform expected dtype to be 'float32' or 'float64', got {dtype!r}")
         table = Table(frame)
         if table.positional and self._width is not None and len(table.names) != self._width:
             raise ValueError(f"transform expected {self._width} columns, as in training, got {len(table.names)}")
@@ -196,7 +212,7 @@ class Preprocessing:
             )
         names = [(encoder.name, name) for encoder in encoders for name in encoder.outputs]
         coded = [e for e in encoders if isinstance(e, CategoryEncoder) and e.form == "codes"]
-        numeric = numpy.empty((len(table), len(names)), dtype=numpy.float32)
+        numeric = numpy.empty((len(table), len(names)), dtype=dtype)
         codes = numpy.empty((len(table), len(coded)), dtype=numpy.int64)
         start = 0
         for encoder in encoders:
@@ -290,6 +306,16 @@ def require_format(who: str, data: Any, newest: int) -> None:
         raise ValueError(f"{who}.from_state expected what {who}.state gives, got {data!r:.80}")
     if number > newest:
         raise ValueError(f"this state of {who} has format {number}, newer than the {newest} of this xpnn: update xpnn")
+
+
+def _weights(given: Any, rows: int) -> numpy.ndarray:
+    weight = numpy.asarray(given, dtype=numpy.float64)
+    if weight.shape != (rows,) or not (numpy.isfinite(weight) & (weight > 0)).all():
+        raise ValueError(
+            f"Preprocessing expected sample_weight as a positive number for each of {rows} rows, got shape "
+            f"{weight.shape}" + (f" with {weight.min()}" if weight.size else "")
+        )
+    return weight
 
 
 def _require(name: str, value: Any, least: int) -> None:

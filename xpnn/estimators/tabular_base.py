@@ -1,0 +1,270 @@
+"""What the tabular classifier and regressor share: from a raw table to a trained network, and back to predictions."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.devices import device as find_device
+from xpnn.estimators.tabular_frames import table_of
+from xpnn.estimators.tabular_network import EMBEDDINGS, inputs_of, network_of, order_of
+from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
+from xpnn.estimators.tabular_training import HeldOut, Rows, outputs_of, trained
+from xpnn.estimators.undo import all_or_nothing
+from xpnn.tables.columns import TableWarning
+from xpnn.tables.features import Features
+from xpnn.tables.importance import permutation_importance
+from xpnn.tables.preprocessing import Preprocessing
+from xpnn.tables.table import Table
+
+__all__ = ["CONSTRAINTS", "Tabular"]
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "preset": [StrOptions(set(PRESETS))],
+    "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+    "n_ens": [Interval(Integral, 1, None, closed="left"), None],
+    "embedding": [StrOptions(set(EMBEDDINGS)), None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), None],
+    "categories": ["array-like", None],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "device": [str, Device, None],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+    "callbacks": ["array-like", None],
+}
+"""The values that each parameter may have, in scikit-learn's terms."""
+
+
+class Tabular(BaseEstimator):
+    """The base of `TabularClassifier` and `TabularRegressor`; not to be used by itself."""
+
+    _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _label_smoothing = 0.0
+
+    # What a classifier and a regressor do differently
+
+    @abstractmethod
+    def _checked(self, y: Any) -> Any:
+        """Targets as an array, or an error."""
+
+    @abstractmethod
+    def _learn_targets(self, y: Any, sample_weight: Any) -> int:
+        """Learn what the targets of training are; gives how many outputs the network needs."""
+
+    @abstractmethod
+    def _encoded(self, y: Any, dtype: str) -> tuple[Any, Any]:
+        """Targets as the loss takes them, and as metrics do."""
+
+    @abstractmethod
+    def _loss(self) -> Callable[..., Any]:
+        """The loss to train with."""
+
+    @abstractmethod
+    def _judged(self, outputs: Any) -> Any:
+        """Predictions as metrics take them, from outputs of shape (members, n, outputs)."""
+
+    @abstractmethod
+    def _metric(self) -> str:
+        """What is monitored."""
+
+    def _weighted(self, y: Any, sample_weight: Any) -> Any:
+        """Sample weights times those of the classes."""
+        return sample_weight
+
+    def _stratified(self, y: Any) -> Any:
+        """What the rows held out are to have in the same shares, or None."""
+        return None
+
+    # The fit
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any]) -> None:
+        """Train, or raise and leave the estimator as it was."""
+        if (held_out[0] is None) != (held_out[1] is None):
+            raise ValueError("X_val and y_val must be given together")
+        with all_or_nothing(self, goes_on=False):
+            place = self.device if isinstance(self.device, Device) else find_device(self.device or "cpu")
+            table, y, weight = self._given(X, y, sample_weight)
+            self._column_names = table.names
+            random = check_random_state(self.random_state)
+            parts = self._parts(table, y, weight, held_out, random)
+            self._train(*parts, place, random, "float32" if _is_float32(X) else "float64")
+
+    def _given(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> tuple[Table, Any, Any]:
+        """The rows that count, checked."""
+        if y is None:
+            raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
+        table = table_of(self, X, names=None if first else self._column_names)
+        y = self._checked(y)
+        check_consistent_length(X, y)
+        if sample_weight is None:
+            return table, y, None
+        weight = _check_sample_weight(sample_weight, y, dtype=numpy.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        if weight.all():
+            return table, y, weight
+        counts = numpy.flatnonzero(weight)
+        return table.take(counts), y[counts], weight[counts]
+
+    def _parts(
+        self, table: Table, y: Any, weight: Any, given: tuple[Any, Any, Any], random: Any
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
+        """The rows to train with, and those held out, or None: (table, y, weight) each."""
+        whole = table, y, weight
+        if given[0] is not None:
+            return whole, self._given(*given, first=False)
+        if len(table) < SMALL or not self.validation_fraction:
+            return whole, None
+        rows = numpy.arange(len(table))
+        options = {"random_state": random, "test_size": self.validation_fraction}
+        try:
+            train, test = train_test_split(rows, stratify=self._stratified(y), **options)
+        except ValueError:  # too few rows of a class
+            train, test = train_test_split(rows, **options)
+        return tuple((table.take(r), y[r], None if weight is None else weight[r]) for r in (train, test))  # type: ignore[return-value]
+
+    def _train(
+        self, train: tuple[Any, ...], held_out: tuple[Any, ...] | None, place: Device, random: Any, dtype: str
+    ) -> None:
+        table, y, weight = train
+        dtype = dtype if len(table) < SMALL else "float32"
+        outputs = self._learn_targets(y, weight)
+        self.preprocessing_ = self._preprocessed(table, weight)
+        features = self.preprocessing_.transform(table, dtype=dtype)
+        plan = self._plan(len(table))
+        seed = int(random.randint(numpy.iinfo(numpy.int32).max))
+        self._order = order_of(features, plan.embedding)[0]
+        network = network_of(features, plan, outputs, seed).to(place)
+        rows = self._rows(features, y, weight, dtype)
+        judged = None if held_out is None else self._held_out(held_out, dtype)
+        self.history_, self.best_epoch_ = trained(self, network, rows, judged, plan, seed)
+        self.network_, self._place_, self._dtype = network, place, dtype
+        self.n_iter_ = len(self.history_)
+
+    def _preprocessed(self, table: Table, weight: Any) -> Preprocessing:
+        """Learned from the training rows; warns of columns that are left out."""
+        names = [table.names[n] if isinstance(n, Integral) else str(n) for n in self.categories or ()]
+        unknown = [name for name in names if name not in table.names]
+        if unknown:
+            raise ValueError(f"categories names columns that X does not have: {unknown}; it has {table.names}")
+        found = Preprocessing(kinds=dict.fromkeys(names, "category"))
+        weight = numpy.ones(len(table)) if weight is None else weight
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found.fit(table, sample_weight=weight)
+        for each in caught:
+            message = each.message
+            if not isinstance(message, TableWarning) or message.column not in found.columns:
+                warnings.warn(message, stacklevel=6)
+        return found
+
+    def _plan(self, rows: int) -> Plan:
+        sizes = self.hidden_layer_sizes
+        hidden = None
+        if sizes is not None:
+            hidden = tuple(int(size) for size in (sizes if hasattr(sizes, "__iter__") else [sizes]))
+            if any(size <= 0 for size in hidden):
+                raise ValueError(f"hidden_layer_sizes must be > 0, got {list(hidden)}.")
+        given = {
+            "epochs": self.max_epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate,
+            "hidden": hidden, "members": self.n_ens, "dropout": self.dropout, "embedding": self.embedding,
+        }  # fmt: skip
+        return plan_for(rows, self.preset, given)
+
+    def _rows(self, features: Features, y: Any, weight: Any, dtype: str) -> Rows:
+        inputs = inputs_of(features, self._order)
+        t = self._encoded(y, dtype)[0]
+        weight = self._weighted(y, weight)
+        if weight is not None and not weight.all():  # of a class that does not count
+            counts = numpy.flatnonzero(weight)
+            if not counts.size:
+                raise ValueError("class_weight must leave at least one row a weight above 0.")
+            inputs, t, weight = tuple(part[counts] for part in inputs), t[counts], weight[counts]
+        return Rows(inputs, t, None if weight is None else numpy.asarray(weight, dtype=dtype))
+
+    def _held_out(self, given: tuple[Any, ...], dtype: str) -> HeldOut:
+        table, y, weight = given
+        features = self.preprocessing_.transform(table, dtype=dtype)
+        return HeldOut(inputs_of(features, self._order), self._encoded(y, dtype)[1], self._weighted(y, weight))
+
+    # Predicting
+
+    def _outputs(self, X: Any) -> Any:
+        """The network's outputs for rows, (members, n, outputs), on the host."""
+        check_is_fitted(self)
+        table = table_of(self, X, names=self._column_names)
+        return self._outputs_of(self.preprocessing_.transform(table, dtype=self._dtype))
+
+    def _outputs_of(self, features: Features) -> Any:
+        return outputs_of(self.network_, inputs_of(features, self._order), self._place_)
+
+    def permutation_importance(self, X: Any, y: Any, *, repeats: int = 5, seed: int = 0) -> dict[str, float]:
+        """For each column that is of use, by how much the score (of `score`) falls when its values are shuffled.
+
+        Give rows that were not trained with. See `xpnn.tables.permutation_importance`.
+
+        Parameters
+        ----------
+        X, y
+            As in `score`.
+        repeats, seed
+            How often each column is shuffled, and what decides how.
+
+        Returns
+        -------
+        dict
+            The largest first: the mean over the repeats.
+        """
+        check_is_fitted(self)
+        features = self.preprocessing_.transform(table_of(self, X, names=self._column_names), dtype=self._dtype)
+        falls = permutation_importance(
+            self._outputs_of, features, y, lambda outputs, t: self._scored(t, outputs), repeats=repeats, seed=seed
+        )
+        return {name: float(fall.mean()) for name, fall in falls.items()}
+
+    @abstractmethod
+    def _scored(self, y: Any, outputs: Any) -> float:
+        """The score of outputs."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "network_" in self.__dict__
+
+    # Copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Host arrays only, and no rows: what was trained on a GPU is used where there is none."""
+        state = dict(super().__getstate__())
+        if "network_" in state:
+            state["network_"] = copy.deepcopy(state["network_"]).to(find_device("cpu"))
+            state["_place_"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "network_" in self.__dict__:
+            self._place_ = find_device("cpu")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = False  # codes as numbers would be taken for numbers
+        return tags
+
+
+def _is_float32(X: Any) -> bool:
+    return getattr(X, "dtype", None) == numpy.float32

@@ -1,0 +1,69 @@
+"""What is given as X, as a `Table` with the names that training had: checked by scikit-learn's rules, in its words.
+
+Arrays and lists are checked by `check_array`, but for missing values, which are welcome. Frames keep their columns of
+words, dates and booleans; of them names and their number are checked here, and infinite numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from sklearn.utils.validation import validate_data
+
+from xpnn.tables.columns import Column
+from xpnn.tables.table import Table
+
+__all__ = ["is_frame", "table_of"]
+
+_INFINITE = "Input X contains infinity or a value too large for dtype('float64')."
+
+
+def is_frame(X: Any) -> bool:
+    """Whether it has columns of its own kinds: a frame of pandas, polars or PyArrow."""
+    return hasattr(X, "columns") or hasattr(X, "column_names")
+
+
+def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
+    """X as a table; `names` are those of training, None in `fit`, which learns them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X cannot be one, holds infinity, or has other columns than training had.
+    """
+    first = names is None
+    if is_frame(X):
+        _check_frame(estimator, X, first)
+        table = Table(X)
+    else:
+        X = validate_data(
+            estimator, X, dtype=None, ensure_all_finite="allow-nan", reset=first, ensure_min_samples=2 if first else 1
+        )
+        table = Table(X)
+    columns = [_column(table, name, X) for name in table.names]
+    return Table(dict(zip(table.names if names is None else names, columns, strict=True)))
+
+
+def _check_frame(estimator: Any, X: Any, first: bool) -> None:
+    validate_data(estimator, X, reset=first, skip_check_array=True)
+    rows, columns = X.shape
+    for count, what, least in ((rows, "sample", 2 if first else 1), (columns, "feature", 1)):
+        if count < least:
+            raise ValueError(
+                f"Found array with {count} {what}(s) (shape={tuple(X.shape)}) while a minimum of {least} is required "
+                f"by {type(estimator).__name__}."
+            )
+
+
+def _column(table: Table, name: str, X: Any) -> Column:
+    try:
+        column = table.column(name)
+    except TypeError:
+        if isinstance(X, numpy.ndarray):
+            X.astype(numpy.float64)  # of what is no number in an array of objects NumPy has words scikit-learn expects
+        raise
+    if column.kind == "number" and numpy.isinf(column.values).any():
+        place = int(numpy.flatnonzero(numpy.isinf(column.values))[0])
+        raise ValueError(f"{_INFINITE} The first is in column {name!r}, row {place}.")
+    return column
