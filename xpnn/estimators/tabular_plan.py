@@ -36,7 +36,9 @@ PRESETS = {
     "best": Preset((256, 256), 8, 1_500_000, 8, 80, 0.1),
 }
 _SMALL_STEPS = 128
-_LARGE = 10_000  # rows: there bins were better than waves (docs/tabular.md), and take half the time; so was a higher rate
+_LARGE = (
+    10_000  # rows: there bins were better than waves (docs/tabular.md), and take half the time; so was a higher rate
+)
 
 
 @dataclass(frozen=True)
