@@ -2,7 +2,8 @@
 
 import xpnn.estimators.extra  # noqa: F401 (it says what to do without scikit-learn)
 from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
-from xpnn.estimators.modules import Classifier, Regressor
+from xpnn.estimators.modules_classifier import Classifier
+from xpnn.estimators.modules_regressor import Regressor
 from xpnn.estimators.search.grid import GridSearchMLP
 from xpnn.estimators.tabular import TabularClassifier, TabularRegressor
 

@@ -22,7 +22,10 @@ from xpnn.optim.muon import Muon
 from xpnn.optim.schedules import Schedule
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
-__all__ = ["built", "is_of_classes", "loss_of", "optimizer_of", "require_options", "takes_weights"]
+__all__ = [
+    "built", "is_of_classes", "loss_of", "name_of", "optimizer_of", "require_loss_options", "require_options",
+    "takes_weights", "used_weights",
+]  # fmt: skip
 
 _OPTIMIZERS: dict[str, Any] = {
     kind.__name__.lower(): kind
@@ -74,12 +77,12 @@ def built(given: Any, options: Mapping[str, Any] | None, of_data: Mapping[str, A
     for name, value in known.items():
         if value is None:
             raise ValueError(
-                f"{_name_of(build)} asks for {name}, which rows of shape {of_data['input_shape']} do not tell: let it "
+                f"{name_of(build)} asks for {name}, which rows of shape {of_data['input_shape']} do not tell: let it "
                 "ask for input_shape"
             )
     module = build(**known, **options)
     if not isinstance(module, Module):
-        raise TypeError(f"{_name_of(build)} expected to give a Module, got {type(module).__name__}")
+        raise TypeError(f"{name_of(build)} expected to give a Module, got {type(module).__name__}")
     return module.initialize(seed)
 
 
@@ -87,7 +90,8 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, Parameter]:
     return signature(function).parameters
 
 
-def _name_of(function: Any) -> str:
+def name_of(function: Any) -> str:
+    """The name of a function, a class, or of the class of anything else."""
     return str(getattr(function, "__name__", type(function).__name__))
 
 
@@ -106,10 +110,10 @@ def require_options(
     by_name = by_name[positional:]
     unknown = [name for name in options if name not in by_name]
     if unknown and not any(one.kind is Parameter.VAR_KEYWORD for one in found):
-        raise ValueError(f"{part}__{unknown[0]}: {_name_of(function)} takes {', '.join(by_name) or 'no options'}")
+        raise ValueError(f"{part}__{unknown[0]}: {name_of(function)} takes {', '.join(by_name) or 'no options'}")
     needed = {one.name for one in found if one.default is Parameter.empty and one.name in by_name}
     if missing := sorted(needed - set(options)):
-        raise ValueError(f"{_name_of(function)} needs {missing[0]}: give {part}__{missing[0]}")
+        raise ValueError(f"{name_of(function)} needs {missing[0]}: give {part}__{missing[0]}")
 
 
 def optimizer_of(estimator: Any, module: Module, updates: int) -> Optimizer:
@@ -171,3 +175,18 @@ def takes_weights(loss: Any) -> bool:
     """Whether a loss takes `sample_weight`."""
     found = signature(loss.forward if isinstance(loss, Module) else loss).parameters.values()
     return any(one.name == "sample_weight" or one.kind is Parameter.VAR_KEYWORD for one in found)
+
+
+def require_loss_options(loss: str, given: Mapping[str, Any] | None, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a loss by name, with their defaults; raise if one is unknown."""
+    for name in given or {}:
+        if name not in known:
+            raise ValueError(f"loss__{name}: loss={loss!r} takes {', '.join(known) or 'no options'}")
+    return {**known, **(given or {})}
+
+
+def used_weights(weights: Any, loss: Callable[..., Any]) -> Any:
+    """The weights, or raise if a loss takes none."""
+    if weights is not None and not takes_weights(loss):
+        raise ValueError("weights need a loss that takes sample_weight=...")
+    return weights

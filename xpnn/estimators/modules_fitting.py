@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from scipy import sparse
-from sklearn.metrics import get_scorer
-from sklearn.metrics._scorer import _SCORERS
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree
@@ -22,13 +21,13 @@ from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.callbacks.early_stopping import EarlyStopping
 from xpnn.training.callbacks.table import PrintTable
-from xpnn.training.metrics import accumulating
+from xpnn.training.metrics.accumulating import METRICS
 from xpnn.training.metrics.base import Metric
 from xpnn.training.trainer import Trainer
 
 __all__ = ["Judged", "metrics_of", "scorer_of", "trained", "trainer_of"]
 
-_METRICS = {function.__name__: function for function in accumulating._CLASSES}
+_METRICS = {function.__name__: function for function in METRICS}
 
 
 def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Metric | Callable[..., Any]]:
@@ -61,7 +60,7 @@ def scorer_of(monitor: Any, metrics: Iterable[str]) -> Callable[..., float] | No
     known = ["loss", "score", *metrics]
     if monitor in known:
         return None
-    if monitor not in _SCORERS:
+    if monitor not in get_scorer_names():
         raise ValueError(f"monitor expected one of {', '.join(known)} or the name of a scorer, got {monitor!r}")
     return get_scorer(monitor)  # type: ignore[no-any-return]
 

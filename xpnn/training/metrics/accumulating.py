@@ -35,9 +35,9 @@ from xpnn.training.metrics.shares import (
     top_k_accuracy,
 )
 
-__all__ = ["accumulated"]
+__all__ = ["METRICS", "accumulated"]
 
-_CLASSES: dict[Callable[..., Number], Callable[..., Metric]] = {
+METRICS: dict[Callable[..., Number], Callable[..., Metric]] = {
     accuracy: Accuracy,
     average_precision: AveragePrecision,
     binary_accuracy: BinaryAccuracy,
@@ -56,6 +56,7 @@ _CLASSES: dict[Callable[..., Number], Callable[..., Metric]] = {
     root_mean_squared_error: RootMeanSquaredError,
     top_k_accuracy: TopKAccuracy,
 }
+"""The class of each function of metrics."""
 
 
 def accumulated(metric: Metric | Callable[..., Number]) -> Metric:
@@ -92,11 +93,11 @@ def accumulated(metric: Metric | Callable[..., Number]) -> Metric:
     function, options = metric, {}
     if isinstance(metric, partial) and not metric.args and "sample_weight" not in metric.keywords:
         function, options = metric.func, metric.keywords
-    return _CLASSES[function](**options) if _is_ours(function) else _OfFunction(metric)
+    return METRICS[function](**options) if _is_ours(function) else _OfFunction(metric)
 
 
 def _is_ours(function: Callable[..., Any]) -> bool:
-    return isinstance(function, FunctionType) and function in _CLASSES
+    return isinstance(function, FunctionType) and function in METRICS
 
 
 class _OfFunction(MetricOfRows):

@@ -1,4 +1,4 @@
-"""`Classifier` and `Regressor`: any module of xpnn as an estimator of scikit-learn's kind.
+"""`Classifier`: any module of xpnn that classifies as an estimator of scikit-learn's kind.
 
     def network(n_features, n_outputs, width=64):
         return nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), nn.Linear(width, n_outputs))
@@ -17,8 +17,8 @@ from numbers import Real
 from typing import Any
 
 import numpy
-from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import column_or_1d
@@ -26,16 +26,14 @@ from sklearn.utils.validation import column_or_1d
 from xpnn.arrays.devices import Device
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_base import OfModule
-from xpnn.estimators.modules_building import is_of_classes, loss_of, takes_weights
+from xpnn.estimators.modules_building import is_of_classes, loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
-from xpnn.estimators.objectives import LOSSES, Objective, regression
-from xpnn.estimators.quantities import central, predicted_numbers, require_positive
+from xpnn.estimators.objectives import Objective
 from xpnn.estimators.undo import all_or_nothing
 
-__all__ = ["Classifier", "Regressor"]
+__all__ = ["Classifier"]
 
 _LINKS = {"multiclass": "softmax", "multiclass-multioutput": "softmax"}
-_OF_NAMES = {"huber": {"delta": 1.0}, "quantile": {"quantiles": 0.5}, "tweedie": {"tweedie_power": 1.5}}
 
 
 class Classifier(ClassifierMixin, OfModule):
@@ -255,19 +253,19 @@ class Classifier(ClassifierMixin, OfModule):
                 f"{labels.classes}), got {outputs}"
             )
         if not callable(self.loss):
-            _require_options(self.loss, self.loss_options, {})
+            require_loss_options(self.loss, self.loss_options, {})
             return objective
         if self.label_smoothing:
             raise ValueError("label_smoothing is that of loss='log_loss': give a loss of your own its own option")
         own = loss_of(self.loss, self.loss_options, place)
-        return Objective(_name_of(self.loss), outputs, own, _LINKS.get(labels.kind, "logistic"))
+        return Objective(name_of(self.loss), outputs, own, _LINKS.get(labels.kind, "logistic"))
 
     def _encoded(self, y: Any) -> Any:
         return self._labels.encoded(y, self._dtype)
 
     def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
         weighted = self._labels.weights(y, self.class_weight, sample_weight, trained_with)
-        return _used(weighted, self._objective.loss)
+        return used_weights(weighted, self._objective.loss)
 
     def _strata(self, t: Any) -> Any:
         return t if self._labels.kind in ("binary", "multiclass") else None
@@ -286,199 +284,7 @@ class Classifier(ClassifierMixin, OfModule):
         return tags
 
 
-class Regressor(RegressorMixin, OfModule):
-    """Any module that predicts numbers, as an estimator of scikit-learn's kind.
-
-    Parameters
-    ----------
-    module, optimizer, learning_rate, schedule, max_norm, accumulate, average, max_epochs, batch_size, shuffle, \
-early_stopping, validation_fraction, monitor, patience, metrics, callbacks, verbose, device, compile, warm_start, \
-random_state, module_options, optimizer_options, loss_options
-        As of `Classifier`.
-    loss
-        A name of those of `MLPRegressor`, which are scaled as there ('squared_error' is halved, and summed over
-        targets); `loss_options` may hold `delta` of 'huber', `quantiles` of 'quantile', a number or a list, and
-        `tweedie_power` of 'tweedie'. Of 'poisson', 'gamma' and 'tweedie' the module's outputs are logarithms of the
-        predictions. Or a function `loss(y, t)` of arrays of shape (n, targets), a layer of `nn`, or the class of one.
-
-    Attributes
-    ----------
-    module_, history_, n_iter_, best_epoch_
-        As of `Classifier`.
-
-    Examples
-    --------
-    >>> import numpy
-    >>> from xpnn import nn
-    >>> class Waves(nn.Module):
-    ...     def __init__(self, n_features, n_outputs, dtype="float32"):
-    ...         self.layers = nn.Sequential(
-    ...             nn.PeriodicEmbedding(n_features, 8, dtype=dtype), nn.Flatten(),
-    ...             nn.Linear(8 * n_features, n_outputs, dtype=dtype),
-    ...         )
-    ...     def forward(self, x):
-    ...         return self.layers(x)
-    >>> X = numpy.linspace(-1, 1, 200)[:, None]
-    >>> model = Regressor(Waves, learning_rate=0.03, random_state=0).fit(X, numpy.sin(6 * X[:, 0]))
-    >>> bool(model.score(X, numpy.sin(6 * X[:, 0])) > 0.9)
-    True
-    """
-
-    _numeric = True
-    _parameter_constraints = {  # noqa: RUF012 (scikit-learn reads it from the class)
-        **CONSTRAINTS,
-        "loss": [StrOptions(set(LOSSES)), callable],
-    }
-
-    def __init__(
-        self,
-        module: Any = None,
-        *,
-        loss: Any = "squared_error",
-        optimizer: Any = "adam",
-        learning_rate: float | None = 0.001,
-        schedule: Any = None,
-        max_norm: float | None = None,
-        accumulate: int = 1,
-        average: float | None = None,
-        max_epochs: int = 100,
-        batch_size: int = 128,
-        shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        monitor: str | Callable[..., float] = "loss",
-        patience: int | None = 10,
-        metrics: Mapping[str, Any] | Sequence[str] | None = None,
-        callbacks: Sequence[Any] | None = None,
-        verbose: bool | int = False,
-        device: str | Device | None = None,
-        compile: bool = True,
-        warm_start: bool = False,
-        random_state: Any = None,
-        module_options: dict[str, Any] | None = None,
-        optimizer_options: dict[str, Any] | None = None,
-        loss_options: dict[str, Any] | None = None,
-    ) -> None:
-        self.module = module
-        self.loss = loss
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.max_norm = max_norm
-        self.accumulate = accumulate
-        self.average = average
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.monitor = monitor
-        self.patience = patience
-        self.metrics = metrics
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.device = device
-        self.compile = compile
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.module_options = module_options
-        self.optimizer_options = optimizer_options
-        self.loss_options = loss_options
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Regressor:  # fmt: skip
-        """Train from the beginning, or with `warm_start` from where the last fit ended."""
-        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Regressor:  # fmt: skip
-        """Go on for one epoch over these rows. Who calls decides when to stop."""
-        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
-        return self
-
-    def predict(self, X: Any) -> Any:
-        """The predictions, shape (n,) or (n, targets), with a last axis more for several quantiles."""
-        return self._predicted(self._outputs(X))
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² of the predictions; of several quantiles that of the one next to the median."""
-        return float(r2_score(y, central(self._objective, self.predict(X)), sample_weight=sample_weight))
-
-    def _noted(self, y: Any, *, first: bool) -> Any:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        require_positive(self.loss, self._options().get("tweedie_power", 0.0), y)
-        return y
-
-    def _options(self) -> dict[str, Any]:
-        """The options of a loss by name, checked."""
-        if callable(self.loss):
-            return {}
-        known = _OF_NAMES.get(self.loss, {})
-        options = _require_options(self.loss, self.loss_options, known)
-        quantiles = numpy.atleast_1d(options.get("quantiles", 0.5))
-        if not ((quantiles > 0) & (quantiles < 1)).all():
-            raise ValueError(f"loss__quantiles expected numbers between 0 and 1, got {options['quantiles']!r}")
-        if not options.get("delta", 1.0) > 0:
-            raise ValueError(f"loss__delta expected a number above 0, got {options['delta']!r}")
-        if not 1 <= options.get("tweedie_power", 1.0) <= 2:
-            raise ValueError(f"loss__tweedie_power expected a number from 1 to 2, got {options['tweedie_power']!r}")
-        return {**options, "quantiles": quantiles.tolist()}
-
-    def _outputs_asked(self, y: Any) -> int:
-        targets = 1 if y.ndim == 1 else y.shape[1]
-        return targets if callable(self.loss) else regression(self.loss, targets, self._options()).outputs
-
-    def _objective_of(self, y: Any, outputs: int, place: Device) -> Objective:
-        expected = self._outputs_asked(y)
-        if outputs != expected:
-            raise ValueError(f"the module expected to give {expected} outputs for y of shape {y.shape}, got {outputs}")
-        if callable(self.loss):
-            return Objective(_name_of(self.loss), outputs, loss_of(self.loss, self.loss_options, place), "identity")
-        return regression(self.loss, 1 if y.ndim == 1 else y.shape[1], self._options())
-
-    def _encoded(self, y: Any) -> Any:
-        t = y.astype(self._dtype, copy=False)
-        return t[:, None] if t.ndim == 1 else t
-
-    def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
-        return _used(sample_weight, self._objective.loss)
-
-    def _predicted(self, outputs: Any) -> Any:
-        return predicted_numbers(self._objective, outputs)
-
-    def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
-        predictions = central(self._objective, predictions)
-        return float(r2_score(y, predictions, sample_weight=sample_weight)) if len(y) > 1 else float("nan")
-
-
 def _same(a: Labels, b: Labels) -> bool:
     """Whether they are the same classes, however many outputs two of them have."""
     several = [one.classes if isinstance(one.classes, list) else [one.classes] for one in (a, b)]
     return len(several[0]) == len(several[1]) and all(map(numpy.array_equal, *several))
-
-
-def _name_of(loss: Any) -> str:
-    return str(getattr(loss, "__name__", type(loss).__name__))
-
-
-def _require_options(loss: str, given: Mapping[str, Any] | None, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a loss by name, with their defaults; raise if one is unknown."""
-    for name in given or {}:
-        if name not in known:
-            raise ValueError(f"loss__{name}: loss={loss!r} takes {', '.join(known) or 'no options'}")
-    return {**known, **(given or {})}
-
-
-def _used(weights: Any, loss: Callable[..., Any]) -> Any:
-    """The weights, or raise if a loss takes none."""
-    if weights is not None and not takes_weights(loss):
-        raise ValueError("weights need a loss that takes sample_weight=...")
-    return weights
