@@ -158,7 +158,7 @@ class Progress(Callback):
             held_out = self.held_out
             assert held_out is not None
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            return float(estimator.monitor(estimator, held_out.X, held_out.y, **weight))
+            return float(estimator.monitor(_of_arrays(estimator), held_out.X, held_out.y, **weight))
         if estimator.monitor == "score":
             return float(estimator.validation_scores_[-1])
         return -float(estimator.validation_loss_curve_[-1])
@@ -195,6 +195,15 @@ class Progress(Callback):
                 ConvergenceWarning,
                 stacklevel=5,
             )
+
+
+def _of_arrays(estimator: Any) -> Any:
+    """The same estimator for rows that were a table and are an array by now: it does not miss the columns' names."""
+    if not hasattr(estimator, "feature_names_in_"):
+        return estimator
+    nameless = object.__new__(type(estimator))
+    vars(nameless).update({name: value for name, value in vars(estimator).items() if name != "feature_names_in_"})
+    return nameless
 
 
 def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incremental: bool) -> None:

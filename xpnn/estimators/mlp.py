@@ -41,6 +41,7 @@ def _is_stochastic(estimator: Any) -> bool:
 class MLPClassifier(ClassifierMixin, MLP):
     """A network of dense layers that classifies."""
 
+    loss = "log_loss"  # no parameter: scikit-learn's has it to be read, too
     _parameter_constraints = {  # noqa: RUF012 (scikit-learn reads it from the class)
         **CONSTRAINTS,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -354,7 +355,9 @@ class MLPRegressor(RegressorMixin, MLP):
 
     def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
         predictions = self._central(predictions)
-        return float(r2_score(y, predictions, sample_weight=sample_weight)) if len(y) > 1 else float("nan")
+        if len(y) < 2 or not numpy.isfinite(predictions).all():  # a network that diverges has no score
+            return float("nan")
+        return float(r2_score(y, predictions, sample_weight=sample_weight))
 
     def _central(self, predictions: Any) -> Any:
         return central(self._objective, predictions)

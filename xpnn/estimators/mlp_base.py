@@ -24,7 +24,14 @@ from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.ensembles import Averaged, of_members
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
-from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network, draw_weights, linear_layers
+from xpnn.estimators.network import (
+    ACTIVATIONS,
+    NORMALIZATIONS,
+    dense_network,
+    draw_weights,
+    linear_layers,
+    write_parameters,
+)
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import (
     brought,
@@ -41,7 +48,7 @@ from xpnn.estimators.refusals import layers_of, require_alike, require_possible,
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
 from xpnn.estimators.search.waiting import adopted
-from xpnn.estimators.solvers import SCHEDULES, SOLVERS, minimized_by_lbfgs
+from xpnn.estimators.solvers import SCHEDULES, SOLVERS, STOPPED, minimized_by_lbfgs
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
@@ -89,6 +96,7 @@ class MLP(CallbackSupport, BaseEstimator):
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    loss: Any
     _dtype: Any
     _home: Device | None
     _place_: Device
@@ -280,8 +288,13 @@ class MLP(CallbackSupport, BaseEstimator):
         share = float(batch[1].shape[0]) if len(batch) == 2 else float(to_host(batch[2]).sum())
         penalised = penalty(self) / share
         self.loss_ = (float(found.fun) - penalised) / self._objective.reported + penalised
-        if found.nit >= self.max_iter:
-            warnings.warn(f"lbfgs failed to converge after {found.nit} iteration(s)", ConvergenceWarning, stacklevel=4)
+        if found.status not in (0, STOPPED):
+            warnings.warn(
+                f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): {found.message}. "
+                "Increase max_iter or max_fun, or scale the data.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _fit_stochastic(
         self, train: tuple[Any, ...], held_out: HeldOut | None, seed: int, place: Device, incremental: bool
@@ -347,10 +360,18 @@ class MLP(CallbackSupport, BaseEstimator):
         host = [to_host(layer.weight).swapaxes(-2, -1) for layer in linear_layers(self._network())]
         return [results(weight, self._home) for weight in host]
 
+    @coefs_.setter
+    def coefs_(self, weights: Any) -> None:
+        write_parameters(linear_layers(self._network()), "weight", [on_host(one) for one in weights], self._place_)
+
     @property
     def intercepts_(self) -> list[Any]:
         """The biases of each layer, (fan_out,); of an ensemble (n_ens, fan_out)."""
         return [results(layer.bias, self._home) for layer in linear_layers(self._network())]
+
+    @intercepts_.setter
+    def intercepts_(self, biases: Any) -> None:
+        write_parameters(linear_layers(self._network()), "bias", [on_host(one) for one in biases], self._place_)
 
     def _network(self) -> Module:
         if "network_" not in self.__dict__:

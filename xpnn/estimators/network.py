@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from xpnn.arrays.devices import Device
 from xpnn.arrays.random import uniform
 from xpnn.nn import activations, leaky_activations, piecewise_activations, smooth_activations
 from xpnn.nn.batch_normalization import BatchNorm1d
@@ -20,7 +21,7 @@ from xpnn.nn.module import Module
 from xpnn.nn.normalization import LayerNorm, RMSNorm
 from xpnn.nn.sequential import Sequential
 
-__all__ = ["ACTIVATIONS", "NORMALIZATIONS", "dense_network", "linear_layers"]
+__all__ = ["ACTIVATIONS", "NORMALIZATIONS", "dense_network", "linear_layers", "write_parameters"]
 
 _MODULES = (activations, smooth_activations, piecewise_activations, leaky_activations)
 NORMALIZATIONS: dict[str, Callable[..., Module]] = {"batch": BatchNorm1d, "layer": LayerNorm, "rms": RMSNorm}
@@ -135,6 +136,26 @@ def _for_each(name: str, given: Any, layers: int) -> list[Any]:
 def linear_layers(network: Module) -> list[Linear | EnsembleLinear]:
     """The dense layers, in order."""
     return [module for _, module in network.named_modules() if isinstance(module, Linear | EnsembleLinear)]
+
+
+def write_parameters(layers: Sequence[Any], name: str, given: Sequence[Any], place: Device) -> None:
+    """Write the 'weight' or 'bias' of each layer, in place; or raise and write none. Weights are turned, (in, out).
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as layers, or one has another shape.
+    """
+    arrays = [numpy.asarray(one).swapaxes(-2, -1) if name == "weight" else numpy.asarray(one) for one in given]
+    parameters = [getattr(layer, name) for layer in layers]
+    if [one.shape for one in arrays] != [tuple(p.shape) for p in parameters]:
+        shapes = [p.shape[:-2] + p.shape[:-3:-1] if name == "weight" else p.shape for p in parameters]
+        raise ValueError(
+            f"expected a {name} for each layer, of shapes {', '.join(map(str, shapes))}, got "
+            f"{', '.join(str(numpy.shape(one)) for one in given)}"
+        )
+    for parameter, one in zip(parameters, arrays, strict=True):
+        parameter[...] = place.asarray(one, dtype=parameter.dtype)
 
 
 def draw_weights(network: Module, seed: int, *, logistic: bool) -> None:

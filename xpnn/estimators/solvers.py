@@ -25,7 +25,7 @@ from xpnn.optim.descent import SGD, Lion
 from xpnn.optim.schedules import Schedule, cosine_decay
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
-__all__ = ["SCHEDULES", "SOLVERS", "l2_step", "minimized_by_lbfgs", "optimizer_of", "rate_of", "scheduled"]
+__all__ = ["SCHEDULES", "SOLVERS", "STOPPED", "l2_step", "minimized_by_lbfgs", "optimizer_of", "rate_of", "scheduled"]
 
 _PLAIN: dict[str, Callable[..., Optimizer]] = {
     "adamax": Adamax, "nadam": NAdam, "radam": RAdam, "adagrad": Adagrad, "adadelta": Adadelta, "rmsprop": RMSprop,
@@ -33,6 +33,7 @@ _PLAIN: dict[str, Callable[..., Optimizer]] = {
 }  # fmt: skip
 SOLVERS = ("lbfgs", "sgd", "adam", "adamw", *_PLAIN)
 SCHEDULES = ("cosine", "one_cycle", "warmup_cosine")
+STOPPED = 99  # SciPy's status of a minimization that a callback ended
 
 
 def optimizer_of(estimator: Any, network: Module, rate: float | Schedule) -> Optimizer:

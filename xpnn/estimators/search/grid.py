@@ -154,7 +154,7 @@ def _can_wait(estimator: MLP) -> bool:
         plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks
         and isinstance(estimator.dropout, int | float) and not estimator.dropout and not estimator.verbose
         and not estimator.warm_start and estimator.device in (None, "cpu")
-        and getattr(estimator, "loss", "squared_error") == "squared_error"
+        and estimator.loss in ("log_loss", "squared_error")
     )  # fmt: skip
 
 
