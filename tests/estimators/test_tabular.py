@@ -1,0 +1,315 @@
+"""The tabular estimators on raw frames: the same from any library, at home in scikit-learn, and errors that name columns."""
+
+import pickle
+
+import numpy
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss, r2_score
+from sklearn.model_selection import GridSearchCV
+
+from xpnn.arrays.devices import DeviceUnavailable
+from xpnn.estimators import TabularClassifier, TabularRegressor
+from xpnn.estimators.tabular import _combined
+from xpnn.estimators.tabular_plan import four_cycles
+from xpnn.tables import TableWarning
+from xpnn.training.callbacks.base import Callback
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("narwhals")
+
+RNG = numpy.random.default_rng(7)
+ROWS = 400
+COLUMNS = {
+    "size": numpy.where(RNG.random(ROWS) < 0.1, numpy.nan, RNG.uniform(20, 90, ROWS)),
+    "town": RNG.choice(["Rome", "Oslo", "Bern"], ROWS),
+    "shop": RNG.integers(0, 12, ROWS),
+    "sold": numpy.datetime64("2020-01-01", "us") + RNG.integers(0, 900, ROWS).astype("timedelta64[D]"),
+    "new": RNG.random(ROWS) < 0.5,
+}
+FRAME = pandas.DataFrame(COLUMNS)
+SIZE = numpy.nan_to_num(COLUMNS["size"], nan=50)
+PRICE = 1e9 + 1e6 * (SIZE + 30 * (COLUMNS["town"] == "Oslo") + 5 * (COLUMNS["shop"] % 3))
+LABELS = numpy.where(PRICE > numpy.median(PRICE), "dear", "cheap")
+QUICK = {"max_epochs": 8, "hidden_layer_sizes": (32,), "random_state": 0}
+
+
+def regressor(**options):
+    return TabularRegressor(**{**QUICK, **options})
+
+
+def classifier(**options):
+    return TabularClassifier(**{**QUICK, **options})
+
+
+# What comes out
+
+
+def test_raw_frames_are_learned():
+    assert regressor(max_epochs=20).fit(FRAME, PRICE).score(FRAME, PRICE) > 0.9
+    assert classifier(max_epochs=20).fit(FRAME, LABELS).score(FRAME, LABELS) > 0.9
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_frames_of_any_library_give_the_same_to_the_last_bit(library):
+    module = pytest.importorskip(library)
+    other = module.DataFrame(COLUMNS) if library == "polars" else module.table(COLUMNS)
+    ours = classifier().fit(FRAME, LABELS)
+    theirs = classifier().fit(other, LABELS)
+    assert theirs.feature_names_in_.tolist() == list(FRAME)
+    numpy.testing.assert_array_equal(ours.predict_proba(FRAME), theirs.predict_proba(other))
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    one, two, three = (regressor(random_state=seed).fit(FRAME, PRICE).predict(FRAME) for seed in (1, 1, 2))
+    numpy.testing.assert_array_equal(one, two)
+    assert (one != three).any()
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS == "dear", numpy.where(LABELS == "dear", 7, -2)])
+def test_labels_come_back_as_they_were(labels):
+    model = classifier(max_epochs=2).fit(FRAME, labels)
+    assert model.classes_.dtype == model.predict(FRAME).dtype == labels.dtype
+    assert set(model.predict(FRAME)) <= set(labels)
+
+
+def test_predictions_stay_within_the_targets_of_training():
+    model = regressor(validation_fraction=0).fit(FRAME, PRICE)
+    for shift, bound in ((100, PRICE.max()), (-200, PRICE.min())):
+        model.network_.dense[-1].bias[...] += shift
+        assert set(model.predict(FRAME)) == {bound}
+
+
+def test_several_targets():
+    both = numpy.stack([PRICE, -PRICE], axis=1)
+    found = regressor(max_epochs=20).fit(FRAME, both).predict(FRAME)
+    assert found.shape == both.shape
+    assert r2_score(both, found) > 0.8
+
+
+def test_levels_and_dates_that_training_did_not_have_are_predicted():
+    model = classifier().fit(FRAME, LABELS)
+    new = FRAME.assign(town="Bonn", sold=pandas.Timestamp("1999-12-31"), size=numpy.nan)
+    assert numpy.isfinite(model.predict_proba(new)).all()
+    unknown = model.predict_proba(FRAME.assign(town="Bonn"))
+    numpy.testing.assert_array_equal(unknown, model.predict_proba(FRAME.assign(town="Kiel")))
+
+
+def test_numbers_that_are_names_become_codes_where_asked():
+    model = regressor(categories=["shop"]).fit(FRAME, PRICE)
+    rows = {row["name"]: row for row in model.preprocessing_.summary()}
+    assert rows["shop"]["categories"] == 13
+    by_place = regressor(categories=[2]).fit(FRAME, PRICE)
+    numpy.testing.assert_array_equal(model.predict(FRAME), by_place.predict(FRAME))
+    assert regressor().fit(FRAME, PRICE).preprocessing_.summary()[2]["categories"] == 0
+
+
+def test_an_array_is_taken_in_the_order_of_the_frame():
+    numbers = pandas.DataFrame({"a": SIZE, "b": COLUMNS["shop"].astype(float)})
+    model = regressor().fit(numbers, PRICE)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        found = model.predict(numbers.to_numpy())
+    numpy.testing.assert_array_equal(found, model.predict(numbers))
+
+
+def test_arrays_of_objects_keep_their_words():
+    array = FRAME[["size", "town"]].to_numpy()
+    assert classifier().fit(array, LABELS).preprocessing_.summary()[1]["kind"] == "category"
+
+
+# How it is trained
+
+
+def test_whole_weights_are_repeated_rows_in_a_small_table():
+    some = FRAME[:60].reset_index(drop=True)
+    times = RNG.integers(0, 4, 60)
+    rows = numpy.repeat(numpy.arange(60), times)
+    weighted = TabularRegressor(random_state=0, max_epochs=40).fit(some, PRICE[:60], sample_weight=times)
+    repeated = TabularRegressor(random_state=0, max_epochs=40).fit(some.iloc[rows], PRICE[:60][rows])
+    numpy.testing.assert_allclose(weighted.predict(some), repeated.predict(some), rtol=1e-7)
+    alike = TabularRegressor(random_state=0, max_epochs=40).fit(some, PRICE[:60])
+    assert abs(alike.predict(some) / weighted.predict(some) - 1).max() > 1e-5
+
+
+def test_rows_without_weight_count_for_nothing():
+    weight = (numpy.arange(ROWS) % 4 > 0).astype(float)
+    kept = weight > 0
+    wrong = numpy.where(kept, PRICE, 1e300)
+    given = {"X_val": FRAME, "y_val": PRICE}
+    one = regressor().fit(FRAME, wrong, sample_weight=weight, **given)
+    two = regressor().fit(FRAME[kept], PRICE[kept], sample_weight=weight[kept], **given)
+    numpy.testing.assert_array_equal(one.predict(FRAME), two.predict(FRAME))
+
+
+def test_class_weights_move_the_border():
+    often = [
+        (classifier(class_weight=weight).fit(FRAME, LABELS).predict(FRAME) == "dear").mean()
+        for weight in ({"dear": 0.02}, "balanced", {"dear": 50.0})
+    ]
+    assert often[0] < often[1] < often[2]
+
+
+def test_the_best_epoch_is_kept():
+    """With a rate that is far too high the last epoch is seldom the best."""
+    rest = {"X_val": FRAME[300:], "y_val": LABELS[300:]}
+    model = classifier(learning_rate=0.3, max_epochs=12).fit(FRAME[:300], LABELS[:300], **rest)
+    losses = [row["val_log_loss"] for row in model.history_]
+    assert model.n_iter_ == len(losses) == 12
+    assert model.best_epoch_ == numpy.argmin(losses) + 1 < 12
+    kept = log_loss(LABELS[300:], model.predict_proba(FRAME[300:]))
+    numpy.testing.assert_allclose(kept, min(losses), rtol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "accuracy", "balanced_accuracy", "log_loss"])
+def test_each_metric_is_in_the_history(metric):
+    three = numpy.digitize(PRICE, numpy.quantile(PRICE, [0.3, 0.6]))
+    for labels in (LABELS, three):
+        history = classifier(metric=metric, max_epochs=2).fit(FRAME, labels).history_
+        assert all(0 < row[f"val_{metric}"] < 2 for row in history)
+
+
+def test_labels_are_smoothed_unless_probabilities_count():
+    def trained(**options):
+        return classifier(**options).fit(FRAME, LABELS, X_val=FRAME, y_val=LABELS).history_[0]["loss"]
+
+    assert trained(metric="accuracy") == trained(metric="log_loss", label_smoothing=0.1)
+    assert trained(metric="roc_auc") == trained(metric="accuracy", label_smoothing=0.0)
+    assert trained(metric="accuracy") != trained(metric="log_loss")
+
+
+def test_without_rows_held_out_the_last_epoch_is_kept():
+    model = regressor(validation_fraction=0).fit(FRAME, PRICE)
+    assert model.best_epoch_ == model.n_iter_ == 8
+    assert "val_r2" not in model.history_[0]
+
+
+def test_the_rate_goes_up_and_down_four_times():
+    rates = numpy.asarray([float(four_cycles(2.0, steps=1500)(step)) for step in range(1501)])
+    peaks = numpy.flatnonzero((rates[1:-1] > rates[:-2]) & (rates[1:-1] >= rates[2:])) + 1
+    expected = 1500 * (2 ** (numpy.arange(4) + 0.5) - 1) / 15  # where log2(1 + 15 t) is half of an odd number
+    assert abs(peaks - expected).max() <= 1
+    numpy.testing.assert_allclose(rates[[0, 100, 300, 700, 1500]], 0, atol=1e-12)
+    assert rates.max() == pytest.approx(2, abs=1e-4)
+
+
+@pytest.mark.parametrize("embedding", ["periodic", "piecewise", "none"])
+def test_every_embedding_learns(embedding):
+    assert regressor(embedding=embedding, max_epochs=15).fit(FRAME, PRICE).score(FRAME, PRICE) > 0.8
+
+
+def test_several_networks_are_averaged_by_their_probabilities():
+    model = classifier(n_ens=3).fit(FRAME, LABELS)
+    outputs = model._outputs(FRAME)
+    assert outputs.shape == (3, ROWS, 1)
+    numpy.testing.assert_allclose(
+        model.predict_proba(FRAME)[:, 1], (1 / (1 + numpy.exp(-outputs[..., 0]))).mean(axis=0)
+    )
+    three = RNG.standard_normal((4, 10, 3))
+    shares = numpy.exp(three) / numpy.exp(three).sum(axis=2, keepdims=True)
+    numpy.testing.assert_allclose(numpy.exp(_combined(three)), shares.mean(axis=0))
+    prices = regressor(n_ens=3, max_epochs=15).fit(FRAME, PRICE)
+    assert prices.score(FRAME, PRICE) > 0.8
+    assert len({weight.tobytes() for weight in prices.network_.dense[0].weight}) == 3
+
+
+def test_callbacks_see_each_epoch_and_verbose_prints_it(capsys):
+    class Count(Callback):
+        seen = 0
+
+        def epoch_ends(self, trainer, row):
+            Count.seen += "val_r2" in row
+
+    regressor(callbacks=[Count()], verbose=True).fit(FRAME, PRICE)
+    assert Count.seen == 8
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    assert lines[0].startswith("epoch 1: loss ")
+
+
+# At home in scikit-learn
+
+
+def test_pickles_are_small_and_predict_the_same():
+    model = classifier().fit(FRAME, LABELS)
+    data = pickle.dumps(model)
+    numbers = sum(p.size for p in model.network_.parameters())
+    assert len(data) < 4 * numbers + 20_000  # float32 once, and what is known of the columns: no rows
+    numpy.testing.assert_array_equal(pickle.loads(data).predict_proba(FRAME), model.predict_proba(FRAME))
+
+
+def test_a_grid_search_finds_its_way():
+    search = GridSearchCV(classifier(max_epochs=3), {"hidden_layer_sizes": [(4,), (16,)]}, cv=2).fit(FRAME, LABELS)
+    assert search.best_score_ > 0.6
+    assert clone(search.best_estimator_).get_params() == search.best_estimator_.get_params()
+
+
+def test_importance_is_that_of_columns():
+    model = regressor(max_epochs=20).fit(FRAME, PRICE)
+    falls = model.permutation_importance(FRAME, PRICE, repeats=2)
+    assert list(falls)[:2] == ["size", "town"]
+    assert abs(falls["new"]) < 0.05
+
+
+def test_a_fit_that_fails_leaves_what_was():
+    model = regressor().fit(FRAME, PRICE)
+    before = model.predict(FRAME)
+    with pytest.raises(ValueError, match="infinity"):
+        model.fit(FRAME.assign(size=numpy.inf), PRICE)
+    with pytest.raises(ValueError, match="Found input variables with inconsistent numbers of samples"):
+        model.fit(FRAME[["size"]], PRICE[:-1])
+    numpy.testing.assert_array_equal(model.predict(FRAME), before)
+    fresh = regressor()
+    with pytest.raises(ValueError, match="categories names columns that X does not have: \\['street'\\]"):
+        fresh.set_params(categories=["street"]).fit(FRAME, PRICE)
+    with pytest.raises(NotFittedError):
+        fresh.predict(FRAME)
+
+
+# Errors and warnings
+
+
+def test_errors_name_the_column():
+    model = classifier().fit(FRAME, LABELS)
+    with pytest.raises(ValueError, match="yet now missing:\n- town"):
+        model.predict(FRAME.drop(columns="town"))
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.predict(FRAME[list(FRAME)[::-1]])
+    with pytest.raises(ValueError, match="'size' expected a number, got 'large' in row 3"):
+        model.predict(FRAME.assign(size=["large" if n == 3 else "1" for n in range(ROWS)]))
+    with pytest.raises(ValueError, match="infinity .* The first is in column 'size', row 5"):
+        model.predict(FRAME.assign(size=numpy.where(numpy.arange(ROWS) == 5, -numpy.inf, 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "slow"}, "The 'preset' parameter of TabularClassifier must be a str among"),
+        ({"metric": "r2"}, "The 'metric' parameter of TabularClassifier must be a str among"),
+        ({"validation_fraction": 1.0}, "The 'validation_fraction' parameter"),
+        ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be > 0, got \\[8, 0\\]"),
+        ({"device": "cuda:99"}, "GPU|NVIDIA|CUDA|CuPy"),
+    ],
+)
+def test_parameters_out_of_range(options, message):
+    error = DeviceUnavailable if "device" in options else ValueError
+    with pytest.raises(error, match=message):
+        classifier(**options).fit(FRAME, LABELS)
+
+
+def test_what_cannot_be_a_target():
+    with pytest.raises(ValueError, match="contains NaN"):
+        regressor().fit(FRAME, numpy.where(SIZE > 80, numpy.nan, PRICE))
+    with pytest.raises(ValueError, match="X_val and y_val must be given together"):
+        regressor().fit(FRAME, PRICE, X_val=FRAME)
+    with pytest.raises(ValueError, match="must contain at least one non-zero number"):
+        regressor().fit(FRAME, PRICE, sample_weight=numpy.zeros(ROWS))
+    with pytest.raises(ValueError, match="`y` has classes not in"):
+        classifier().fit(FRAME, LABELS, X_val=FRAME, y_val=numpy.full(ROWS, "free"))
+
+
+def test_a_column_left_out_is_said_and_others_are_not():
+    words = [f"ticket {n}" for n in range(ROWS)]
+    with pytest.warns(TableWarning, match="'ticket' is left out: it looks like an identifier") as caught:
+        regressor(max_epochs=1).fit(FRAME.assign(ticket=words, number=numpy.arange(ROWS)), PRICE)
+    assert [str(each.message).split("'")[1] for each in caught] == ["ticket"]
