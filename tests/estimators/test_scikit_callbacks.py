@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xpnn.estimators import MLPClassifier, MLPRegressor, scikit_callbacks
+from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, scikit_callbacks
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
 
@@ -147,6 +147,21 @@ def test_scores_of_each_epoch_in_a_search_over_a_pipeline(n_jobs):
     assert sum(row["task_name"].startswith("epoch") for row in rows) == (2 * 2 + 1) * 3
     (refitted,) = (row for row in rows if row["task_id_path"] == (0, 1, 1, 2))  # refit, last step, last epoch
     assert refitted["accuracy"] == search.best_estimator_.score(X, Y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_those_of_any_module_tell_of_their_epochs_too(early_stopping):
+    diary = Diary()
+    options = {"max_epochs": 12, "learning_rate": 0.1, "patience": 2, "random_state": 0}
+    model = Classifier(**options, early_stopping=early_stopping).set_callbacks(diary).fit(X, Y, X_val=X, y_val=Y)
+    *epochs, last = diary.fitted
+    losses = [log_loss(Y, one.predict_proba(X)) for one in epochs]
+    assert losses == pytest.approx(model.history_["val_loss"], rel=1e-6)
+    assert log_loss(Y, last.predict_proba(X)) == pytest.approx(min(losses) if early_stopping else losses[-1])
+    assert diary.told[:3] == [("setup", "fit"), ("begin", "fit"), ("begin", "epoch 1")]
+    assert vars(model).keys() == vars(Classifier(**options).fit(X, Y).set_callbacks(diary)).keys()
+    stopped = Classifier(**options).set_callbacks(Diary(enough=2)).fit(X, Y)
+    assert stopped.n_iter_ == 2
 
 
 def test_the_progress_bar_counts_epochs(capsys):

@@ -32,6 +32,7 @@ from xpnn.estimators.modules_inputs import (
 from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.refusals import require_alike
+from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
@@ -44,7 +45,7 @@ __all__ = ["OfModule"]
 AT_ONCE = 1024  # rows of a prediction
 
 
-class OfModule(Nested):
+class OfModule(CallbackSupport, Nested):
     """The base of `Classifier` and `Regressor`; not to be used by itself."""
 
     _dtype: str
@@ -89,9 +90,12 @@ class OfModule(Nested):
         """Train, or raise and leave the estimator as it was."""
         self._require_possible(given, incremental)
         goes_on = hasattr(self, "module_") and (self.warm_start or incremental)
-        with all_or_nothing(self, goes_on=goes_on and incremental):
+        most = 1 if incremental else int(self.max_epochs)
+        with fit_task(self, (X, y, sample_weight), most) as task, all_or_nothing(self, goes_on=goes_on and incremental):
             self._incremental = incremental
             self._fit_anew_or_on(X, y, sample_weight, given, first=not goes_on)
+            if task is not None:
+                task.ends()
 
     def _require_possible(self, given: tuple[Any, Any, Any], incremental: bool) -> None:
         X_val, y_val, weight_val = given
@@ -251,6 +255,7 @@ class OfModule(Nested):
     def __getstate__(self) -> dict[str, Any]:
         """Host arrays only, and no optimizer: what was trained on a GPU is used where there is none."""
         state = dict(super().__getstate__())
+        state.pop("_fit_task", None)
         if "module_" in state:
             state |= {"module_": copy.deepcopy(state["module_"]).to("cpu"), "_place_": None, "_trainer": None}
         return state

@@ -17,6 +17,7 @@ from xpnn.estimators.modules_building import optimizer_of
 from xpnn.estimators.modules_inputs import on_the_host, rows_of
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.rows import SparseRows
+from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.callbacks.early_stopping import EarlyStopping
@@ -118,6 +119,7 @@ def trained(estimator: Any, trainer: Trainer, rows: tuple[Any, ...], held_out: H
         callbacks.append(PrintTable())
     if stopping is not None:
         callbacks.append(stopping)
+    callbacks += tasks_of(estimator)
     arguments, options = _given(estimator, rows, trainer.seed)
     with _interruptible(), unlogged():
         try:
