@@ -19,6 +19,7 @@ _WITH_OPTIONS_OF_THEIR_OWN = {
     "layers": "benchmarks.layers",
     "embeddings": "benchmarks.embeddings",
     "tables": "benchmarks.tables",
+    "tabular": "benchmarks.tabular",
     "trainer": "benchmarks.trainer",
     "loading": "benchmarks.loading",
     "estimators": "benchmarks.estimators",

@@ -1,4 +1,4 @@
-"""The tabular estimators on raw frames: the same from any library, at home in scikit-learn, and errors that name columns."""
+"""The tabular estimators on raw frames: the same from any library, at home in scikit-learn; errors name columns."""
 
 import pickle
 
@@ -31,7 +31,7 @@ COLUMNS = {
 FRAME = pandas.DataFrame(COLUMNS)
 SIZE = numpy.nan_to_num(COLUMNS["size"], nan=50)
 PRICE = 1e9 + 1e6 * (SIZE + 30 * (COLUMNS["town"] == "Oslo") + 5 * (COLUMNS["shop"] % 3))
-LABELS = numpy.where(PRICE > numpy.median(PRICE), "dear", "cheap")
+LABELS = numpy.where(numpy.median(PRICE) < PRICE, "dear", "cheap")
 QUICK = {"max_epochs": 8, "hidden_layer_sizes": (32,), "random_state": 0}
 
 
@@ -72,6 +72,26 @@ def test_labels_come_back_as_they_were(labels):
     model = classifier(max_epochs=2).fit(FRAME, labels)
     assert model.classes_.dtype == model.predict(FRAME).dtype == labels.dtype
     assert set(model.predict(FRAME)) <= set(labels)
+
+
+@pytest.mark.parametrize("place", range(0, ROWS, 40))
+def test_a_class_of_one_row_may_be_held_out(place):
+    labels = LABELS.copy().astype("<U6")
+    labels[place] = "unique"
+    model = classifier(max_epochs=1).fit(FRAME, labels)
+    assert model.predict_proba(FRAME).shape == (ROWS, 3)
+
+
+def test_targets_of_other_kinds():
+    polars = pytest.importorskip("polars")
+    words = classifier(max_epochs=1).fit(FRAME, LABELS)
+    for given in (polars.Series(LABELS), pandas.Series(LABELS, dtype="category"), LABELS.tolist()):
+        other = classifier(max_epochs=1).fit(FRAME, given)
+        assert other.classes_.tolist() == words.classes_.tolist()
+        numpy.testing.assert_array_equal(other.predict_proba(FRAME), words.predict_proba(FRAME))
+    frame = polars.DataFrame(COLUMNS)
+    search = GridSearchCV(classifier(max_epochs=2), {"n_ens": [1]}, cv=2).fit(frame, polars.Series(LABELS))
+    assert search.best_score_ > 0.5
 
 
 def test_predictions_stay_within_the_targets_of_training():
@@ -275,9 +295,9 @@ def test_errors_name_the_column():
         model.predict(FRAME.drop(columns="town"))
     with pytest.raises(ValueError, match="must be in the same order"):
         model.predict(FRAME[list(FRAME)[::-1]])
-    with pytest.raises(ValueError, match="'size' expected a number, got 'large' in row 3"):
+    with pytest.raises(ValueError, match=r"'size' expected a number, got 'large' in row 3"):
         model.predict(FRAME.assign(size=["large" if n == 3 else "1" for n in range(ROWS)]))
-    with pytest.raises(ValueError, match="infinity .* The first is in column 'size', row 5"):
+    with pytest.raises(ValueError, match=r"infinity .* The first is in column 'size', row 5"):
         model.predict(FRAME.assign(size=numpy.where(numpy.arange(ROWS) == 5, -numpy.inf, 1.0)))
 
 

@@ -26,7 +26,6 @@ from xpnn.autodiff.transforms import value_and_grad
 from xpnn.cli import options
 from xpnn.cli.command import add_device_arguments, add_verbose_argument, device_for_command
 from xpnn.cli.doctor import version_of
-from xpnn.cli.threads import few_threads
 from xpnn.compiler.compile import compile as compiled
 from xpnn.nn.activations import ReLU
 from xpnn.nn.dense import Linear
@@ -34,6 +33,7 @@ from xpnn.nn.losses.classes import cross_entropy
 from xpnn.nn.module import Module
 from xpnn.nn.sequential import Sequential
 from xpnn.optim.adam import Adam
+from xpnn.training.threads import few_threads
 
 __all__ = ["add_to", "measured"]
 

@@ -20,7 +20,6 @@ from xpnn.cli.plan import Plan, plan_for
 from xpnn.cli.reading import RawTable
 from xpnn.cli.settings import Settings
 from xpnn.cli.splitting import Parts, split
-from xpnn.cli.threads import few_threads
 from xpnn.nn.losses.binary import binary_cross_entropy_with_logits
 from xpnn.nn.losses.classes import cross_entropy
 from xpnn.nn.losses.regression import squared_error
@@ -35,6 +34,7 @@ from xpnn.training.callbacks.csv_log import CSVLog
 from xpnn.training.callbacks.early_stopping import EarlyStopping
 from xpnn.training.checkpoints import Checkpoints
 from xpnn.training.state import versions
+from xpnn.training.threads import few_threads
 from xpnn.training.trainer import Trainer
 
 __all__ = ["Prepared", "Trained", "places_of", "prepared", "trained"]

@@ -16,13 +16,13 @@ import numpy
 from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
 from xpnn.cli.network import Design, TableNetwork
-from xpnn.cli.threads import few_threads
 from xpnn.cli.words import way_of_class_labels, ways_of_columns
 from xpnn.tables.features import Features
 from xpnn.tables.preprocessing import Preprocessing
 from xpnn.tables.target import Target
 from xpnn.training.checkpoint import load, save
 from xpnn.training.layout import CheckpointError
+from xpnn.training.threads import few_threads
 
 __all__ = ["Predictions", "TableModel"]
 

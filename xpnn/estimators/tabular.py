@@ -33,7 +33,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
     Parameters
     ----------
     preset
-        'fast' (one network of 128 and 128 units, some seconds for 50 000 rows) or 'best' (eight of 256 and 256, trained
+        'fast' (one network of 128 and 128 units, some seconds for 50 000 rows) or 'best' (four of 256 and 256, trained
         side by side and averaged, several times as long).
     metric
         What is computed of the rows held out after each epoch; the weights of the best epoch are kept. One of
@@ -203,9 +203,11 @@ class TabularClassifier(ClassifierMixin, Tabular):
     def _checked(self, y: Any) -> Any:
         return _check_y(column_or_1d(y, warn=True), multi_output=False, y_numeric=False, estimator=self)
 
-    def _learn_targets(self, y: Any, sample_weight: Any) -> int:
+    def _learn_classes(self, y: Any) -> None:
         self._labels = Labels(None, y)
         self.classes_ = self._labels.classes
+
+    def _learn_targets(self, y: Any, sample_weight: Any) -> int:
         return self._labels.objective(0.0).outputs
 
     def _encoded(self, y: Any, dtype: str) -> tuple[Any, Any]:
@@ -254,7 +256,7 @@ class TabularRegressor(RegressorMixin, Tabular):
     Parameters
     ----------
     preset
-        'fast' (one network of 128 and 128 units, some seconds for 50 000 rows) or 'best' (eight of 256 and 256, trained
+        'fast' (one network of 128 and 128 units, some seconds for 50 000 rows) or 'best' (four of 256 and 256, trained
         side by side and averaged, several times as long).
     metric
         What is computed of the rows held out after each epoch; the weights of the best epoch are kept. One of

@@ -62,9 +62,12 @@ class Tabular(BaseEstimator):
     def _checked(self, y: Any) -> Any:
         """Targets as an array, or an error."""
 
+    def _learn_classes(self, y: Any) -> None:
+        """Learn which classes there are, from all rows: a rare one may be among those held out only."""
+
     @abstractmethod
     def _learn_targets(self, y: Any, sample_weight: Any) -> int:
-        """Learn what the targets of training are; gives how many outputs the network needs."""
+        """Learn the scale of the targets of training; gives how many outputs the network needs."""
 
     @abstractmethod
     def _encoded(self, y: Any, dtype: str) -> tuple[Any, Any]:
@@ -100,6 +103,7 @@ class Tabular(BaseEstimator):
             place = self.device if isinstance(self.device, Device) else find_device(self.device or "cpu")
             table, y, weight = self._given(X, y, sample_weight)
             self._column_names = table.names
+            self._learn_classes(y)
             random = check_random_state(self.random_state)
             parts = self._parts(table, y, weight, held_out, random)
             self._train(*parts, place, random, "float32" if _is_float32(X) else "float64")

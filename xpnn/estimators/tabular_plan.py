@@ -33,7 +33,7 @@ class Preset:
 
 PRESETS = {
     "fast": Preset((128, 128), 1, 600_000, 8, 30, 0.05),
-    "best": Preset((256, 256), 8, 1_500_000, 8, 80, 0.1),
+    "best": Preset((256, 256), 4, 1_000_000, 12, 40, 0.1),
 }
 _SMALL_STEPS = 128
 _LARGE = (
@@ -67,12 +67,12 @@ def plan_for(rows: int, preset: str, given: dict[str, Any]) -> Plan:
     epochs = min(usual.most_epochs, max(usual.least_epochs, round(usual.rows_in_all / rows)))
     batch = 1024 if rows >= 100_000 else min(256, max(32, 2 ** round(log2(rows / 16 + 1))))  # 16 batches or more
     found: dict[str, Any] = {
-        "epochs": epochs, "batch_size": batch, "learning_rate": 0.01 if rows >= _LARGE else 0.005,
+        "epochs": epochs, "batch_size": batch, "learning_rate": 0.01 if rows >= _LARGE else 0.0025,
         "hidden": usual.hidden, "members": usual.members, "dropout": usual.dropout,
         "embedding": "piecewise" if rows >= _LARGE else "periodic",
     }  # fmt: skip
     if rows < SMALL:
-        found |= {"epochs": _SMALL_STEPS, "batch_size": SMALL, "dropout": 0.0}
+        found |= {"epochs": _SMALL_STEPS, "batch_size": SMALL, "learning_rate": 0.005, "dropout": 0.0}
     return Plan(**found | {name: value for name, value in given.items() if value is not None})
 
 

@@ -19,6 +19,7 @@ from xpnn.estimators.tabular_plan import Plan, four_cycles
 from xpnn.optim.adam import AdamW
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
+from xpnn.training.threads import few_threads
 from xpnn.training.trainer import Trainer
 
 __all__ = ["HeldOut", "Rows", "outputs_of", "trained"]
@@ -48,7 +49,7 @@ def outputs_of(network: TabularNetwork, inputs: tuple[Any, ...], place: Device) 
     """The network's outputs for rows, on the host: shape (members, n, outputs), in float64."""
     rows = len(inputs[0])
     parts = []
-    with evaluating(network):
+    with evaluating(network), few_threads(_AT_ONCE, network.widest()):
         for start in range(0, max(1, rows), _AT_ONCE):
             some = [place.asarray(part[start : start + _AT_ONCE]) for part in inputs]
             y = numpy.asarray(to_host(network(*some)), dtype=numpy.float64)
@@ -95,7 +96,7 @@ def trained(
     loss = estimator._loss()
     trainer = Trainer(network, _Members(loss) if network.members > 1 else loss, optimizer, seed=seed)
     best = Best(estimator, held_out, Judge(estimator._metric()), bool(estimator.verbose))
-    with unlogged():
+    with unlogged(), few_threads(plan.batch_size, network.widest()):
         trainer.fit(
             rows.inputs, rows.t, epochs=plan.epochs, batch_size=plan.batch_size, sample_weight=rows.weight,
             shuffle=plan.batch_size < len(rows.t), progress=False, callbacks=[best, *(estimator.callbacks or ())],
