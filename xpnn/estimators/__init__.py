@@ -1,6 +1,7 @@
 """Estimators of scikit-learn's kind: `pip install 'xpnn[sklearn]'`."""
 
 import xpnn.estimators.extra  # noqa: F401 (it says what to do without scikit-learn)
+from xpnn.estimators.curves import CurvesDisplay
 from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
 from xpnn.estimators.modules_classifier import Classifier
 from xpnn.estimators.modules_regressor import Regressor
@@ -8,6 +9,6 @@ from xpnn.estimators.search.grid import GridSearchMLP
 from xpnn.estimators.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
-    "Classifier", "GridSearchMLP", "MLPClassifier", "MLPRegressor", "Regressor", "TabularClassifier",
+    "Classifier", "CurvesDisplay", "GridSearchMLP", "MLPClassifier", "MLPRegressor", "Regressor", "TabularClassifier",
     "TabularRegressor",
 ]  # fmt: skip

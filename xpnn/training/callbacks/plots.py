@@ -22,7 +22,7 @@ from xpnn.training.history import History
 if TYPE_CHECKING:
     from xpnn.training.trainer import Trainer
 
-__all__ = ["Plots", "plot_history", "write_figure"]
+__all__ = ["Plots", "draw_panel", "panels_of", "plot_history", "require_matplotlib", "write_figure"]
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 _NOT_DRAWN = ("epoch", "seconds", "skipped")
@@ -54,7 +54,7 @@ class Plots(Callback):
 
     def __init__(self, path: str | os.PathLike[str], *, every_epochs: int = 10) -> None:
         require_whole("every_epochs", every_epochs, 1)
-        _require_matplotlib("Plots")
+        require_matplotlib("Plots")
         self.path, self.every_epochs = _checked(path), every_epochs
         self._drawn = 0
 
@@ -102,12 +102,12 @@ def plot_history(history: History) -> Any:
     >>> [axes.get_title() for axes in figure.axes]
     ['loss']
     """
-    _require_matplotlib("plot_history")
+    require_matplotlib("plot_history")
     from matplotlib.figure import Figure
 
     if not history.rows:
         raise ValueError("plot_history expected a history of one epoch or more, got none")
-    panels = _panels(history)
+    panels = panels_of(history)
     if not panels:
         figure = Figure(figsize=(4.6, 3.4), layout="constrained")
         figure.subplots().set(title="no number is finite", xlabel="epoch")
@@ -117,13 +117,13 @@ def plot_history(history: History) -> Any:
     figure = Figure(figsize=(4.6 * columns, 3.4 * rows), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, (name, lines) in zip(grid, panels.items(), strict=False):
-        _draw_panel(axes, name, lines)
+        draw_panel(axes, name, lines)
     for axes in grid[len(panels) :]:
         axes.remove()
     return figure
 
 
-def _panels(history: History) -> dict[str, dict[str, list[tuple[int, float]]]]:
+def panels_of(history: History) -> dict[str, dict[str, list[tuple[int, float]]]]:
     """For each panel its lines by name, epochs and values; the learning rate last."""
     panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for row in history.rows:
@@ -135,7 +135,8 @@ def _panels(history: History) -> dict[str, dict[str, list[tuple[int, float]]]]:
     return panels if rate is None else {**panels, "learning_rate": rate}
 
 
-def _draw_panel(axes: Any, name: str, lines: dict[str, list[tuple[int, float]]]) -> None:
+def draw_panel(axes: Any, name: str, lines: dict[str, list[tuple[int, float]]]) -> None:
+    """Draw lines of a history, each of epochs and values, on axes of matplotlib."""
     for line, points in lines.items():
         validation = line.startswith("val_")
         color, style = (ORANGE, "--") if validation else (GREY if line == "learning_rate" else BLUE, "-")
@@ -181,6 +182,7 @@ def _checked(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _require_matplotlib(who: str) -> None:
+def require_matplotlib(who: str) -> None:
+    """Raise if matplotlib is not installed."""
     if util.find_spec("matplotlib") is None:
         raise ModuleNotFoundError(f"{who} needs matplotlib: pip install 'xpnn[plot]'")

@@ -1,0 +1,164 @@
+"""How a fit went, as a picture: the loss by epoch, of training and of held-out rows, and their score.
+
+    CurvesDisplay.from_estimator(model)
+
+After scikit-learn's displays (`LearningCurveDisplay` and the like): the numbers are kept, `plot` draws them, and the
+axes can be drawn on. The colours and lines are those of `training.plot_history`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from xpnn.training.callbacks.plots import draw_panel, panels_of, require_matplotlib
+from xpnn.training.history import History
+
+__all__ = ["CurvesDisplay"]
+
+_PANEL = (4.6, 3.4)  # inches
+
+
+class CurvesDisplay:
+    """Curves of a fit: the loss of each epoch, and loss and score of held-out rows where there were some.
+
+    Make it with `from_estimator`. It needs matplotlib (`pip install 'xpnn[plot]'`).
+
+    Parameters
+    ----------
+    loss
+        The training loss of each epoch.
+    val_loss, val_score
+        Those of held-out rows, or None. Where they begin later (after a `warm_start`), they are of the last epochs.
+    name
+        A title, or None.
+
+    Attributes
+    ----------
+    axes_
+        The axes of matplotlib, shape (panels,): the loss, and the score if there is one.
+    ax_
+        The first of them.
+    figure_
+        The figure they are in.
+
+    Raises
+    ------
+    ValueError
+        If there is no epoch.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> from xpnn.estimators import CurvesDisplay, MLPRegressor
+    >>> X = numpy.linspace(-1, 1, 200)[:, None]
+    >>> model = MLPRegressor(early_stopping=True, tol=1e-3, random_state=0).fit(X, X[:, 0] ** 2)
+    >>> display = CurvesDisplay.from_estimator(model)
+    >>> [axes.get_title() for axes in display.axes_]
+    ['loss', 'score']
+    """
+
+    axes_: Any
+    ax_: Any
+    figure_: Any
+
+    def __init__(
+        self,
+        *,
+        loss: Sequence[float],
+        val_loss: Sequence[float] | None = None,
+        val_score: Sequence[float] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not len(loss):
+            raise ValueError("CurvesDisplay expected the loss of one epoch or more, got none")
+        self.loss, self.val_loss, self.val_score, self.name = loss, val_loss, val_score, name
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, ax: Any = None, name: str | None = None) -> CurvesDisplay:
+        """The curves of a fitted estimator, drawn.
+
+        Parameters
+        ----------
+        estimator
+            An estimator with `loss_curve_` (scikit-learn's MLPs, too) or `history_`, or a pipeline that ends in one.
+        ax, name
+            As of `plot`.
+
+        Raises
+        ------
+        TypeError
+            If the estimator keeps no curves: 'lbfgs' has no epochs.
+        """
+        check_is_fitted(estimator)
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        return cls(**_curves_of(last), name=name).plot(ax)
+
+    def plot(self, ax: Any = None, *, name: str | None = None) -> CurvesDisplay:
+        """Draw the curves, the best epoch of each panel with a mark.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw on, one for each panel; a single one is for the loss alone. None makes a figure.
+        name
+            A title; None is that of the display.
+
+        Raises
+        ------
+        ValueError
+            If there are neither as many axes as panels, nor one.
+        ModuleNotFoundError
+            If matplotlib is not installed.
+        """
+        require_matplotlib("CurvesDisplay")
+        panels = panels_of(History(rows=self._rows()))
+        self.axes_ = _axes_for(max(1, len(panels)), ax)
+        self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
+        for axes, (title, lines) in zip(self.axes_, panels.items(), strict=False):
+            draw_panel(axes, title, lines)
+        name = self.name if name is None else name
+        if name is not None:
+            self.figure_.suptitle(name)
+        return self
+
+    def _rows(self) -> list[dict[str, float]]:
+        """As rows of a history."""
+        epochs = len(self.loss)
+        rows = [{"epoch": n + 1, "loss": float(loss)} for n, loss in enumerate(self.loss)]
+        for key, curve in {"val_loss": self.val_loss, "val_score": self.val_score}.items():
+            values = [] if curve is None else list(curve)[-epochs:]
+            for row, value in zip(rows[epochs - len(values) :], values, strict=True):
+                row[key] = float(value)
+        return rows
+
+
+def _curves_of(estimator: Any) -> dict[str, Any]:
+    history = getattr(estimator, "history_", None)
+    if isinstance(history, History):
+        known = {key for row in history.rows for key in row}
+        return {key: history[key] for key in ("loss", "val_loss", "val_score") if key in known}
+    if not hasattr(estimator, "loss_curve_"):
+        raise TypeError(f"expected an estimator with loss_curve_ or history_, got {estimator!r:.80}")
+    return {
+        "loss": estimator.loss_curve_,
+        "val_loss": getattr(estimator, "validation_loss_curve_", None),
+        "val_score": getattr(estimator, "validation_scores_", None),
+    }
+
+
+def _axes_for(panels: int, given: Any) -> Any:
+    if given is not None:
+        axes = numpy.atleast_1d(given)
+        if axes.shape not in ((panels,), (1,)):
+            raise ValueError(f"expected one of the axes or {panels}, got shape {axes.shape}")
+        return axes
+    from matplotlib import pyplot
+
+    width, height = _PANEL
+    _, axes = pyplot.subplots(1, panels, figsize=(width * panels, height), squeeze=False, layout="constrained")
+    return axes[0]
