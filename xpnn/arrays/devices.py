@@ -118,6 +118,16 @@ class Device:
     def __hash__(self) -> int:
         return hash(self._place())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Device:
+        return self  # it does not change
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Words only, so that it can be pickled: whoever reads it asks for the device by its name."""
+        library = _library(self.xp)
+        if library not in ("numpy", "cupy"):
+            raise TypeError(f"cannot pickle the device {self.name}: only those of NumPy and CuPy are known by a word")
+        return device, (self.name,)
+
     def _place(self) -> tuple[Namespace, str]:
         return self.xp, str(self.array_device)  # CuPy's device objects cannot be hashed, nor compared with others
 

@@ -44,8 +44,10 @@ from xpnn.estimators.placement import (
     results,
     rows_of,
 )
+from xpnn.estimators.reduced import rebuild, reduced
 from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers
 from xpnn.estimators.rows import batches_of
+from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
 from xpnn.estimators.search.waiting import adopted
 from xpnn.estimators.solvers import SCHEDULES, SOLVERS, STOPPED, minimized_by_lbfgs
@@ -92,7 +94,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 """The values that each parameter may have, in scikit-learn's terms."""
 
 
-class MLP(CallbackSupport, BaseEstimator):
+class MLP(CallbackSupport, Savable, BaseEstimator):
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
@@ -400,6 +402,16 @@ class MLP(CallbackSupport, BaseEstimator):
         if "network_" in self.__dict__:
             self._place_ = find_device("cpu")
             self._trainer = None
+
+    def _reduced(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return reduced(self)
+
+    def _rebuild(self, learned: dict[str, Any], network: dict[str, Any]) -> None:
+        rebuild(self, learned, network)
+
+    def _move(self, place: Device) -> None:
+        self._place_ = place
+        self.network_.to(place)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,0 +1,108 @@
+"""Values as data: what a file can hold of an estimator, without any code.
+
+Numbers, words, lists, tuples, dictionaries, NumPy's arrays, scalars and dtypes become JSON and arrays, and come back as
+the same types. Functions and other objects do not: a file that named them would have to run code when it is read.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import numpy
+
+from xpnn.arrays.devices import Device
+
+__all__ = ["packed", "unpacked"]
+
+
+def packed(value: Any, where: str, arrays: dict[str, Any]) -> Any:
+    """`value` as JSON has it; its arrays are put into `arrays` under names that begin with `where`.
+
+    Raises
+    ------
+    TypeError
+        If it is no data, naming `where` it is.
+
+    Examples
+    --------
+    >>> arrays = {}
+    >>> packed((1, numpy.asarray([2.0])), "a", arrays)
+    {'tuple': [1, {'array': 'a/1'}]}
+    >>> arrays
+    {'a/1': array([2.])}
+    """
+    if value is None or type(value) in (bool, int, str) or (type(value) is float and isfinite(value)):
+        return value
+    if type(value) is float:
+        return {"float": repr(value)}
+    if type(value) in (list, tuple):
+        parts = [packed(part, f"{where}/{n}", arrays) for n, part in enumerate(value)]
+        return parts if type(value) is list else {"tuple": parts}
+    if type(value) is dict:
+        pairs = enumerate(value.items())
+        return {"dict": [[packed(k, f"{where}/key", arrays), packed(v, f"{where}/{n}", arrays)] for n, (k, v) in pairs]}
+    if isinstance(value, numpy.dtype) and value.kind in "biuf":
+        return {"dtype": value.name}
+    if isinstance(value, Device):
+        return value.requested or value.name
+    if isinstance(value, numpy.generic | numpy.ndarray):
+        return _packed_array(value, where, arrays)
+    if isinstance(value, numpy.random.RandomState):
+        return {"random": packed(value.get_state(legacy=False), where, arrays)}
+    raise TypeError(
+        f"save cannot store {where}, a {type(value).__module__}.{type(value).__qualname__}: the file holds data and no "
+        "code. Give it by name if it has one, set it to None before saving, or pickle the estimator (joblib.dump)"
+    )
+
+
+def _packed_array(value: Any, where: str, arrays: dict[str, Any]) -> Any:
+    if value.dtype.kind in "biuf":
+        arrays[where] = numpy.asarray(value)
+        return {"scalar" if isinstance(value, numpy.generic) else "array": where}
+    if isinstance(value, numpy.str_):
+        return str(value)
+    if value.dtype.kind not in "UO":
+        raise TypeError(f"save cannot store {where}, an array of dtype {value.dtype}: expected numbers or texts")
+    items = [packed(one, f"{where}/{n}", arrays) for n, one in enumerate(value.ravel().tolist())]
+    return {"objects": items, "shape": list(value.shape), "kind": value.dtype.kind}
+
+
+def unpacked(value: Any, arrays: dict[str, Any]) -> Any:
+    """What `packed` was given.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        If `value` is nothing that `packed` gives.
+
+    Examples
+    --------
+    >>> unpacked({"tuple": [1, {"float": "inf"}]}, {})
+    (1, inf)
+    """
+    if isinstance(value, list):
+        return [unpacked(part, arrays) for part in value]
+    if not isinstance(value, dict):
+        return value
+    kind = next(iter(value), None)
+    content = value.get(kind)
+    if kind == "tuple":
+        return tuple(unpacked(content, arrays))
+    if kind == "float":
+        return float(content)
+    if kind == "dict":
+        return {unpacked(k, arrays): unpacked(v, arrays) for k, v in content}
+    if kind == "dtype":
+        return numpy.dtype(str(content))
+    if kind in ("array", "scalar"):
+        return arrays[content] if kind == "array" else arrays[content][()]
+    if kind == "objects":
+        items = numpy.empty(len(content), dtype=object)
+        items[:] = unpacked(content, arrays)
+        return (items.astype(str) if value["kind"] == "U" else items).reshape(value["shape"])
+    if kind == "random":
+        random = numpy.random.RandomState()
+        random.set_state(unpacked(content, arrays))
+        return random
+    raise ValueError(f"{str(kind)[:100]!r} is no kind of value")
