@@ -54,6 +54,9 @@ DIABETES, PROGRESS = scale(DIABETES), scale(PROGRESS)
 SHORT = {"hidden_layer_sizes": (8,), "max_iter": 40, "learning_rate_init": 0.02, "random_state": 0}
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)
 
+# what scikit-learn's own of before 1.8 ask of a SciPy of today
+pytestmark = pytest.mark.filterwarnings("ignore:scipy.optimize. The .disp:DeprecationWarning")
+
 
 @pytest.fixture(autouse=True)
 def quiet():

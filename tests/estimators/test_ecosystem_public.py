@@ -20,6 +20,9 @@ KINDS = ["MLPClassifier", "MLPRegressor"]
 # scikit-learn's regressor shows the method with 'lbfgs', too, and raises the same error when it is called
 NOT_SHOWN = {("MLPRegressor", "lbfgs"): {"partial_fit"}}
 
+# what scikit-learn's own of before 1.8 ask of a SciPy of today
+pytestmark = pytest.mark.filterwarnings("ignore:scipy.optimize. The .disp:DeprecationWarning")
+
 
 @pytest.fixture(autouse=True)
 def quiet():

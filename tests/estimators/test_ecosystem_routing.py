@@ -37,14 +37,20 @@ def test_what_may_be_asked_for(kind, method):
     assert {name: asked[name] for name in NAMES} == dict.fromkeys(NAMES, True)
 
 
-def test_weights_reach_the_last_step_and_the_score():
-    model = MLPRegressor(**SHORT).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+def test_weights_reach_the_last_step():
+    model = MLPRegressor(**SHORT).set_fit_request(sample_weight=True)
     scaler = StandardScaler().set_fit_request(sample_weight=False)
-    found = cross_validate(make_pipeline(scaler, model), X, Y, cv=KFold(2), params={"sample_weight": WEIGHTS})
+    steps = make_pipeline(scaler, model).fit(X, Y, sample_weight=WEIGHTS)
+    by_hand = MLPRegressor(**SHORT).fit(StandardScaler().fit_transform(X), Y, WEIGHTS)
+    numpy.testing.assert_array_equal(steps.predict(X), by_hand.predict(StandardScaler().fit_transform(X)))
+
+
+def test_weights_reach_the_fits_and_scores_of_folds():
+    model = MLPRegressor(**SHORT).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+    found = cross_validate(model, X, Y, cv=KFold(2), params={"sample_weight": WEIGHTS})
     for (train, test), score in zip(KFold(2).split(X), found["test_score"], strict=True):
-        scaled = StandardScaler().fit(X[train])
-        by_hand = MLPRegressor(**SHORT).fit(scaled.transform(X[train]), Y[train], WEIGHTS[train])
-        assert score == by_hand.score(scaled.transform(X[test]), Y[test], WEIGHTS[test])
+        by_hand = MLPRegressor(**SHORT).fit(X[train], Y[train], WEIGHTS[train])
+        assert score == by_hand.score(X[test], Y[test], WEIGHTS[test])
 
 
 def test_weights_that_nobody_asked_for_are_an_error():

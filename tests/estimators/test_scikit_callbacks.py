@@ -107,6 +107,20 @@ def test_one_that_says_true_ends_the_training(solver):
     numpy.testing.assert_array_equal(model.predict_proba(X), two.predict_proba(X))
 
 
+def test_the_weights_of_an_iteration_are_written_before_it_is_told():
+    """A line search may have left others."""
+    diary = Diary()
+    model = MLPClassifier(**SHORT, solver="lbfgs").set_callbacks(diary)
+    told_of = scikit_callbacks.told_of_iterations
+    with (
+        scikit_callbacks.fit_task(model, (X, Y, None), 2) as task,
+        told_of([task], lambda theta: diary.told.append(("written", theta))) as told,
+    ):
+        told(7)
+    begun = [("begin", "iteration 1"), ("written", 7), ("end", "iteration 1"), ("begin", "iteration 2")]
+    assert diary.told == [("setup", "fit"), ("begin", "fit"), *begun, ("end", "iteration 2")]
+
+
 @pytest.mark.parametrize("fails_at", ["setup", "begin", "end"])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_after_an_error_in_one_all_is_as_before(fails_at, solver):
