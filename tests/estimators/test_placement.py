@@ -112,3 +112,46 @@ else:
             assert cross_val_score(model, x, t, cv=2).shape == (2,)
             search = GridSearchCV(model, {"mlpclassifier__alpha": [0.0, 0.1]}, cv=2).fit(x, t)
             assert device_of(search.predict(x)) == device_of(x)
+
+    @KINDS
+    def test_scikit_learn_moves_an_estimator(kind, elsewhere):
+        move = pytest.importorskip("sklearn.utils._array_api", reason="scikit-learn")
+        if not hasattr(move, "move_estimator_to"):
+            pytest.skip("scikit-learn moves estimators from 1.9 on")
+        with config_context(array_api_dispatch=True):
+            model = small(kind).fit(elsewhere.asarray(X), elsewhere.asarray(Y))
+            here = move.move_estimator_to(model, numpy, "cpu")
+            there = move.move_estimator_to(here, elsewhere.xp, elsewhere.array_device)
+            assert isinstance(here.predict(X), numpy.ndarray)
+            for one in (model, there):
+                assert device_of(one.predict(elsewhere.asarray(X))) == elsewhere
+                assert device_of(one.coefs_[0]) == elsewhere
+                if kind is MLPClassifier:
+                    assert device_of(one.classes_) == elsewhere
+            numpy.testing.assert_array_equal(here.predict(X), to_host(there.predict(elsewhere.asarray(X))))
+
+    WITHOUT = """
+import sys
+sys.modules["cupy"] = sys.modules["array_api_strict"] = None
+import pickle
+import numpy
+from xpnn.estimators import MLPClassifier, MLPRegressor
+folder, kind = sys.argv[1:]
+x, expected = numpy.load(folder + "/x.npy"), numpy.load(folder + "/y.npy")
+with open(folder + "/m.pickle", "rb") as file:
+    assert (pickle.load(file).predict(x) == expected).all()
+model = (MLPClassifier if kind == "MLPClassifier" else MLPRegressor).load(folder + "/m")
+assert (model.predict(x) == expected).all()
+"""
+
+    @KINDS
+    def test_what_was_trained_elsewhere_is_used_where_that_library_is_not(kind, elsewhere, tmp_path):
+        with config_context(array_api_dispatch=True):
+            model = small(kind).fit(elsewhere.asarray(X), Y)
+        model.save(tmp_path / "m")
+        (tmp_path / "m.pickle").write_bytes(pickle.dumps(model))
+        numpy.save(tmp_path / "x.npy", X)
+        numpy.save(tmp_path / "y.npy", model.predict(X))
+        command = [sys.executable, "-c", WITHOUT, str(tmp_path), kind.__name__]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[2], check=False)
+        assert run.returncode == 0, run.stderr

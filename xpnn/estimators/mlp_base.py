@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from xpnn.arrays.devices import Device
+from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
@@ -412,6 +412,18 @@ class MLP(CallbackSupport, Savable, BaseEstimator):
     def _move(self, place: Device) -> None:
         self._place_ = place
         self.network_.to(place)
+
+    def __sklearn_array_api_convert__(self, converter: Any) -> MLP:
+        """A copy for arrays such as `converter` makes; scikit-learn's `move_estimator_to` asks for it."""
+        moved = copy.deepcopy(self)
+        if "network_" in vars(moved):
+            given = converter(numpy.zeros(1, dtype=self._dtype))
+            there = device_of(given)
+            moved._home = None if isinstance(given, numpy.ndarray) else there
+            moved._move(place_for(None, given, moved._home))
+            if "classes_" in vars(moved):
+                moved.classes_ = results(moved.classes_, moved._home)
+        return moved
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

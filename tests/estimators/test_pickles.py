@@ -1,0 +1,61 @@
+"""Pickles of estimators: weights once, no rows; skops; the same bits twice; float32 throughout."""
+
+import pickle
+
+import numpy
+import pytest
+
+pytest.importorskip("sklearn")
+
+from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X = numpy.random.default_rng(0).normal(size=(4000, 20))
+Y = (X[:, 0] > 0).astype(int)
+FITS = {
+    "fit": {},
+    "early": {"early_stopping": True},
+    "lbfgs": {"solver": "lbfgs"},
+    "partial": {},
+}
+
+
+def fitted(kind, fit, x=X, y=Y):
+    model = kind(hidden_layer_sizes=(100,), max_iter=2, random_state=0, **FITS[fit])
+    if fit != "partial":
+        return model.fit(x, y)
+    return model.partial_fit(x, y, classes=[0, 1]) if kind is MLPClassifier else model.partial_fit(x, y)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_pickle_holds_the_weights_once_and_no_rows(kind, fit):
+    model = fitted(kind, fit)
+    weights = sum(array.nbytes for array in (*model.coefs_, *model.intercepts_))
+    size = len(pickle.dumps(model))
+    assert weights <= size < 1.5 * weights < X.nbytes
+    assert (pickle.loads(pickle.dumps(model)).predict(X) == model.predict(X)).all()
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_the_same_seed_gives_the_same_bits(fit):
+    one, other = fitted(MLPClassifier, fit), fitted(MLPClassifier, fit)
+    for a, b in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+        numpy.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_float32_rows_stay_float32_with_float64_targets(fit):
+    x = X.astype("float32")
+    model = fitted(MLPRegressor, fit, x, X[:, 0])
+    assert {array.dtype for array in (*model.coefs_, *model.intercepts_, model.predict(x))} == {numpy.dtype("float32")}
+
+
+def test_skops_stores_it():
+    skops = pytest.importorskip("skops.io", reason="skops is not installed")
+    model = fitted(MLPClassifier, "fit")
+    data = skops.dumps(model)
+    found = skops.get_untrusted_types(data=data)
+    assert all(name.startswith("xpnn.") or name in ("functools.partial", "numpy.dtype") for name in found)
+    assert (skops.loads(data, trusted=found).predict_proba(X) == model.predict_proba(X)).all()
