@@ -226,3 +226,9 @@ def test_a_device_as_parameter_can_be_copied(copied):
     found = copied(classifier(device=xpnn.device("cpu")))
     assert found.device == xpnn.device("cpu")
     assert found.fit(X, TARGETS["int"]).predict(X).shape == (40,)
+
+
+def test_layers_larger_than_the_file_take_no_memory(path):
+    changed(path, lambda about: about["learned"].update(_widths=[3, 10**9, 3]))
+    with pytest.raises(CheckpointError, match=r"layers \[3, 1000000000, 3\] have 6000000000 weights"):
+        MLPClassifier.load(path)
