@@ -1,8 +1,8 @@
 """A grid search over 32 candidates of one shape, one by one and together: `python -m benchmarks search`.
 
 scikit-learn's `GridSearchCV` over our estimator, in this process and in two, whose workers start with the first search
-and are there at the next, beside `GridSearchMLP` on one thread and on two. All have the same folds and the same seed;
-rows are those of breast cancer, scaled before, and nothing is refitted.
+and are there at the next, beside `GridSearchMLP` on one thread and on two, for networks of three sizes. All have the
+same folds and the same seed; rows are those of breast cancer, scaled before, and nothing is refitted.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ GRID = {
 AGAINST = "GridSearchCV, n_jobs=2, warm"
 
 
-def measured(*, rounds: int, folds: int = 5) -> tuple[dict[str, list[float]], float]:
+def measured(hidden: int, *, rounds: int, folds: int = 5) -> tuple[dict[str, list[float]], float]:
     """Seconds of each search, by name, and the largest difference of a score from that of one by one."""
+    from joblib.externals.loky import get_reusable_executor
     from sklearn.datasets import load_breast_cancer
     from sklearn.model_selection import GridSearchCV
     from sklearn.preprocessing import scale
@@ -45,11 +46,12 @@ def measured(*, rounds: int, folds: int = 5) -> tuple[dict[str, list[float]], fl
         ("GridSearchCV, n_jobs=1", GridSearchCV, 1), (AGAINST, GridSearchCV, 2),
         ("GridSearchMLP, n_jobs=1", GridSearchMLP, 1), ("GridSearchMLP, n_jobs=2", GridSearchMLP, 2),
     ]  # fmt: skip
+    get_reusable_executor().shutdown(wait=True)  # of an earlier search
     found: dict[str, list[float]] = {"GridSearchCV, n_jobs=2, cold": []}
     difference, scores = 0.0, None
     for turn in range(rounds + 1):
         for name, kind, jobs in kinds:
-            search = kind(MLPClassifier(random_state=0), GRID, cv=folds, n_jobs=jobs, refit=False)
+            search = kind(MLPClassifier((hidden,), random_state=0), GRID, cv=folds, n_jobs=jobs, refit=False)
             start = time.perf_counter()
             search.fit(x, y)
             seconds = time.perf_counter() - start
@@ -67,18 +69,20 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print a table, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks search", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="searches of each kind after the first; 3 if left out")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[8, 32, 100], help="widths; 8 32 100 if left out")
     options = parser.parse_args(arguments)
     os.environ["PYTHONWARNINGS"] = "ignore"  # for the workers
     print(machine.in_one_line(machine.describe()))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found, difference = measured(rounds=options.rounds)
-    base = summary(found[AGAINST])["median"]
-    lines = [["", "s", "quartiles", f"faster than {AGAINST}"]]
-    for name, seconds in found.items():
-        middle = summary(seconds)
-        lines.append([name, number(middle["median"]), spread(middle), number(base / middle["median"])])
-    print(f"\n{aligned(lines)}\nlargest difference of a mean score: {difference:.2g}")
+    for hidden in options.hidden:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found, difference = measured(hidden, rounds=options.rounds)
+        base = summary(found[AGAINST])["median"]
+        lines = [[f"({hidden},)", "s", "quartiles", f"faster than {AGAINST}"]]
+        for name, seconds in found.items():
+            middle = summary(seconds)
+            lines.append([name, number(middle["median"]), spread(middle), number(base / middle["median"])])
+        print(f"\n{aligned(lines)}\nlargest difference of a mean score: {difference:.2g}", flush=True)
     return 0
 
 

@@ -122,6 +122,48 @@ def test_folds_that_change_are_fitted_one_by_one():
     assert search.n_together_ == 0
 
 
+def seeded_folds():
+    return KFold(3, shuffle=True, random_state=numpy.random.RandomState(0))
+
+
+def folds_once():
+    return iter(list(KFold(3).split(IRIS[0])))
+
+
+@pytest.mark.parametrize("folds", [seeded_folds, folds_once])
+def test_folds_that_come_once_are_those_of_scikit_learn(folds):
+    X = scale(IRIS[0])
+    theirs = GridSearchCV(CLASSIFIER, RATES, cv=folds(), refit=False).fit(X, IRIS[1])
+    ours = GridSearchMLP(CLASSIFIER, RATES, cv=folds(), refit=False).fit(X, IRIS[1])
+    assert ours.n_together_ == 12
+    numpy.testing.assert_array_equal(ours.cv_results_["split2_test_score"], theirs.cv_results_["split2_test_score"])
+
+
+def test_the_numbers_of_numpy_s_own_state_are_the_folds():
+    X = scale(IRIS[0])
+    scores = []
+    for kind in (GridSearchCV, GridSearchMLP):
+        numpy.random.seed(3)
+        search = kind(CLASSIFIER, RATES, cv=KFold(3, shuffle=True), refit=False).fit(X, IRIS[1])
+        scores.append(search.cv_results_["mean_test_score"])
+    numpy.testing.assert_array_equal(*scores)
+
+
+def judge(estimator, X, y):
+    """A scorer that cannot do with one of the candidates."""
+    if estimator.alpha > 1:
+        raise ValueError("an alpha above 1")
+    return estimator.score(X, y)
+
+
+def test_a_member_that_fails_in_training_fails_alone():
+    network = clone(REGRESSOR).set_params(early_stopping=True, monitor=judge)
+    search = GridSearchMLP(network, {"alpha": [1e-4, 2.0]}, cv=3, refit=False)
+    with pytest.warns(match="3 fits failed out of a total of 6"), pytest.warns(match="scores are non-finite"):
+        search.fit(*DIABETES)
+    assert numpy.isfinite(search.cv_results_["mean_test_score"]).tolist() == [True, False]
+
+
 def test_without_a_seed_candidates_are_trained_together_too():
     search = GridSearchMLP(clone(CLASSIFIER).set_params(random_state=None), RATES, cv=3).fit(*IRIS)
     assert search.n_together_ == 12

@@ -83,6 +83,8 @@ class GridSearchMLP(GridSearchCV):
     def fit(self, X: Any, y: Any = None, **params: Any) -> GridSearchMLP:
         """Search, and train the best candidate on all rows; see `sklearn.model_selection.GridSearchCV.fit`."""
         working = copy.copy(self)  # scikit-learn's part of it runs in this thread
+        if isinstance(self.cv, Iterator):
+            working.cv = list(self.cv)  # which is read twice
         working.n_jobs, working._given, working._shared = None, (X, y, params, self.n_jobs), (0.0, 0)
         super(GridSearchMLP, working).fit(X, y, **params)
         seconds, fits = working._shared
@@ -90,7 +92,7 @@ class GridSearchMLP(GridSearchCV):
             working.cv_results_["mean_fit_time"] += seconds / (len(working.cv_results_["params"]) * working.n_splits_)
         working.n_together_ = fits
         del working._given, working._shared
-        working.n_jobs = self.n_jobs
+        working.n_jobs, working.cv = self.n_jobs, self.cv
         self.__dict__.clear()
         self.__dict__.update(vars(working))
         return self
@@ -100,7 +102,9 @@ class GridSearchMLP(GridSearchCV):
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each fit says it when it takes over its network
+            state = numpy.random.get_state()  # whose numbers are for scikit-learn's part
             jobs = self._prepared(candidates)
+            numpy.random.set_state(state)
             _train(jobs, effective_n_jobs(self._given[3]))
         self._shared = (time.perf_counter() - start, sum(job.done for job in jobs))
         if self.verbose and jobs:
@@ -115,8 +119,7 @@ class GridSearchMLP(GridSearchCV):
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        folds = list(cv.split(X, y, **routed.splitter.split))
-        again = list(cv.split(X, y, **routed.splitter.split))
+        again, folds = (list(copy.deepcopy(cv).split(X, y, **routed.splitter.split)) for _ in range(2))
         if not all(numpy.array_equal(a[0], b[0]) for a, b in zip(folds, again, strict=True)):
             return []
         rows: dict[Any, Any] = {}

@@ -56,9 +56,12 @@ class Members:
         enough = numbers["count"] > numbers["n_iter_no_change"]
         stay = numpy.ones(len(self.jobs), dtype=bool)
         for n, job in enumerate(self.jobs):
-            stay[n] = self._judged(n, job, losses[n], written) if self.judged[n] else self._goes_on(
-                n, job, float(whole[n]), bool(enough[n]), written
-            )  # fmt: skip
+            try:
+                stay[n] = self._judged(n, job, losses[n], written) if self.judged[n] else self._goes_on(
+                    n, job, float(whole[n]), bool(enough[n]), written
+                )  # fmt: skip
+            except Exception:  # its own fit, which is made by itself then, will raise it, where scikit-learn looks
+                stay[n] = False
         return stay
 
     def _goes_on(self, n: int, job: Job, loss: float, enough: bool, written: Callable[[int], None]) -> bool:

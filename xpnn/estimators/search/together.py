@@ -1,15 +1,16 @@
 """Many networks of one shape, trained together on the same batches.
 
-Networks that see the same rows in the same order share the product of the first layer: x of (n, in) times the weights
-of all members side by side, (in, members * out); its gradient is one product, too. Later layers are batched products,
-(members, n, in) times (members, in, out). Learning rates, penalties and Adam's numbers are arrays, one number for each
-member. A member that has stopped leaves.
+Networks that see the same rows in the same order share the batches and every call: products are (n, in) or
+(members, n, in) times (members, in, out), and what the optimizer does is done to the parameters of all members at once,
+a row of one array for each. The last column of every layer's input is 1, so that biases are a row of the weights.
+Learning rates, penalties and Adam's numbers are arrays, one number for each member. A member that has stopped leaves.
 
 Each member takes the steps that `fitting.trained` takes; only the order of sums within a product may be another.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -42,24 +43,36 @@ class _Together:
         self.activation, self.solver = estimator.activation, estimator.solver
         self.nesterov = bool(estimator.nesterovs_momentum)
         self.link = estimator.out_activation_
-        arrays = first.batches.arrays
-        x = arrays[0]
+        x, t, *w = first.batches.arrays
         self.x = numpy.concatenate([x, numpy.ones((x.shape[0], 1), x.dtype)], axis=1)
-        self.t = _targets(estimator, arrays[1])
-        self.w = arrays[2].astype(x.dtype) if len(arrays) == 3 else None
+        self.t = _targets(estimator, t)
+        self.w = w[0].astype(x.dtype) if w else None
         self.seed, self.shuffle, self.batch_size = first.seed, first.batches.shuffle, first.batches.batch_size
         self.epochs = self.steps = 0
-        layers: list[list[Any]] = [linear_layers(job.estimator.network_) for job in jobs]
-        depth = len(layers[0])
-        # the first layer is (in + 1, members, out), its biases the last row; the others are (members, in, out)
-        weights = [numpy.stack([each[n].weight.T for each in layers], axis=0) for n in range(depth)]
-        biases = [numpy.stack([each[n].bias for each in layers], axis=0)[:, None, :] for n in range(depth)]
-        both = numpy.concatenate([weights[0], biases[0]], axis=1)
-        self.parameters = [numpy.ascontiguousarray(both.transpose(1, 0, 2))]
-        for n in range(1, depth):
-            self.parameters += [weights[n], biases[n]]
-        self.first_state = [numpy.zeros_like(p) for p in self.parameters]
-        self.second_state = [numpy.zeros_like(p) for p in self.parameters if self.solver == "adam"]
+        self.widths = list(estimator._widths)
+        shapes = [(below + 1, above) for below, above in pairwise(self.widths)]
+        ends = numpy.cumsum([0, *(rows * columns for rows, columns in shapes)])
+        self.parts = [(slice(a, b), shape) for (a, b), shape in zip(pairwise(ends), shapes, strict=True)]
+        self.parameters = numpy.stack([_as_row(job.estimator.network_) for job in jobs])
+        self.first_state, self.second_state = (numpy.zeros_like(self.parameters) for _ in range(2))
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Arrays to compute in, for the members of now."""
+        members, dtype = len(self.members.jobs), self.x.dtype
+        self.gradients, self.scratch = (numpy.empty_like(self.parameters) for _ in range(2))
+        rows = min(self.batch_size, len(self.x))
+        self.values = [numpy.ones((members, rows, width + 1), dtype) for width in self.widths[1:-1]]
+        self.back = [numpy.empty((members, rows, width), dtype) for width in self.widths[1:-1]]
+        self.masks = [numpy.empty((members, rows, width), dtype) for width in self.widths[1:-1]]
+        layers = range(len(self.parts))
+        self.weights = [self._layer(self.parameters, n) for n in layers]
+        self.slopes = [self._layer(self.gradients, n) for n in layers]
+
+    def _layer(self, rows: Any, n: int) -> Any:
+        """A layer's part of such rows, a view of shape (members, in + 1, out); the biases are the last."""
+        place, shape = self.parts[n]
+        return rows[:, place].reshape(len(rows), *shape)
 
     # An epoch
 
@@ -82,98 +95,92 @@ class _Together:
 
     def _step(self, x: Any, t: Any, w: Any, share: float, rates: Any) -> Any:
         """One update of all members; gives their losses."""
-        p = self.parameters
-        members, width = p[0].shape[1:]
-        z = (x @ p[0].reshape(p[0].shape[0], -1)).reshape(len(x), members, width)
-        values = [z.transpose(1, 0, 2)]
-        for n in range(1, len(p), 2):
-            _activate(values[-1], self.activation)
-            values.append(values[-1] @ p[n] + p[n + 1])
-        loss, d = _loss(values[-1], t, self.link)
-        w = numpy.ones(len(x), x.dtype) if w is None else w
+        last, n = len(self.weights) - 1, len(x)
+        values = [x, *(value[:, :n] for value in self.values)]
+        for k in range(last):
+            z = values[k + 1][..., :-1]
+            numpy.matmul(values[k], self.weights[k], out=z)
+            _activate(z, self.activation)
+        loss, d = _loss(values[last] @ self.weights[last], t, self.link)
+        w = numpy.ones(n, x.dtype) if w is None else w
         scale = (w / w.dtype.type(share))[None, :, None]
         loss = (loss * scale[..., 0]).sum(axis=1)
         d *= scale
-        gradients: list[Any] = []
-        for n in range(len(p) - 2, 0, -2):
-            a = values[(n - 1) // 2]
-            gradients = [a.mT @ d, d.sum(axis=1, keepdims=True), *gradients]
-            back = numpy.empty((len(x), *p[n].shape[:2]), x.dtype).transpose(1, 0, 2)
-            d = numpy.multiply(d, p[n].mT, out=back) if d.shape[2] == 1 else numpy.matmul(d, p[n].mT, out=back)
-            _derive(d, a, self.activation)
-        whole = d.transpose(1, 0, 2).reshape(len(x), -1)
-        gradients = [(x.T @ whole).reshape(p[0].shape), *gradients]
-        self._penalise(gradients, share)
+        for k in range(last, 0, -1):
+            numpy.matmul(values[k].mT, d, out=self.slopes[k])
+            w_t, back = self.weights[k][:, :-1].mT, self.back[k - 1][:, :n]
+            d = numpy.multiply(d, w_t, out=back) if d.shape[2] == 1 else numpy.matmul(d, w_t, out=back)
+            _derive(d, values[k][..., :-1], self.activation, self.masks[k - 1][:, :n])
+        numpy.matmul(x.T, d, out=self.slopes[0])
+        self._penalise(share)
         self.steps += 1
-        for n in range(len(p)):
-            self._update(n, gradients[n], rates)
+        self._update(rates)
         return loss
 
-    def _penalise(self, gradients: list[Any], share: float) -> None:
-        alpha = (self.members.numbers["alpha"] / share).astype(self.x.dtype)
-        gradients[0][:-1] += alpha[:, None] * self.parameters[0][:-1]
-        for n in range(1, len(gradients), 2):
-            gradients[n] += alpha[:, None, None] * self.parameters[n]
+    def _penalise(self, share: float) -> None:
+        alpha = (self.members.numbers["alpha"] / share).astype(self.x.dtype)[:, None, None]
+        for n, (w, slope) in enumerate(zip(self.weights, self.slopes, strict=True)):
+            slope[:, :-1] += numpy.multiply(alpha, w[:, :-1], out=self._layer(self.scratch, n)[:, :-1])
 
-    def _update(self, n: int, g: Any, rates: Any) -> None:
+    def _update(self, rates: Any) -> None:
         """The optimizers of `optim.adam` and `estimators.momentum`, with a number for each member."""
-        p, numbers = self.parameters[n], self.members.numbers
+        p, g, numbers = self.parameters, self.gradients, self.members.numbers
 
         def each(value: Any) -> Any:
-            value = numpy.asarray(value, dtype=p.dtype)
-            return value[:, None] if n == 0 else value[:, None, None]
+            return numpy.asarray(value, dtype=p.dtype)[:, None]
 
         if self.solver == "sgd":
-            v, inertia = self.first_state[n], each(numbers["momentum"])
+            v, inertia = self.first_state, each(numbers["momentum"])
             g *= each(rates)
             v *= inertia
             v -= g
-            p += inertia * v - g if self.nesterov else v
+            if self.nesterov:
+                p += numpy.subtract(numpy.multiply(inertia, v, out=self.scratch), g, out=self.scratch)
+            else:
+                p += v
             return
-        m, v = self.first_state[n], self.second_state[n]
+        m, v, root = self.first_state, self.second_state, self.scratch
         beta1, beta2 = numbers["beta_1"], numbers["beta_2"]
-        root = numpy.square(g)
+        numpy.multiply(g, g, out=root)
         root -= v
         root *= each(1 - beta2)
         v += root
         g -= m
         g *= each(1 - beta1)
         m += g
+        # m / (sqrt(v) / c2 + epsilon) = c2 m / (sqrt(v) + c2 epsilon), which has a pass less
+        c2 = numpy.sqrt(1 - beta2**self.steps)
         numpy.sqrt(v, out=root)
-        root /= each(numpy.sqrt(1 - beta2**self.steps))
-        root += each(numbers["epsilon"])
+        root += each(c2 * numbers["epsilon"])
         numpy.divide(m, root, out=root)
-        root *= each(rates / (1 - beta1**self.steps))
+        root *= each(c2 * rates / (1 - beta1**self.steps))
         p -= root
 
     # Members
 
     def _squares(self) -> Any:
         """Sums of squares of the members' weights."""
-        first = self.parameters[0][:-1]
-        total = numpy.einsum("imo,imo->m", first, first, dtype=numpy.float64)
-        for p in self.parameters[1::2]:
-            total += numpy.einsum("mio,mio->m", p, p, dtype=numpy.float64)
-        return total
+        inner = [w[:, :-1].reshape(len(w), -1) for w in self.weights]
+        return sum(numpy.einsum("mi,mi->m", w, w, dtype=numpy.float64) for w in inner)
 
     def _written(self, member: int) -> None:
         """The member's weights of now in its network."""
-        p = self.parameters
-        first: Any
-        others: list[Any]
-        first, *others = linear_layers(self.members.jobs[member].estimator.network_)
-        first.weight[...] = p[0][:-1, member].T
-        first.bias[...] = p[0][-1, member]
-        for n, layer in enumerate(others):
-            layer.weight[...] = p[2 * n + 1][member].T
-            bias: Any = layer.bias
-            bias[...] = p[2 * n + 2][member, 0]
+        layers: list[Any] = linear_layers(self.members.jobs[member].estimator.network_)
+        for layer, w in zip(layers, self.weights, strict=True):
+            layer.weight[...] = w[member, :-1].T
+            layer.bias[...] = w[member, -1]
 
     def _keep(self, stay: Any) -> None:
-        for arrays in (self.parameters, self.first_state, self.second_state):
-            for n, array in enumerate(arrays):
-                arrays[n] = numpy.ascontiguousarray(array[:, stay] if n == 0 else array[stay])
+        for name in ("parameters", "first_state", "second_state"):
+            setattr(self, name, getattr(self, name)[stay])
         self.members.keep(stay)
+        self._make_room()
+
+
+def _as_row(network: Any) -> Any:
+    """Weights (in, out) and biases of each layer, one after the other."""
+    layers: list[Any] = linear_layers(network)
+    return numpy.concatenate([part.ravel() for layer in layers for part in (layer.weight.T, layer.bias)])
 
 
 def _targets(estimator: Any, t: Any) -> Any:
@@ -198,9 +205,11 @@ def _activate(a: Any, name: str) -> None:
         a *= 0.5
 
 
-def _derive(d: Any, a: Any, name: str) -> None:
+def _derive(d: Any, a: Any, name: str, room: Any) -> None:
+    """`d` times the activation's derivative, from its values; in place."""
     if name == "relu":
-        d *= a > 0
+        room[...] = a > 0
+        d *= room
     elif name == "tanh":
         d *= 1 - a * a
     elif name == "logistic":

@@ -90,7 +90,7 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
     jobs = known.get(_key(estimator, data))
     if not jobs:
         return False
-    job = jobs.pop()
+    job = jobs.pop(0)
     given = estimator.get_params(deep=False)
     vars(estimator).update({name: value for name, value in vars(job.estimator).items() if name not in given})
     job.progress.estimator = estimator
