@@ -86,7 +86,7 @@ def unpacked(value: Any, arrays: dict[str, Any]) -> Any:
     if not isinstance(value, dict):
         return value
     kind = next(iter(value), None)
-    content = value.get(kind)
+    content: Any = value.get(kind)
     if kind == "tuple":
         return tuple(unpacked(content, arrays))
     if kind == "float":
@@ -98,7 +98,7 @@ def unpacked(value: Any, arrays: dict[str, Any]) -> Any:
     if kind in ("array", "scalar"):
         return arrays[content] if kind == "array" else arrays[content][()]
     if kind == "objects":
-        items = numpy.empty(len(content), dtype=object)
+        items: Any = numpy.empty(len(content), dtype=object)
         items[:] = unpacked(content, arrays)
         return (items.astype(str) if value["kind"] == "U" else items).reshape(value["shape"])
     if kind == "random":
