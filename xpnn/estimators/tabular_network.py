@@ -114,8 +114,9 @@ class TabularNetwork(Module):
         self.dense = Sequential(*layers, _dense(members, width, outputs, dtype))
 
     def widest(self) -> int:
-        """How many weights the largest dense layer has."""
-        return max(int(layer.weight.size) for layer in self.dense if isinstance(layer, Linear | EnsembleLinear))
+        """How many weights the largest dense layer of a member has: there is a product for each member."""
+        sizes = [int(layer.weight.size) for layer in self.dense if isinstance(layer, Linear | EnsembleLinear)]
+        return max(sizes) // self.members
 
     def reset(self, *, seed: int, path: str) -> None:
         self.scale[...] = 1
