@@ -75,3 +75,30 @@ def test_a_part_after_which_it_is_worse_is_not_taken_back():
         before = model.coefs_[0].copy() if model.__sklearn_is_fitted__() else None
         model.partial_fit(X, NUMBERS)
         assert before is None or not numpy.array_equal(model.coefs_[0], before)
+
+
+@pytest.mark.parametrize("who", ["partial_fit", "warm_start"])
+def test_another_loss_is_refused(who):
+    model = MLPRegressor(**SMALL, warm_start=True, solver="sgd", tol=9, n_iter_no_change=1)
+    fit = model.partial_fit if who == "partial_fit" else model.fit
+    fit(X, abs(NUMBERS))
+    before = model.predict(X)
+    model.set_params(loss="poisson")
+    with pytest.raises(ValueError, match=f"{who} needs loss='squared_error' as in the first fit, got 'poisson'"):
+        fit(X, abs(NUMBERS))
+    numpy.testing.assert_array_equal(model.predict(X), before)
+    model = MLPRegressor("quantile", **SMALL, quantiles=[0.1, 0.9]).partial_fit(X, NUMBERS)
+    with pytest.raises(ValueError, match=r"of \[0.1, 0.9\] as in the first fit, got 'quantile' of \[0.9, 0.1"):
+        model.set_params(quantiles=[0.9, 0.1]).partial_fit(X, NUMBERS)
+
+
+@pytest.mark.parametrize("changed", [{"alpha": 5.0}, {"delta": 0.01}, {"max_norm": 0.01}])
+def test_a_changed_step_is_taken_by_the_same_optimizer(changed):
+    """As if the next part had been trained with it after the same past."""
+    first = {"alpha": 1e-4, "delta": 1.0, "max_norm": None}
+    models = [MLPRegressor("huber", **SMALL).partial_fit(X, NUMBERS) for _ in range(2)]
+    optimizers = [model._trainer.optimizer for model in models]
+    models[0].set_params(**changed).partial_fit(X, NUMBERS)
+    models[1].set_params(**first).partial_fit(X, NUMBERS)
+    assert all(model._trainer.optimizer is one for model, one in zip(models, optimizers, strict=True))
+    assert abs(models[0].coefs_[0] - models[1].coefs_[0]).max() > 1e-7

@@ -23,10 +23,12 @@ from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.estimators.search.waiting import collects
 from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of, scaled_inversely, scales_inversely, set_rate
 from xpnn.nn.module import Module
+from xpnn.optim.base import Optimizer
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
 from xpnn.training.trainer import Trainer
 
+_IN_THE_STEP = ("alpha", "max_norm", "label_smoothing", "delta", "tweedie_power")  # what `partial_fit` may change
 __all__ = ["HeldOut", "Progress", "penalty", "trained"]
 
 
@@ -212,6 +214,10 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
         return
     progress.begins(batches)
     network, trainer = estimator.network_, estimator._trainer if incremental else None
+    asked = [repr(getattr(estimator, name, None)) for name in _IN_THE_STEP]
+    if trainer is not None and asked != estimator._asked_of_step:  # another step by the same optimizer
+        trainer = _trainer_of(estimator, network, batches, incremental, trainer.optimizer)
+    estimator._asked_of_step = asked
     key = None if incremental else key_of(estimator, batches)
     with POOL.borrowed(key) as kept:
         if trainer is None:
@@ -234,12 +240,14 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
     estimator._trainer = trainer if incremental else None
 
 
-def _trainer_of(estimator: Any, network: Module, batches: Dense, incremental: bool) -> Trainer:
+def _trainer_of(
+    estimator: Any, network: Module, batches: Dense, incremental: bool, optimizer: Optimizer | None = None
+) -> Trainer:
     steps = len(batches)
     rate = float(estimator.learning_rate_init) if incremental else rate_of(estimator, batches.rows, steps)
     if incremental and estimator.schedule is not None:
         rate = estimator.schedule
-    optimizer = optimizer_of(estimator, network, rate)
+    optimizer = optimizer_of(estimator, network, rate) if optimizer is None else optimizer
     alpha = 0.0 if estimator.solver == "adamw" else float(estimator.alpha)
     step = l2_step(estimator._objective.loss, estimator._weights(), alpha, estimator.max_norm, estimator.n_ens)
     return Trainer(

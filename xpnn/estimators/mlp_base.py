@@ -45,7 +45,7 @@ from xpnn.estimators.placement import (
     rows_of,
 )
 from xpnn.estimators.reduced import rebuild, reduced
-from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers
+from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers, require_same_loss
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
@@ -189,6 +189,7 @@ class MLP(CallbackSupport, Savable, BaseEstimator):
         if self._widths != widths:
             raise ValueError(f"{who} needs the layers of the first fit, {self._widths}, got {widths}")
         require_same_layers(self, who)
+        require_same_loss(self._objective, objective, who)
 
     def _hidden(self) -> list[int]:
         sizes = self.hidden_layer_sizes

@@ -7,7 +7,7 @@ from typing import Any
 
 from xpnn.estimators.reporting import require_bars
 
-__all__ = ["layers_of", "require_alike", "require_possible", "require_same_layers"]
+__all__ = ["layers_of", "require_alike", "require_possible", "require_same_layers", "require_same_loss"]
 
 
 def require_possible(estimator: Any, held_out: tuple[Any, Any, Any], *, incremental: bool) -> None:
@@ -79,6 +79,19 @@ def require_same_layers(estimator: Any, who: str) -> None:
     for name, now in layers_of(estimator).items():
         if now != estimator._layers[name]:
             raise ValueError(f"{who} needs {name}={estimator._layers[name]!r} as in the first fit, got {now!r}")
+
+
+def require_same_loss(before: Any, now: Any, who: str) -> None:
+    """Raise if the outputs of a network would mean something else than those that it was trained to give.
+
+    Raises
+    ------
+    ValueError
+        Naming both losses.
+    """
+    if (before.name, before.link, before.quantiles) != (now.name, now.link, now.quantiles):
+        words = [f"{one.name!r}" + (f" of {list(one.quantiles)}" if one.quantiles else "") for one in (before, now)]
+        raise ValueError(f"{who} needs loss={words[0]} as in the first fit, got {words[1]}")
 
 
 def require_alike(y: Any, y_val: Any) -> None:

@@ -1,5 +1,7 @@
 """A search whose candidates are trained together finds what scikit-learn's finds one by one."""
 
+import os
+
 import numpy
 import pytest
 from sklearn.base import clone
@@ -10,6 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
+from xpnn.estimators.search import grid
+from xpnn.nn.activations import tanh
+from xpnn.training.callbacks.base import Callback
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -47,6 +52,15 @@ def weighted(estimator, X, y, sample_weight=None):
 def epochs(estimator, X, y):
     """A scorer that tells in how many epochs a network was trained, and how well at the end."""
     return {"epochs": estimator.n_iter_, "loss": estimator.loss_, "first": estimator.loss_curve_[0]}
+
+
+def process(estimator, X, y):
+    """The process that scores."""
+    return os.getpid()
+
+
+class Counting(Callback):
+    """A callback that does nothing."""
 
 
 @pytest.mark.parametrize(
@@ -162,6 +176,39 @@ def test_a_member_that_fails_in_training_fails_alone():
     with pytest.warns(match="3 fits failed out of a total of 6"), pytest.warns(match="scores are non-finite"):
         search.fit(*DIABETES)
     assert numpy.isfinite(search.cv_results_["mean_test_score"]).tolist() == [True, False]
+
+
+ALONE = {
+    "normalization": {"normalization": ["layer"]}, "schedule": {"schedule": ["cosine"]},
+    "max_norm": {"max_norm": [0.1]}, "n_ens": {"n_ens": [2]}, "callbacks": {"callbacks": [[Counting()]]}, "dropout": {"dropout": [0.2]},
+    "loss": {"loss": ["absolute_error"]}, "a state": {"random_state": [numpy.random.RandomState(0)]},
+    "verbose": {"verbose": [1]}, "device": {"device": ["auto"]}, "own function": {"activation": [tanh]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_together_does_not_know_is_left_to_each_fit(name):
+    both(REGRESSOR, ALONE[name], DIABETES, together=0)
+
+
+def test_beyond_the_memory_fits_are_made_one_by_one(monkeypatch):
+    monkeypatch.setattr(grid, "MEMORY", 0)
+    both(REGRESSOR, RATES, DIABETES, together=1)
+
+
+def test_where_nothing_is_trained_together_the_search_has_scikit_learns_processes():
+    """Each worker tells who it is."""
+    network = clone(REGRESSOR).set_params(solver="lbfgs", max_iter=2)
+    search = GridSearchMLP(network, {"alpha": [0.1, 0.2]}, cv=3, n_jobs=2, scoring=process, refit=False)
+    found = search.fit(*DIABETES).cv_results_
+    assert all(os.getpid() not in found[f"split{n}_test_score"] for n in range(3))
+
+
+def test_warnings_of_what_goes_before_training_are_kept():
+    network = clone(REGRESSOR).set_params(batch_size=10_000)
+    with pytest.warns(UserWarning, match="Got `batch_size` less than 1 or larger than sample size") as found:
+        GridSearchMLP(network, {"alpha": [0.1, 0.2]}, cv=3, refit=False).fit(*DIABETES)
+    assert sum("Got `batch_size`" in str(one.message) for one in found) == 6
 
 
 def test_without_a_seed_candidates_are_trained_together_too():

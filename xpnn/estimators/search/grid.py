@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from typing import Any
 
 import numpy
@@ -35,6 +36,10 @@ MEMORY = 2**30  # bytes of weights and rows that wait at most; fits beyond it ar
 CACHE = 2**18  # numbers of a hidden layer that one batched step has at once
 
 
+class _NothingTogether(Exception):
+    """No fit of a search can be trained with another: the search is scikit-learn's."""
+
+
 class GridSearchMLP(GridSearchCV):
     """scikit-learn's `GridSearchCV` with candidates and folds trained together where their networks allow it.
 
@@ -54,7 +59,8 @@ class GridSearchMLP(GridSearchCV):
     estimator, param_grid, scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As in `sklearn.model_selection.GridSearchCV`.
     n_jobs
-        Threads that train; None: 1, -1: one for each core. Results do not depend on it.
+        Threads that train; None: 1, -1: one for each core. Results do not depend on it. Where no fit can be trained
+        with another, scikit-learn's processes.
 
     Attributes
     ----------
@@ -86,7 +92,11 @@ class GridSearchMLP(GridSearchCV):
         if isinstance(self.cv, Iterator):
             working.cv = list(self.cv)  # which is read twice
         working.n_jobs, working._given, working._shared = None, (X, y, params, self.n_jobs), (0.0, 0)
-        super(GridSearchMLP, working).fit(X, y, **params)
+        try:
+            super(GridSearchMLP, working).fit(X, y, **params)
+        except _NothingTogether:
+            working.n_jobs, working._given = self.n_jobs, None  # processes, as scikit-learn has them
+            super(GridSearchMLP, working).fit(X, y, **params)
         seconds, fits = working._shared
         if fits:
             working.cv_results_["mean_fit_time"] += seconds / (len(working.cv_results_["params"]) * working.n_splits_)
@@ -99,6 +109,9 @@ class GridSearchMLP(GridSearchCV):
 
     def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
         candidates = list(ParameterGrid(self.param_grid))
+        if self._given is None:
+            evaluate_candidates(candidates)
+            return
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each fit says it when it takes over its network
@@ -106,11 +119,15 @@ class GridSearchMLP(GridSearchCV):
             jobs = self._prepared(candidates)
             numpy.random.set_state(state)
             _train(jobs, effective_n_jobs(self._given[3]))
-        self._shared = (time.perf_counter() - start, sum(job.done for job in jobs))
-        if self.verbose and jobs:
-            print(f"Trained together: {len(jobs)} of {len(candidates) * self.n_splits_} fits")
+        seconds = time.perf_counter() - start
+        done = sum(job.done for job in jobs)
+        if not done:
+            raise _NothingTogether
+        if self.verbose:
+            print(f"Trained together: {done} of {len(candidates) * self.n_splits_} fits")
         with giving(jobs):
             evaluate_candidates(candidates)
+        self._shared = seconds, sum(job.taken for job in jobs)
 
     def _prepared(self, candidates: list[dict[str, Any]]) -> list[Job]:
         """The fits that can wait, ready to be trained."""
@@ -130,28 +147,34 @@ class GridSearchMLP(GridSearchCV):
                     if taken > MEMORY:
                         return jobs
                     before = len(jobs)
-                    self._prepare(candidate, X, y, train, routed.estimator.fit)
+                    said = self._prepare(candidate, X, y, train, routed.estimator.fit)
                     for job in jobs[before:]:
+                        job.said = said
                         taken += _shared_rows(job, rows)
         return jobs
 
-    def _prepare(self, candidate: dict[str, Any], X: Any, y: Any, train: Any, fit_params: Any) -> None:
-        """Let a fit go as far as its training; what goes wrong will go wrong again, where scikit-learn looks."""
+    def _prepare(self, candidate: dict[str, Any], X: Any, y: Any, train: Any, fit_params: Any) -> tuple[Any, ...]:
+        """Let a fit go as far as its training, and give its warnings; what goes wrong will go wrong again, where
+        scikit-learn looks.
+        """
         try:
             estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
             last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
             if not isinstance(last, MLP) or is_watched(estimator) or is_watched(last):
-                return
+                return ()
             X_train, y_train = _safe_split(estimator, X, y, train)
-            estimator.fit(X_train, y_train, **_check_method_params(X, params=fit_params, indices=train))
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                estimator.fit(X_train, y_train, **_check_method_params(X, params=fit_params, indices=train))
         except Exception:
-            return
+            return ()
+        return tuple(warning.message for warning in said)
 
 
 def _can_wait(estimator: MLP) -> bool:
     """Whether the training of this estimator is one that `together` knows."""
     plain = estimator.normalization is None and estimator.schedule is None and estimator.max_norm is None
-    plain = plain and estimator.n_ens == 1
+    plain = plain and estimator.n_ens == 1 and isinstance(estimator.random_state, Integral | None)
     known = estimator.solver in ("adam", "sgd") and isinstance(estimator.activation, str)
     return (
         plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks

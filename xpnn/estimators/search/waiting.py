@@ -11,6 +11,7 @@ Only fits of the thread that searches wait, and only between `collecting` and th
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Job:
     seed: int
     key: Any
     done: bool = False
+    taken: bool = False  # over by the fit that scikit-learn makes
+    said: tuple[Any, ...] = ()  # warnings of what went before the training
 
 
 @contextmanager
@@ -91,6 +94,9 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
     if not jobs:
         return False
     job = jobs.pop(0)
+    job.taken = True
+    for message in job.said:
+        warnings.warn(message, stacklevel=6)
     given = estimator.get_params(deep=False)
     vars(estimator).update({name: value for name, value in vars(job.estimator).items() if name not in given})
     job.progress.estimator = estimator
