@@ -328,6 +328,37 @@ def test_what_cannot_be_a_target():
         classifier().fit(FRAME, LABELS, X_val=FRAME, y_val=numpy.full(ROWS, "free"))
 
 
+def test_what_is_held_out_must_fit():
+    with pytest.raises(ValueError, match="expected X_val beside sample_weight_val"):
+        regressor().fit(FRAME, PRICE, sample_weight_val=numpy.ones(3))
+    with pytest.raises(ValueError, match="y_val expected 1 targets as y has, got 2"):
+        regressor().fit(FRAME, PRICE, X_val=FRAME, y_val=numpy.stack([PRICE, PRICE], axis=1))
+    with pytest.raises(ValueError, match="categories expected names, or numbers of 5 columns, got 44"):
+        regressor(categories=[44]).fit(FRAME, PRICE)
+    with pytest.raises(TypeError, match=r"expected a frame whose rows are there, got a LazyFrame: give X.collect\(\)"):
+        regressor().fit(pytest.importorskip("polars").from_pandas(FRAME).lazy(), PRICE)
+
+
+@pytest.mark.parametrize(("factor", "message"), [(1e200, "targets between"), (1e-200, "differ by more than 1e-150")])
+def test_targets_too_large_or_alike_are_refused(factor, message):
+    with pytest.raises(ValueError, match=message):
+        regressor().fit(FRAME, (PRICE / 1e9) * factor)
+
+
+def test_a_metric_without_a_value_is_said():
+    with pytest.warns(UserWarning, match="val_roc_auc has no value on the 400 rows held out, in no epoch"):
+        model = classifier(metric="roc_auc").fit(FRAME, LABELS, X_val=FRAME, y_val=numpy.full(ROWS, "dear"))
+    assert model.best_epoch_ == QUICK["max_epochs"]
+
+
+def test_a_pickle_has_no_values_of_columns_left_out():
+    with pytest.warns(TableWarning, match="'ticket' is left out"):
+        model = regressor(max_epochs=1).fit(FRAME.assign(ticket=[f"secret {n}" for n in range(ROWS)]), PRICE)
+    data = pickle.dumps(model)
+    assert b"secret" not in data
+    assert pickle.loads(data).preprocessing_.messages == ["column 'ticket' is left out"]
+
+
 def test_a_column_left_out_is_said_and_others_are_not():
     words = [f"ticket {n}" for n in range(ROWS)]
     with pytest.warns(TableWarning, match="'ticket' is left out: it looks like an identifier") as caught:

@@ -26,6 +26,8 @@ from xpnn.tables.scaling import standard_scale
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
+LARGEST = 1e150  # whose square is a number still
+
 
 class TabularClassifier(ClassifierMixin, Tabular):
     """Predicts classes from raw tables: give it the frame as it is.
@@ -399,12 +401,16 @@ class TabularRegressor(RegressorMixin, Tabular):
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn_targets(self, y: Any, sample_weight: Any) -> int:
+        if (largest := float(abs(y).max(initial=0.0))) > LARGEST:
+            raise ValueError(f"y expected targets between -{LARGEST:g} and {LARGEST:g}, got {largest:g} in size")
         self._one_axis = y.ndim == 1
         columns = y.reshape(len(y), -1)
         weight = numpy.ones(len(y)) if sample_weight is None else sample_weight
         scales = [standard_scale(column, sample_weight=weight) for column in columns.T]
         self._centre, self._factor = (numpy.asarray(part) for part in zip(*scales, strict=True))
         self._least, self._greatest = columns.min(axis=0), columns.max(axis=0)
+        if ((self._factor == 0) & (self._least < self._greatest)).any():
+            raise ValueError("y expected targets that differ by more than 1e-150, or not at all: take another unit")
         return int(columns.shape[1])
 
     def _encoded(self, y: Any, dtype: str) -> tuple[Any, Any]:

@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
+from xpnn.estimators.refusals import require_alike
 from xpnn.estimators.tabular_frames import table_of
 from xpnn.estimators.tabular_network import EMBEDDINGS, inputs_of, network_of, order_of
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
@@ -99,6 +100,8 @@ class Tabular(BaseEstimator):
         """Train, or raise and leave the estimator as it was."""
         if (held_out[0] is None) != (held_out[1] is None):
             raise ValueError("X_val and y_val must be given together")
+        if held_out[0] is None and held_out[2] is not None:
+            raise ValueError("expected X_val beside sample_weight_val")
         with all_or_nothing(self, goes_on=False):
             place = self.device if isinstance(self.device, Device) else find_device(self.device or "cpu")
             table, y, weight = self._given(X, y, sample_weight)
@@ -131,7 +134,9 @@ class Tabular(BaseEstimator):
         """The rows to train with, and those held out, or None: (table, y, weight) each."""
         whole = table, y, weight
         if given[0] is not None:
-            return whole, self._given(*given, first=False)
+            held_out = self._given(*given, first=False)
+            require_alike(y, held_out[1])
+            return whole, held_out
         if len(table) < SMALL or not self.validation_fraction:
             return whole, None
         rows = numpy.arange(len(table))
@@ -162,7 +167,11 @@ class Tabular(BaseEstimator):
 
     def _preprocessed(self, table: Table, weight: Any) -> Preprocessing:
         """Learned from the training rows; warns of columns that are left out."""
-        names = [table.names[n] if isinstance(n, Integral) else str(n) for n in self.categories or ()]
+        width = len(table.names)
+        for n in self.categories or ():
+            if isinstance(n, Integral) and not -width <= int(n) < width:
+                raise ValueError(f"categories expected names, or numbers of {width} columns, got {n}")
+        names = [table.names[int(n)] if isinstance(n, Integral) else str(n) for n in self.categories or ()]
         unknown = [name for name in names if name not in table.names]
         if unknown:
             raise ValueError(f"categories names columns that X does not have: {unknown}; it has {table.names}")
@@ -256,6 +265,7 @@ class Tabular(BaseEstimator):
         if "network_" in state:
             state["network_"] = copy.deepcopy(state["network_"]).to(find_device("cpu"))
             state["_place_"] = None
+            state["preprocessing_"] = _without_values(state["preprocessing_"])
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -268,6 +278,19 @@ class Tabular(BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = False  # codes as numbers would be taken for numbers
         return tags
+
+
+def _without_values(preprocessing: Preprocessing) -> Preprocessing:
+    """The same without values of columns that are left out, such as names of people."""
+    found = copy.copy(preprocessing)
+    found._summary, found.messages = [], []
+    for row in preprocessing.summary():
+        if not row["outputs"] and not row["categories"]:
+            row = {key: value for key, value in row.items() if key not in ("top", "least", "median", "greatest")}
+            row["message"] = f"column {row['name']!r} is left out"
+        found._summary.append(row)
+        found.messages += [row["message"]] if row["message"] else []
+    return found
 
 
 def _is_float32(X: Any) -> bool:

@@ -33,6 +33,8 @@ def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
         If X cannot be one, holds infinity, or has other columns than training had.
     """
     first = names is None
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise TypeError(f"expected a frame whose rows are there, got a {type(X).__name__}: give X.collect()")
     if is_frame(X):
         _check_frame(estimator, X, first)
         table = Table(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
@@ -101,6 +102,13 @@ def trained(
             rows.inputs, rows.t, epochs=plan.epochs, batch_size=plan.batch_size, sample_weight=rows.weight,
             shuffle=plan.batch_size < len(rows.t), progress=False, callbacks=[best, *(estimator.callbacks or ())],
         )  # fmt: skip
+    if held_out is not None and best.best is None:
+        warnings.warn(
+            f"val_{best.judge.metric} has no value on the {len(held_out.t)} rows held out, in no epoch: the weights "
+            "are those of the last. It may be that a class, or all rows but one, is not among them",
+            UserWarning,
+            stacklevel=7,
+        )
     if best.weights:
         network.load_state_dict(best.weights)
     history = [dict(row) for row in trainer.history.rows]

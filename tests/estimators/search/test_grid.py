@@ -180,7 +180,8 @@ def test_a_member_that_fails_in_training_fails_alone():
 
 ALONE = {
     "normalization": {"normalization": ["layer"]}, "schedule": {"schedule": ["cosine"]},
-    "max_norm": {"max_norm": [0.1]}, "n_ens": {"n_ens": [2]}, "callbacks": {"callbacks": [[Counting()]]}, "dropout": {"dropout": [0.2]},
+    "max_norm": {"max_norm": [0.1]}, "n_ens": {"n_ens": [2]},
+    "callbacks": {"callbacks": [[Counting()]]}, "dropout": {"dropout": [0.2]},
     "loss": {"loss": ["absolute_error"]}, "a state": {"random_state": [numpy.random.RandomState(0)]},
     "verbose": {"verbose": [1]}, "device": {"device": ["auto"]}, "own function": {"activation": [tanh]},
 }  # fmt: skip
