@@ -13,6 +13,8 @@ from xpnn.arrays.devices import DeviceUnavailable
 from xpnn.estimators import TabularClassifier, TabularRegressor
 from xpnn.estimators.tabular import _combined
 from xpnn.estimators.tabular_plan import four_cycles
+from xpnn.estimators.tabular_training import _Members
+from xpnn.nn.losses.regression import squared_error
 from xpnn.tables import TableWarning
 from xpnn.training.callbacks.base import Callback
 
@@ -343,6 +345,50 @@ def test_what_is_held_out_must_fit():
 def test_targets_too_large_or_alike_are_refused(factor, message):
     with pytest.raises(ValueError, match=message):
         regressor().fit(FRAME, (PRICE / 1e9) * factor)
+
+
+def test_rows_held_out_are_judged_with_their_weights_and_those_of_training_s_classes():
+    weight = RNG.uniform(0.1, 3.0, ROWS)
+    often = numpy.where(RNG.random(ROWS) < 0.8, "dear", LABELS)
+    given = {"X_val": FRAME, "y_val": often, "sample_weight_val": weight}
+    model = classifier(class_weight="balanced", max_epochs=2).fit(FRAME, LABELS, **given)
+    last = classifier(class_weight="balanced", max_epochs=2).fit(FRAME, LABELS, **given)
+    share = {label: 0.5 / (label == LABELS).mean() for label in ("dear", "cheap")}
+    whole = weight * [share[label] for label in often]
+    probabilities = model.predict_proba(FRAME)
+    best = min(row["val_log_loss"] for row in last.history_)
+    assert best == pytest.approx(log_loss(often, probabilities, sample_weight=whole), rel=1e-5)
+
+
+def test_members_are_trained_on_the_mean_of_their_losses():
+    """Not on the loss of their mean."""
+    y, t = numpy.asarray([[[1.0], [2.0]], [[3.0], [6.0]]]), numpy.asarray([[0.0], [1.0]])
+    weight = numpy.asarray([1.0, 3.0])
+    loss = _Members(squared_error)
+    assert loss(y, t) == pytest.approx((1 + 1 + 9 + 25) / 4)
+    assert loss(y, t, sample_weight=weight) == pytest.approx((1 + 3 * 1 + 9 + 3 * 25) / 8)
+
+
+class Stop(Callback):
+    """Ctrl-C in the third epoch."""
+
+    def epoch_starts(self, trainer):
+        if trainer.epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_what_was_trained():
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        model = regressor(callbacks=[Stop()]).fit(FRAME, PRICE)
+    assert model.n_iter_ == 2
+    assert numpy.isfinite(model.predict(FRAME)).all()
+
+
+def test_a_number_column_with_a_word_in_it_is_said():
+    size = [str(value) for value in RNG.integers(0, 20, ROWS)]
+    size[7] = size[8] = size[9] = size[10] = "oops"
+    with pytest.warns(TableWarning, match="'size' is taken as a category, but 9.* a row holds 'oops'"):
+        regressor(max_epochs=1).fit(FRAME.assign(size=size), PRICE)
 
 
 def test_a_metric_without_a_value_is_said():

@@ -1,4 +1,4 @@
-"""Estimators for raw tables: words, dates, missing values and numbers of any size, with nothing to prepare.
+"""Estimators for raw tables: words, dates, missing values and numbers with long tails, with nothing to prepare.
 
     model = TabularRegressor().fit(frame[columns], frame["price"])     # pandas, polars, PyArrow, or an array
     model.predict(new_frame)
@@ -216,8 +216,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
         t = self._labels.encoded(y, dtype)
         return t, (t[:, 0] if t.ndim == 2 else t).astype(numpy.int64)
 
-    def _weighted(self, y: Any, sample_weight: Any) -> Any:
-        return self._labels.weights(y, self.class_weight, sample_weight)
+    def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
+        return self._labels.weights(y, self.class_weight, sample_weight, trained_with)
 
     def _stratified(self, y: Any) -> Any:
         return y
@@ -251,7 +251,7 @@ def _combined(outputs: Any) -> Any:
 
 
 class TabularRegressor(RegressorMixin, Tabular):
-    """Predicts numbers from raw tables: give it the frame as it is. Targets may be of any scale.
+    """Predicts numbers from raw tables: give it the frame as it is. Targets may be of any usual scale.
 
     Several targets at once are given as columns of y.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
@@ -86,8 +87,8 @@ class Tabular(BaseEstimator):
     def _metric(self) -> str:
         """What is monitored."""
 
-    def _weighted(self, y: Any, sample_weight: Any) -> Any:
-        """Sample weights times those of the classes."""
+    def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
+        """Sample weights times those of the classes, which may depend on the targets that are trained with."""
         return sample_weight
 
     def _stratified(self, y: Any) -> Any:
@@ -160,7 +161,7 @@ class Tabular(BaseEstimator):
         self._order = order_of(features, plan.embedding)[0]
         network = network_of(features, plan, outputs, seed).to(place)
         rows = self._rows(features, y, weight, dtype)
-        judged = None if held_out is None else self._held_out(held_out, dtype)
+        judged = None if held_out is None else self._held_out(held_out, y, dtype)
         self.history_, self.best_epoch_ = trained(self, network, rows, judged, plan, seed)
         self.network_, self._place_, self._dtype = network, place, dtype
         self.n_iter_ = len(self.history_)
@@ -180,10 +181,15 @@ class Tabular(BaseEstimator):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             found.fit(table, sample_weight=weight)
+        nearly = [row["name"] for row in found.summary() if row["kind"] == "category"]  # numbers but for a few words
         for each in caught:
             message = each.message
-            if not isinstance(message, TableWarning) or message.column not in found.columns:
+            column = message.column if isinstance(message, TableWarning) else None
+            if column not in found.columns:
                 warnings.warn(message, stacklevel=6)
+            elif column in nearly:  # its row is one of the part that is trained with
+                words = re.sub(r"row \d+ holds", "a row holds", str(message))
+                warnings.warn(TableWarning(words, column), stacklevel=6)
         return found
 
     def _plan(self, rows: int) -> Plan:
@@ -210,10 +216,11 @@ class Tabular(BaseEstimator):
             inputs, t, weight = tuple(part[counts] for part in inputs), t[counts], weight[counts]
         return Rows(inputs, t, None if weight is None else numpy.asarray(weight, dtype=dtype))
 
-    def _held_out(self, given: tuple[Any, ...], dtype: str) -> HeldOut:
+    def _held_out(self, given: tuple[Any, ...], trained_with: Any, dtype: str) -> HeldOut:
         table, y, weight = given
         features = self.preprocessing_.transform(table, dtype=dtype)
-        return HeldOut(inputs_of(features, self._order), self._encoded(y, dtype)[1], self._weighted(y, weight))
+        weight = self._weighted(y, weight, trained_with)
+        return HeldOut(inputs_of(features, self._order), self._encoded(y, dtype)[1], weight)
 
     # Predicting
 

@@ -97,11 +97,15 @@ def trained(
     loss = estimator._loss()
     trainer = Trainer(network, _Members(loss) if network.members > 1 else loss, optimizer, seed=seed)
     best = Best(estimator, held_out, Judge(estimator._metric()), bool(estimator.verbose))
-    with unlogged(), few_threads(plan.batch_size, network.widest()):
-        trainer.fit(
-            rows.inputs, rows.t, epochs=plan.epochs, batch_size=plan.batch_size, sample_weight=rows.weight,
-            shuffle=plan.batch_size < len(rows.t), progress=False, callbacks=[best, *(estimator.callbacks or ())],
-        )  # fmt: skip
+    callbacks = [best, *(() if estimator.callbacks is None else estimator.callbacks)]
+    try:
+        with unlogged(), few_threads(plan.batch_size, network.widest()):
+            trainer.fit(
+                rows.inputs, rows.t, epochs=plan.epochs, batch_size=plan.batch_size, sample_weight=rows.weight,
+                shuffle=plan.batch_size < len(rows.t), progress=False, callbacks=callbacks,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=7)
     if held_out is not None and best.best is None:
         warnings.warn(
             f"val_{best.judge.metric} has no value on the {len(held_out.t)} rows held out, in no epoch: the weights "
