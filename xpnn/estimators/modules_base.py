@@ -14,16 +14,19 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
-from xpnn.arrays.namespaces import dtype_name
-from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.arrays.namespaces import dtype_name, namespace_of
+from xpnn.arrays.native import to_host
+from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.modules_building import built
-from xpnn.estimators.modules_fitting import metrics_of, outputs_on_host, scorer_of, trained, trainer_of
+from xpnn.estimators.modules_fitting import metrics_of, outputs_of, scorer_of, trained, trainer_of
 from xpnn.estimators.modules_inputs import (
     checked,
     converted,
+    first_of,
     floating_dtype,
     on_the_host,
+    placed,
     rows_of,
     shape_of,
     taken,
@@ -31,6 +34,7 @@ from xpnn.estimators.modules_inputs import (
 )
 from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.objectives import Objective
+from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
 from xpnn.estimators.refusals import require_alike
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.undo import all_or_nothing
@@ -49,6 +53,9 @@ class OfModule(CallbackSupport, Nested):
     """The base of `Classifier` and `Regressor`; not to be used by itself."""
 
     _dtype: str
+    _home: Device | None
+    _labels: Any
+    classes_: Any
 
     # What a classifier and a regressor do differently
 
@@ -110,21 +117,28 @@ class OfModule(CallbackSupport, Nested):
             )
 
     def _fit_anew_or_on(self, X: Any, y: Any, sample_weight: Any, given: tuple[Any, Any, Any], *, first: bool) -> None:
-        X, y = checked(self, X, y, first=first, numeric=self._numeric)
+        home, home_of_y = home_of(first_of(X)), home_of(y)
+        if self._incremental and not first:
+            require_home(self, first_of(X), self._home, "partial_fit")
+        place = None if home is None else place_for(self.device, first_of(X), home)
+        X, y = checked(self, placed(X, home, place), on_host(y), first=first, numeric=self._numeric)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, flatten(X)[0][0], dtype=numpy.float64)
+            sample_weight = _check_sample_weight(on_host(sample_weight), y, dtype=numpy.float64)
         y = self._noted(y, first=first)
+        if first and not self._incremental and home_of_y is not None and hasattr(self, "classes_"):
+            self.classes_ = results(self.classes_, home_of_y)
+        self._home = home
         random = check_random_state(self.random_state)
         if first:
-            self._start(X, y, int(random.randint(numpy.iinfo(numpy.int32).max)))
+            self._start(X, y, int(random.randint(numpy.iinfo(numpy.int32).max)), place)
         else:
-            self._go_on()
+            self._go_on(place)
         X = self._converted(X)
         self._objective: Objective = self._objective_of(y, self._outputs_asked_of_module(X), self._place_)
         train, held_out = self._parts(X, y, self._encoded(y), sample_weight, given, random)
         self._train(train, held_out, int(random.randint(numpy.iinfo(numpy.int32).max)))
 
-    def _start(self, X: Any, y: Any, seed: int) -> None:
+    def _start(self, X: Any, y: Any, seed: int, place: Device | None) -> None:
         """A new module, whose weights the seed decides unless it was given whole."""
         shape = shape_of(X)
         flat = isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], int)
@@ -141,21 +155,21 @@ class OfModule(CallbackSupport, Nested):
         if self._keeps_integers and not isinstance(self.module, Module):
             module.to(dtype="float32")  # numbers of words have no dtype to follow
         self._dtype = dtype_name(module.parameters()[0].dtype)
-        self._place_ = self._place(module)
+        self._place_ = place or self._place(module)
         self.module_: Module = module.to(self._place_)
         self._module_options = dict(self.module_options or {})
         self._trainer: Trainer | None = None
         self.history_ = History()
         self.n_iter_ = 0
 
-    def _go_on(self) -> None:
+    def _go_on(self, place: Device | None) -> None:
         """The module of the last fit: a copy, unless it is `partial_fit` that goes on."""
         if self._module_options != (self.module_options or {}):
             who = "partial_fit" if self._incremental else "warm_start"
             raise ValueError(f"{who} needs module_options={self._module_options!r} as in the first fit")
         if not self._incremental:
             self.module_ = copy.deepcopy(self.module_)
-        self._place_ = self._place(self.module_)
+        self._place_ = place or self._place(self.module_)
         self.module_.to(self._place_)
 
     def _place(self, module: Module) -> Device:
@@ -199,10 +213,11 @@ class OfModule(CallbackSupport, Nested):
         return _some(taken(X, train), t[train], taken(weighted, train)), held_out
 
     def _given_apart(self, y: Any, all_y: Any, X_val: Any, y_val: Any, w_val: Any) -> HeldOut:
+        X_val, y_val = placed(X_val, self._home, self._place_), on_host(y_val)
         X_val, y_val = checked(self, X_val, y_val, first=False, numeric=self._numeric)
         X_val = self._converted(X_val)
         if w_val is not None:
-            w_val = _check_sample_weight(w_val, flatten(X_val)[0][0], dtype=numpy.float64)
+            w_val = _check_sample_weight(on_host(w_val), y_val, dtype=numpy.float64)
         require_alike(y, y_val)
         y_val = y_val[:, 0] if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
         t_val = self._encoded(y_val)
@@ -233,19 +248,27 @@ class OfModule(CallbackSupport, Nested):
 
     # Predicting
 
-    def _outputs(self, X: Any) -> Any:
-        """The module's outputs for rows, on the host."""
+    def _outputs(self, X: Any, method: str) -> Any:
+        """The module's outputs for rows: on the host, but where they are computed if scikit-learn follows arrays."""
         check_is_fitted(self)
-        return self._outputs_of(self._converted(checked(self, X, first=False, alone=True)))
+        require_home(self, first_of(X), self._home, method)
+        home = self._home if dispatches() else None
+        X = checked(self, placed(X, home, self._place_), first=False, alone=True)
+        return self._outputs_of(self._converted(X), stay=home is not None)
 
-    def _outputs_of(self, X: Tree) -> Any:
+    def _outputs_of(self, X: Tree, *, stay: bool = False) -> Any:
         """The same of arrays that were checked and converted."""
-        parts = []
+        parts, rows = [], rows_of(X)
         with evaluating(self.module_):
-            for start in range(0, max(1, rows_of(X)), AT_ONCE):
-                some = on_the_host(taken(X, slice(start, start + AT_ONCE)))
-                parts.append(outputs_on_host(applied(self.module_, tree_map(self._place_.asarray, some))))
-        return parts[0] if len(parts) == 1 else numpy.concatenate(parts)
+            for start in range(0, max(1, rows), AT_ONCE):
+                some = on_the_host(taken(X, slice(start, min(start + AT_ONCE, rows))))
+                y = outputs_of(applied(self.module_, tree_map(self._place_.asarray, some)))
+                parts.append(y if stay else to_host(y))
+        return parts[0] if len(parts) == 1 else namespace_of(parts[0]).concat(parts)
+
+    def _given(self, value: Any) -> Any:
+        """Results as they are given away: arrays of `fit`'s library if scikit-learn follows it, else NumPy's."""
+        return results(value, self._home if dispatches() else None)
 
     def __sklearn_is_fitted__(self) -> bool:
         return "module_" in self.__dict__
@@ -258,6 +281,9 @@ class OfModule(CallbackSupport, Nested):
         state.pop("_fit_task", None)
         if "module_" in state:
             state |= {"module_": copy.deepcopy(state["module_"]).to("cpu"), "_place_": None, "_trainer": None}
+            state["_home"] = None
+            if "_labels" in state:
+                state["classes_"] = state["_labels"].classes
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -267,7 +293,7 @@ class OfModule(CallbackSupport, Nested):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = tags.array_api_support = True
         return tags
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -29,6 +30,7 @@ from xpnn.estimators.modules_base import OfModule
 from xpnn.estimators.modules_building import is_of_classes, loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
+from xpnn.estimators.placement import on_host
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["Classifier"]
@@ -194,37 +196,46 @@ class Classifier(ClassifierMixin, OfModule):
     ) -> Classifier:  # fmt: skip
         """Go on for one epoch over these rows; the first call needs all `classes`. Who calls decides when to stop."""
         with all_or_nothing(self, goes_on=False):
-            if _check_partial_fit_first_call(self, classes):
-                self._labels = Labels(classes, y)
+            known = SimpleNamespace(**({"classes_": self._labels.classes} if hasattr(self, "_labels") else {}))
+            if _check_partial_fit_first_call(known, on_host(classes)):
+                self._labels = Labels(on_host(classes), on_host(y))
+                self.classes_ = self._labels.classes
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
 
     def predict(self, X: Any) -> Any:
         """The likeliest class of each row, or labels 0 and 1 of shape (n, labels)."""
-        return self._predicted(self._outputs(X))
+        return self._given(self._predicted(self._outputs(X, "predict")))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of rows all of whose labels are right."""
+        y, predictions = on_host(y), on_host(self.predict(X))
+        return self._scored(y if hasattr(y, "shape") else numpy.asarray(y), predictions, on_host(sample_weight))
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class, shape (n, classes); for several questions a list of such arrays."""
-        outputs = self._outputs(X)
-        return self._labels.probabilities(outputs)
+        outputs = self._outputs(X, "predict_proba")
+        return self._given(self._labels.probabilities(outputs))
 
     def predict_log_proba(self, X: Any) -> Any:
         """The logarithms of `predict_proba`, finite where a probability is too small for a number."""
-        outputs = self._outputs(X)
-        return self._labels.log_probabilities(outputs)
+        outputs = self._outputs(X, "predict_log_proba")
+        return self._given(self._labels.log_probabilities(outputs))
 
     def decision_function(self, X: Any) -> Any:
         """The logits: shape (n,) for two classes, above 0 for the second; else (n, classes)."""
-        outputs = self._outputs(X)
+        outputs = self._outputs(X, "decision_function")
         if self._labels.kind == "binary":
-            return outputs[:, 0]
-        return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == outputs.shape[1] == 2 else outputs
+            return self._given(outputs[:, 0])
+        two = len(self._labels.classes) == outputs.shape[1] == 2
+        return self._given(outputs[:, 1] - outputs[:, 0] if two else outputs)
 
     def _noted(self, y: Any, *, first: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if first and not self._incremental:
             self._labels = Labels(None, y)
+            self.classes_ = self._labels.classes
         elif self.warm_start and not self._incremental:
             before, now = self._labels, Labels(None, y)
             if not _same(before, now):
@@ -232,7 +243,6 @@ class Classifier(ClassifierMixin, OfModule):
                     "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                     f"Previously got {before.classes}, `y` has {now.classes}"
                 )
-        self.classes_ = self._labels.classes
         return y
 
     def _outputs_asked(self, y: Any) -> int:

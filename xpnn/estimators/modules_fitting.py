@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from scipy import sparse
+from sklearn import config_context
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.modules_building import optimizer_of
@@ -91,7 +91,7 @@ class Judged(Callback):
         row["val_score"] = estimator._scored(held_out.y, estimator._predicted(outputs), held_out.sample_weight)
         if self.scorer is not None:
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            with warnings.catch_warnings():  # rows of a table are an array by now
+            with config_context(array_api_dispatch=False), warnings.catch_warnings():  # rows of a table are an array by now
                 warnings.filterwarnings("ignore", message="X does not have valid feature names")
                 row["val_scorer"] = float(self.scorer(estimator, held_out.X, held_out.y, **weight))
         return None
@@ -170,8 +170,8 @@ def _interruptible() -> Any:
         warnings.warn("Training interrupted by user.", stacklevel=8)
 
 
-def outputs_on_host(y: Any) -> Any:
-    """The outputs of a module as an array of NumPy.
+def outputs_of(y: Any) -> Any:
+    """The outputs of a module, if they can be those of an estimator.
 
     Raises
     ------
@@ -181,4 +181,4 @@ def outputs_on_host(y: Any) -> Any:
     if not hasattr(y, "shape") or len(y.shape) != 2:
         given = f"an array of shape {y.shape}" if hasattr(y, "shape") else f"a {type(y).__name__}"
         raise ValueError(f"the module expected to give outputs of shape (n, outputs), got {given}")
-    return to_host(y)
+    return y

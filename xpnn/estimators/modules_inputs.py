@@ -16,13 +16,16 @@ from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import _check_y, validate_data
 
+from xpnn.arrays.devices import Device, device_of
+from xpnn.arrays.namespaces import dtype_name
 from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.estimators import placement
 from xpnn.nn.embedding import Embedding
 from xpnn.nn.module import Module
 
 __all__ = [
-    "checked", "converted", "floating_dtype", "is_several", "on_the_host", "rows_of", "shape_of", "taken",
-    "takes_numbers_of_words",
+    "checked", "converted", "first_of", "floating_dtype", "is_several", "on_the_host", "placed", "rows_of", "shape_of",
+    "taken", "takes_numbers_of_words",
 ]  # fmt: skip
 
 
@@ -31,6 +34,25 @@ def is_several(X: Any) -> bool:
     if isinstance(X, dict):
         return not sparse.issparse(X)  # scipy.sparse.dok_matrix is a dictionary
     return isinstance(X, tuple) and len(X) > 0 and all(len(getattr(part, "shape", ())) > 1 for part in X)
+
+
+def first_of(X: Any) -> Any:
+    """The first of several arrays, or the only one: where it is the others are expected, too."""
+    return flatten(X)[0][0] if is_several(X) else X
+
+
+def placed(X: Any, home: Device | None, place: Device | None) -> Any:
+    """Each array where it can be computed with; see `placement.brought`."""
+    if home is None or place is None:
+        return tree_map(placement.on_host, X) if is_several(X) else placement.on_host(X)
+    return tree_map(lambda leaf: placement.brought(leaf, home, place), X) if is_several(X) else placement.brought(
+        X, home, place
+    )
+
+
+def _kind(leaf: Any) -> str:
+    """The first letter of its dtype: float, int, uint, bool."""
+    return dtype_name(leaf.dtype)[0]
 
 
 def checked(estimator: Any, X: Any, y: Any = None, *, first: bool, numeric: bool = False, alone: bool = False) -> Any:
@@ -83,13 +105,13 @@ def _each(X: Any, name: str) -> Tree:
 
 def floating_dtype(X: Tree) -> str:
     """The dtype to compute in: that of the floating-point arrays in `X`, of which float32 stays; else float64."""
-    found = {leaf.dtype.name for leaf in flatten(X)[0] if leaf.dtype.kind == "f"}
+    found = {dtype_name(leaf.dtype) for leaf in flatten(X)[0] if _kind(leaf) == "f"}
     return "float32" if found == {"float32"} else "float64"
 
 
 def takes_numbers_of_words(module: Module, X: Tree) -> bool:
     """Whether `X` is one array of whole numbers for a module that looks up rows of a table by them."""
-    if isinstance(X, dict | tuple) or X.dtype.kind not in "iu":
+    if isinstance(X, dict | tuple) or _kind(X) not in "iu":
         return False
     return any(isinstance(one, Embedding) for _, one in module.named_modules())
 
@@ -99,7 +121,11 @@ def converted(X: Tree, dtype: str, keeps_integers: bool) -> Tree:
     keeps = keeps_integers or isinstance(X, dict | tuple)
 
     def convert(leaf: Any) -> Any:
-        return leaf if keeps and leaf.dtype.kind in "iub" else leaf.astype(dtype, copy=False)
+        if keeps and _kind(leaf) in "iub":
+            return leaf
+        if isinstance(leaf, numpy.ndarray) or sparse.issparse(leaf):
+            return leaf.astype(dtype, copy=False)
+        return device_of(leaf).asarray(leaf, dtype=dtype)
 
     return tree_map(convert, X)
 
@@ -123,4 +149,10 @@ def shape_of(X: Tree) -> Tree:
 
 def taken(X: Tree, rows: Any) -> Tree:
     """Some rows of each array; None of None."""
-    return X[rows] if isinstance(X, numpy.ndarray) else tree_map(lambda leaf: leaf[rows], X)
+    return X[rows] if isinstance(X, numpy.ndarray) else tree_map(lambda leaf: _taken(leaf, rows), X)
+
+
+def _taken(leaf: Any, rows: Any) -> Any:
+    if isinstance(leaf, numpy.ndarray) or sparse.issparse(leaf):
+        return leaf[rows]
+    return leaf[rows, ...] if isinstance(rows, slice) else placement.rows_of(leaf, rows)

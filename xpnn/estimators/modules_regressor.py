@@ -16,6 +16,7 @@ from xpnn.estimators.modules_base import OfModule
 from xpnn.estimators.modules_building import loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import LOSSES, Objective, regression
+from xpnn.estimators.placement import on_host
 from xpnn.estimators.quantities import central, predicted_numbers, require_positive
 
 __all__ = ["Regressor"]
@@ -142,11 +143,12 @@ random_state, module_options, optimizer_options, loss_options
 
     def predict(self, X: Any) -> Any:
         """The predictions, shape (n,) or (n, targets), with a last axis more for several quantiles."""
-        return self._predicted(self._outputs(X))
+        return self._given(self._predicted(self._outputs(X, "predict")))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R² of the predictions; of several quantiles that of the one next to the median."""
-        return float(r2_score(y, central(self._objective, self.predict(X)), sample_weight=sample_weight))
+        predictions = central(self._objective, on_host(self.predict(X)))
+        return float(r2_score(on_host(y), predictions, sample_weight=on_host(sample_weight)))
 
     def _noted(self, y: Any, *, first: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
