@@ -235,3 +235,28 @@ def test_several_quantiles_and_weights():
     assert fitted.fit(X, NUMBERS, sample_weight=numpy.arange(90.0)).predict(X).shape == (90, 3)
     with pytest.raises(ValueError, match="loss='poisson' needs targets y at least 0"):
         quick(Regressor, loss="poisson").fit(X, NUMBERS)
+
+
+def test_two_labels_have_a_logit_each():
+    labels = numpy.stack([X[:, 0] > 0, X[:, 1] > 0], axis=1).astype(int)
+    model = quick(max_epochs=30, learning_rate=0.05).fit(X, labels)
+    found = model.decision_function(X)
+    assert found.shape == (90, 2)
+    numpy.testing.assert_array_equal(found > 0, model.predict(X))
+    questions = numpy.stack([THREE, labels[:, 0]], axis=1)
+    several = quick(max_epochs=30, learning_rate=0.05).fit(X, questions)
+    assert several.score(X, questions) == (several.predict(X) == questions).all(axis=1).mean() > 0.5
+
+
+@pytest.mark.parametrize("who", ["partial_fit", "fit"])
+def test_another_module_or_loss_is_refused_where_a_fit_goes_on(who):
+    model = quick(Regressor, warm_start=True)
+    getattr(model, who)(X, abs(NUMBERS))
+    before = model.predict(X)
+    name = "warm_start" if who == "fit" else who
+    with pytest.raises(ValueError, match=f"{name} needs loss='squared_error' as in the first fit, got 'poisson'"):
+        getattr(model.set_params(loss="poisson"), who)(X, abs(NUMBERS))
+    model.set_params(loss="squared_error", module=lambda n_features, n_outputs: nn.Linear(n_features, n_outputs))
+    with pytest.raises(ValueError, match=f"{name} needs the module of the first fit, <function network"):
+        getattr(model, who)(X, abs(NUMBERS))
+    numpy.testing.assert_array_equal(model.predict(X), before)

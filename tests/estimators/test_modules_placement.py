@@ -43,7 +43,7 @@ else:
         return kind(network, **{"max_epochs": 3, "batch_size": 16, "random_state": 0, **options})
 
     @KINDS
-    @pytest.mark.parametrize("options", [{}, {"early_stopping": True, "monitor": "max_error"}], ids=["plain", "stops"])
+    @pytest.mark.parametrize("options", [{}, {"early_stopping": True, "monitor": "r2"}], ids=["plain", "stops"])
     def test_everything_follows_x(kind, options, elsewhere):
         options = options | ({"monitor": "accuracy"} if options and kind is Classifier else {})
         plain = small(kind, **options).fit(X, Y)

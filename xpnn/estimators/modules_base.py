@@ -18,6 +18,7 @@ from xpnn.arrays.namespaces import dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.fitting import HeldOut
+from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_building import built
 from xpnn.estimators.modules_fitting import metrics_of, outputs_of, scorer_of, trained, trainer_of
 from xpnn.estimators.modules_inputs import (
@@ -35,7 +36,7 @@ from xpnn.estimators.modules_inputs import (
 from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
-from xpnn.estimators.refusals import require_alike
+from xpnn.estimators.refusals import require_alike, require_same_loss
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
@@ -54,7 +55,7 @@ class OfModule(CallbackSupport, Nested):
 
     _dtype: str
     _home: Device | None
-    _labels: Any
+    _labels: Labels
     classes_: Any
 
     # What a classifier and a regressor do differently
@@ -134,7 +135,10 @@ class OfModule(CallbackSupport, Nested):
         else:
             self._go_on(place)
         X = self._converted(X)
-        self._objective: Objective = self._objective_of(y, self._outputs_asked_of_module(X), self._place_)
+        objective = self._objective_of(y, self._outputs_asked_of_module(X), self._place_)
+        if not first:
+            require_same_loss(self._objective, objective, "partial_fit" if self._incremental else "warm_start")
+        self._objective: Objective = objective
         train, held_out = self._parts(X, y, self._encoded(y), sample_weight, given, random)
         self._train(train, held_out, int(random.randint(numpy.iinfo(numpy.int32).max)))
 
@@ -157,15 +161,17 @@ class OfModule(CallbackSupport, Nested):
         self._dtype = dtype_name(module.parameters()[0].dtype)
         self._place_ = place or self._place(module)
         self.module_: Module = module.to(self._place_)
-        self._module_options = dict(self.module_options or {})
+        self._module_options, self._module_given = dict(self.module_options or {}), self.module
         self._trainer: Trainer | None = None
         self.history_ = History()
         self.n_iter_ = 0
 
     def _go_on(self, place: Device | None) -> None:
         """The module of the last fit: a copy, unless it is `partial_fit` that goes on."""
+        who = "partial_fit" if self._incremental else "warm_start"
+        if self.module is not self._module_given:
+            raise ValueError(f"{who} needs the module of the first fit, {self._module_given!r}, got {self.module!r}")
         if self._module_options != (self.module_options or {}):
-            who = "partial_fit" if self._incremental else "warm_start"
             raise ValueError(f"{who} needs module_options={self._module_options!r} as in the first fit")
         if not self._incremental:
             self.module_ = copy.deepcopy(self.module_)

@@ -227,7 +227,7 @@ class Classifier(ClassifierMixin, OfModule):
         outputs = self._outputs(X, "decision_function")
         if self._labels.kind == "binary":
             return self._given(outputs[:, 0])
-        two = len(self._labels.classes) == outputs.shape[1] == 2
+        two = self._labels.kind == "multiclass" and len(self._labels.classes) == outputs.shape[1] == 2
         return self._given(outputs[:, 1] - outputs[:, 0] if two else outputs)
 
     def _noted(self, y: Any, *, first: bool) -> Any:

@@ -91,7 +91,8 @@ class Judged(Callback):
         row["val_score"] = estimator._scored(held_out.y, estimator._predicted(outputs), held_out.sample_weight)
         if self.scorer is not None:
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            with config_context(array_api_dispatch=False), warnings.catch_warnings():  # rows of a table are an array by now
+            with config_context(array_api_dispatch=False), warnings.catch_warnings():
+                # rows of a table are an array by now
                 warnings.filterwarnings("ignore", message="X does not have valid feature names")
                 row["val_scorer"] = float(self.scorer(estimator, held_out.X, held_out.y, **weight))
         return None
