@@ -1,0 +1,83 @@
+"""The optimizers of `optim.adam` and `estimators.momentum` over (members, size), with numbers for each member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+__all__ = ["Adam", "Descent"]
+
+
+def _column(value: Any, dtype: Any) -> Any:
+    """One number for each row; one for all if they are equal, which takes a third of the time of a column."""
+    value = numpy.asarray(value, dtype=dtype)
+    return value[0] if (value == value[0]).all() else value[:, None]
+
+
+class Adam:
+    """m ← beta1 m + g;  v ← beta2 v + g²;  p ← p - r m / (sqrt(v) + e).
+
+    The running sums lack the factors 1 - beta1 and 1 - beta2 of the running means, which are in r and e instead: ten
+    passes over the parameters, not thirteen.
+    """
+
+    def __init__(self, theta: Any, numbers: dict[str, Any], nesterov: bool) -> None:
+        self.first, self.second = numpy.zeros_like(theta), numpy.zeros_like(theta)
+        self.steps = 0
+
+    def epoch_begins(self, rates: Any, numbers: dict[str, Any]) -> None:
+        """The numbers of the members for an epoch."""
+        self.rates, self.numbers = rates, numbers
+        dtype = self.first.dtype
+        self.beta1, self.beta2 = _column(numbers["beta_1"], dtype), _column(numbers["beta_2"], dtype)
+
+    def step(self, p: Any, g: Any) -> None:
+        """Update `p`; `g` is overwritten."""
+        self.steps += 1
+        m, v, numbers = self.first, self.second, self.numbers
+        beta1, beta2 = numbers["beta_1"], numbers["beta_2"]
+        scale = numpy.sqrt((1 - beta2) / (1 - beta2**self.steps))
+        m *= self.beta1
+        m += g
+        g *= g
+        v *= self.beta2
+        v += g
+        numpy.sqrt(v, out=g)
+        g += _column(numbers["epsilon"] / scale, p.dtype)
+        numpy.divide(m, g, out=g)
+        g *= _column(self.rates * (1 - beta1) / ((1 - beta1**self.steps) * scale), p.dtype)
+        p -= g
+
+    def keep(self, stay: Any) -> None:
+        """Forget the members that stopped."""
+        self.first, self.second = self.first[stay], self.second[stay]
+
+
+class Descent:
+    """v ← momentum v - rate g;  p ← p + v, with Nesterov's p ← p + momentum v - rate g."""
+
+    def __init__(self, theta: Any, numbers: dict[str, Any], nesterov: bool) -> None:
+        self.velocity, self.nesterov = numpy.zeros_like(theta), nesterov
+
+    def epoch_begins(self, rates: Any, numbers: dict[str, Any]) -> None:
+        """The numbers of the members for an epoch."""
+        dtype = self.velocity.dtype
+        self.rates, self.inertia = _column(rates, dtype), _column(numbers["momentum"], dtype)
+
+    def step(self, p: Any, g: Any) -> None:
+        """Update `p`; `g` is overwritten."""
+        v = self.velocity
+        g *= self.rates
+        v *= self.inertia
+        v -= g
+        if not self.nesterov:
+            p += v
+            return
+        p -= g
+        numpy.multiply(v, self.inertia, out=g)
+        p += g
+
+    def keep(self, stay: Any) -> None:
+        """Forget the members that stopped."""
+        self.velocity = self.velocity[stay]
