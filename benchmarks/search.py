@@ -68,9 +68,8 @@ def measured(hidden: int, *, rounds: int, folds: int = 5) -> tuple[dict[str, lis
 def main(arguments: Sequence[str]) -> int:
     """Measure, print a table, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks search", description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=2, help="searches of each kind after the first; 2 if left out")
+    parser.add_argument("--rounds", type=int, default=3, help="searches of each kind after the first; 3 if left out")
     parser.add_argument("--hidden", type=int, nargs="+", default=[8, 32, 100], help="widths; 8 32 100 if left out")
-    parser.add_argument("--hidden", type=int, default=100, help="units of the one hidden layer; 100 if left out")
     options = parser.parse_args(arguments)
     os.environ["PYTHONWARNINGS"] = "ignore"  # for the workers
     print(machine.in_one_line(machine.describe()))

@@ -33,7 +33,7 @@ from xpnn.estimators.search.waiting import Job, collecting, giving
 __all__ = ["GridSearchMLP"]
 
 MEMORY = 2**30  # bytes of weights and rows that wait at most; fits beyond it are done one by one
-CACHE = 2**16  # numbers of a hidden layer that one batched step has at once: 512 KiB of float64
+CACHE = 2**18  # numbers of a hidden layer that one batched step has at once
 
 
 class _NothingTogether(Exception):
