@@ -87,3 +87,50 @@ def test_an_epoch_of_ones_own_loop_says_its_line(capsys):
 def test_nothing_is_said_unless_asked(capsys):
     MLPClassifier(**SHORT, early_stopping=True, tol=9.0, n_iter_no_change=1).fit(X, Y)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("targets", [1, 3])
+def test_the_iterations_of_lbfgs_are_said_too(targets, weighted, capsys):
+    options = {**SHORT, "max_iter": 5, "solver": "lbfgs", "alpha": 3.0}
+    y, weights = X[:, 0] if targets == 1 else X[:, :targets], numpy.linspace(1, 2, 80) if weighted else None
+    model = MLPRegressor(**options, verbose=True).fit(X, y, weights)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"Iteration {n}" for n in range(1, 6)]
+    assert lines[-1] == f"Iteration 5, loss = {model.loss_:.8f}"
+    assert MLPRegressor(**{**options, "max_iter": 2}).fit(X, y, weights).loss_ == pytest.approx(
+        float(lines[1].split()[-1])
+    )
+
+
+def test_a_table_of_lbfgs_leaves_its_weights(capsys):
+    options = {**SHORT, "max_iter": 9, "solver": "lbfgs"}
+    silent, loud = (MLPClassifier(**options, verbose=verbose).fit(X, Y) for verbose in (0, 2))
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["epoch", "loss", "seconds"]
+    assert [row.split()[0] for row in rows] == [str(n + 1) for n in range(loud.n_iter_)]
+    for ours, theirs in zip(loud.coefs_, silent.coefs_, strict=True):
+        numpy.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("verbose", "incremental", "kinds"),
+    [
+        (0, False, []),
+        (False, True, []),
+        (True, False, ["PrintLines"]),
+        (1, False, ["PrintLines"]),
+        (2, False, ["PrintTable"]),
+        (3, False, ["PrintTable", "ProgressBar"]),
+        (3, True, ["PrintLines"]),
+    ],
+)
+def test_what_prints_the_rows_of_a_trainer(verbose, incremental, kinds):
+    found = reporting.printers(verbose, incremental=incremental)
+    assert [type(one).__name__ for one in found] == kinds
+
+
+def test_lines_of_a_row_have_what_held_out_rows_say(capsys):
+    row = {"epoch": 3, "loss": 0.25, "val_loss": 1.0, "val_rmse": 0.5, "val_table": numpy.eye(2), "seconds": 1.0}
+    reporting.PrintLines().epoch_ends(None, row)
+    assert capsys.readouterr().out == "Iteration 3, loss = 0.25000000\nValidation rmse: 0.500000\n"

@@ -100,7 +100,7 @@ class Progress(Callback):
         estimator.loss_curve_.append(estimator.loss_)
         if self.held_out is not None:
             self._validate()
-        self.reporter.epoch(trainer, row, validated=self.held_out is not None)
+        self.reporter.epoch(row, validated=self.held_out is not None)
         self._count()
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return None
@@ -258,7 +258,7 @@ def _trainer_of(
 
 def _fit(estimator: Any, trainer: Trainer, batches: Dense, progress: Progress, epochs: int) -> None:
     arguments, options = batches.given()
-    others = [*(estimator.callbacks or ()), *bars(estimator, incremental=progress.incremental)]
+    others = [*(estimator.callbacks or ()), *bars(estimator.verbose, incremental=progress.incremental)]
     callbacks = [progress, *others, *tasks_of(estimator)]
     try:
         with unlogged():

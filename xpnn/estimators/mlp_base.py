@@ -46,6 +46,7 @@ from xpnn.estimators.placement import (
 )
 from xpnn.estimators.reduced import rebuild, reduced
 from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers, require_same_loss
+from xpnn.estimators.reporting import Report
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
@@ -281,16 +282,23 @@ class MLP(CallbackSupport, Savable, BaseEstimator):
     def _fit_lbfgs(self, train: tuple[Any, ...], place: Device) -> None:
         options = {
             "alpha": float(self.alpha), "place": place, "maxiter": self.max_iter, "maxfun": self.max_fun,
-            "gtol": self.tol, "tasks": tasks_of(self),
+            "gtol": self.tol, "tasks": tasks_of(self), "report": None,
         }  # fmt: skip
         dense = [part.toarray() if sparse.issparse(part) else part for part in train]
         batch = tuple(place.asarray(part) for part in dense)
+        share = float(batch[1].shape[0]) if len(batch) == 2 else float(to_host(batch[2]).sum())
+
+        def shown(value: float) -> float:
+            penalised = penalty(self) / share
+            return (value - penalised) / self._objective.reported + penalised
+
+        if self.verbose:
+            reporter = Report(self)
+            options["report"] = lambda number, value: reporter.iteration(number, shown(value))
         self.network_.eval()
         found = minimized_by_lbfgs(self.network_, self._objective.loss, batch, self._weights(), options)
         self.n_iter_ = int(found.nit)
-        share = float(batch[1].shape[0]) if len(batch) == 2 else float(to_host(batch[2]).sum())
-        penalised = penalty(self) / share
-        self.loss_ = (float(found.fun) - penalised) / self._objective.reported + penalised
+        self.loss_ = shown(float(found.fun))
         if found.status not in (0, STOPPED):
             warnings.warn(
                 f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): {found.message}. "

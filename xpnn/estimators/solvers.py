@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import numpy
@@ -153,7 +154,8 @@ def minimized_by_lbfgs(
 ) -> Any:
     """Minimise loss and penalty over all rows by SciPy's L-BFGS-B, in place; gives SciPy's result.
 
-    `options` holds alpha, the device, SciPy's maxiter, maxfun and gtol, and who is told of iterations.
+    `options` holds alpha, the device, SciPy's maxiter, maxfun and gtol, the tasks that are told of iterations, and None
+    or a function `report(number, value)` that is.
     """
     from scipy.optimize import minimize
 
@@ -192,6 +194,22 @@ def minimized_by_lbfgs(
     start = numpy.concatenate([numpy.asarray(place.to_host(p), dtype="float64").ravel() for p in parameters])
     limits = {name: options[name] for name in ("maxiter", "maxfun", "gtol")}
     with told_of_iterations(options["tasks"], write) as told:
+        if options["report"] is not None:
+            told = _reported(told, options["report"], lambda theta: value_and_gradient(theta)[0])
         found = minimize(value_and_gradient, start, method="L-BFGS-B", jac=True, options=limits, callback=told)
     write(found.x)
     return found
+
+
+def _reported(
+    told: Callable[[Any], None] | None, report: Callable[[int, float], None], value: Callable[[Any], float]
+) -> Callable[[Any], None]:
+    """SciPy's `callback` that reports the value at the weights of an iteration, and then tells others of it."""
+    numbers = count(1)
+
+    def iterated(theta: Any) -> None:
+        report(next(numbers), value(theta))  # once more: a line search may have gone on to other weights
+        if told is not None:
+            told(theta)
+
+    return iterated
