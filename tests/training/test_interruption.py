@@ -168,12 +168,13 @@ def test_without_a_checkpoint_the_next_fit_goes_on():
     assert_same_training(trainer, whole)
 
 
-def test_the_second_signal_acts_at_once_and_goes_back_to_the_last_look():
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGINT, ""), (signal.SIGTERM, "143")])
+def test_the_second_signal_acts_at_once_and_goes_back_to_the_last_look(number, words):
     finished = []
-    trainer = trainer_of(step_function=own_step(6, signal.SIGINT, finished, times=2), compile=False)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    trainer = trainer_of(step_function=own_step(6, number, finished, times=2), compile=False)
+    with pytest.raises(RAISED[number]) as caught:
         trainer.fit(X, T, epochs=3, batch_size=6)
-    assert str(caught.value) == ""
+    assert str(caught.value) == words
     assert len(finished) == 5  # the sixth step was not made
     assert trainer.step == 4  # the look at the end of the first epoch
     plain = trainer_of()

@@ -26,6 +26,7 @@ from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
+from xpnn.training.interruption import CTRL_C
 from xpnn.training.trainer import Trainer
 
 _IN_THE_STEP = ("alpha", "max_norm", "label_smoothing", "delta", "tweedie_power")  # what `partial_fit` may change
@@ -260,6 +261,7 @@ def _fit(estimator: Any, trainer: Trainer, batches: Dense, progress: Progress, e
     arguments, options = batches.given()
     others = [*(estimator.callbacks or ()), *bars(estimator.verbose, incremental=progress.incremental)]
     callbacks = [progress, *others, *tasks_of(estimator)]
+    trainer._signals = CTRL_C
     try:
         with unlogged():
             trainer.fit(*arguments, **options, epochs=epochs, progress=False, callbacks=callbacks)

@@ -22,6 +22,7 @@ from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.callbacks.early_stopping import EarlyStopping
 from xpnn.training.callbacks.table import PrintTable
+from xpnn.training.interruption import CTRL_C
 from xpnn.training.metrics.accumulating import METRICS
 from xpnn.training.metrics.base import Metric
 from xpnn.training.trainer import Trainer
@@ -122,6 +123,7 @@ def trained(estimator: Any, trainer: Trainer, rows: tuple[Any, ...], held_out: H
         callbacks.append(stopping)
     callbacks += tasks_of(estimator)
     arguments, options = _given(estimator, rows, trainer.seed)
+    trainer._signals = CTRL_C
     with _interruptible(), unlogged():
         try:
             trainer.fit(

@@ -20,6 +20,7 @@ from xpnn.estimators.tabular_plan import Plan, four_cycles
 from xpnn.optim.adam import AdamW
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
+from xpnn.training.interruption import CTRL_C
 from xpnn.training.threads import few_threads
 from xpnn.training.trainer import Trainer
 
@@ -96,6 +97,7 @@ def trained(
     )  # fmt: skip
     loss = estimator._loss()
     trainer = Trainer(network, _Members(loss) if network.members > 1 else loss, optimizer, seed=seed)
+    trainer._signals = CTRL_C
     best = Best(estimator, held_out, Judge(estimator._metric()), bool(estimator.verbose))
     callbacks = [best, *(() if estimator.callbacks is None else estimator.callbacks)]
     try:

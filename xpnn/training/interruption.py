@@ -3,17 +3,22 @@
 A terminal, a notebook's stop button and a cluster's scheduler say with a signal that a run should end. Python raises
 KeyboardInterrupt wherever it is, in the middle of an update too. While a model is trained the signal is only noted, and
 the loop asks at the end of each step. Who presses Ctrl-C twice means it: the second acts at once.
+
+Estimators have nothing to save: they note Ctrl-C only, and SIGTERM does what it does without them.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Interruption", "noticed"]
+__all__ = ["CTRL_C", "SIGNALS", "Interruption", "noticed"]
+
+CTRL_C = (signal.SIGINT,)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
@@ -24,9 +29,9 @@ class Interruption:
 
     def note(self, number: int, frame: Any) -> None:
         """A signal came: keep it for the end of the step, or, the second time, act."""
-        if self.signal is not None:
-            raise KeyboardInterrupt
-        self.signal = number
+        first, self.signal = self.signal, number
+        if first is not None:
+            self.end("")
 
     def end(self, message: str) -> None:
         """Raise what the signal stands for: KeyboardInterrupt, or SystemExit with the code that a shell gives."""
@@ -36,8 +41,8 @@ class Interruption:
 
 
 @contextmanager
-def noticed() -> Iterator[Interruption]:
-    """Inside, the first Ctrl-C or SIGTERM is only noted; in a thread other than the main one nothing changes, nor does
+def noticed(signals: Collection[int] = SIGNALS) -> Iterator[Interruption]:
+    """Inside, the first of these signals is only noted; in a thread other than the main one nothing changes, nor does
     a signal that the program handles by itself.
     """
     found = Interruption()
@@ -45,7 +50,7 @@ def noticed() -> Iterator[Interruption]:
     if threading.current_thread() is threading.main_thread():
         usual: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
         for number, handler in usual.items():
-            if signal.getsignal(number) == handler:
+            if number in signals and signal.getsignal(number) == handler:
                 before[number] = signal.signal(number, found.note)
     try:
         yield found

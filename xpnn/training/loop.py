@@ -94,7 +94,7 @@ class Loop:
 
     def run(self) -> None:
         """Train until the goal is reached."""
-        with noticed() as self.interruption:
+        with noticed(self.trainer._signals) as self.interruption:
             self._buffers = self._finite_buffers()
             self._keep()
             self.trainer.ended = self.trainer.ended and self.trainer.resumed

@@ -31,6 +31,7 @@ from xpnn.training.door import checked_data, class_weights, moved, moved_empty, 
 from xpnn.training.evaluation import Evaluation, of_validation
 from xpnn.training.feeds import Feed, Held, Streamed
 from xpnn.training.history import History
+from xpnn.training.interruption import SIGNALS
 from xpnn.training.loop import Goal, Loop
 from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
@@ -154,6 +155,7 @@ class Trainer:
     ended: bool = field(default=False, init=False, repr=False)
     goal: Goal = field(default_factory=lambda: Goal(None, None, None), init=False, repr=False)
     reports: list[str] = field(default_factory=list, init=False, repr=False)
+    _signals: tuple[int, ...] = field(default=SIGNALS, init=False, repr=False, compare=False)
     _made: Steps | None = field(default=None, init=False, repr=False, compare=False)
     _layout: Layout | None = field(default=None, init=False, repr=False, compare=False)
     _running: Running | None = field(default=None, init=False, repr=False, compare=False)
