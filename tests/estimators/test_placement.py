@@ -103,6 +103,19 @@ else:
         for a, b in zip(model.coefs_, plain.coefs_, strict=True):
             numpy.testing.assert_allclose(to_host(a), b, rtol=1e-5, atol=1e-6)  # another order of sums
 
+    @pytest.mark.parametrize("method", ["fit", "partial_fit"])
+    def test_held_out_rows_of_another_place_are_refused_as_in_predict(method):
+        strict = pytest.importorskip("array_api_strict")
+        one, other = (strict.asarray(X, device=strict.Device(name)) for name in ("device1", "device2"))
+        with config_context(array_api_dispatch=True):
+            for given, name in ((other, "device2"), (X, "numpy")):
+                with pytest.raises(
+                    ValueError, match=rf"^X_val: .*MLPRegressor.{method}\(\) must .* these are .*{name}"
+                ):
+                    getattr(small(MLPRegressor), method)(one, Y, X_val=given, y_val=Y)
+            model = getattr(small(MLPRegressor), method)(one, Y, X_val=one, y_val=Y)
+        assert len(model.validation_scores_) == model.n_iter_
+
     @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # StandardScaler's own, of strict arrays
     def test_pipelines_and_searches_keep_strict_arrays():
         strict = pytest.importorskip("array_api_strict")

@@ -1,15 +1,19 @@
 """What would do nothing or fail later is refused before any work; what can be made to work works."""
 
 import warnings
+from math import inf, nan
 
 import numpy
 import pytest
+from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 
 from xpnn import nn
 from xpnn.estimators import MLPClassifier, MLPRegressor
 from xpnn.estimators.network import ACTIVATIONS
 from xpnn.estimators.solvers import SOLVERS
+from xpnn.training.callbacks import PrintTable
 
 RNG = numpy.random.default_rng(8)
 X = RNG.standard_normal((201, 4))
@@ -99,6 +103,30 @@ def case(kind, message, *, y=None, X_rows=X, fit=None, **options):
         case(MLPClassifier, "no dropout, no batch norm", solver="lbfgs", normalization="batch"),
         case(MLPClassifier, "no dropout, no batch norm", solver="lbfgs", dropout=[0.5]),
         case(MLPClassifier, r"hidden_layer_sizes expected whole numbers, got \(8.7,\)", hidden_layer_sizes=(8.7,)),
+        *(
+            case(MLPClassifier, f"^class_weight expected weights of 0 or more, got {word} for class 0", class_weight=w)
+            for word, w in [("-1", {0: -1, 1: 1}), ("'a'", {0: "a"}), ("nan", {1: 1, 0: numpy.nan}), ("inf", {0: inf})]
+        ),
+        case(MLPClassifier, "^class_weight expected weights of 0 or more, got -2", y=numpy.stack([LABELS, LABELS], 1),
+             class_weight=[{0: 1, 1: 1}, {0: 1, 1: -2}]),
+        *(
+            case(MLPRegressor, "^quantiles expected numbers between 0 and 1", loss="quantile", quantiles=given)
+            for given in ([], [0.1, 1], [0.0], ["a"], [[0.5]], [numpy.nan])
+        ),
+        case(MLPRegressor, r"quantiles=\[0.1\] needs loss='quantile', got 'squared_error'", quantiles=[0.1]),
+        case(MLPRegressor, "quantiles=0.1 needs loss='quantile', got 'huber'", quantiles=0.1, loss="huber"),
+        case(MLPRegressor, "delta=2 needs loss='huber', got 'quantile'", delta=2, loss="quantile"),
+        case(MLPRegressor, "tweedie_power=1.1 needs loss='tweedie', got 'poisson'", tweedie_power=1.1, loss="poisson"),
+        case(MLPRegressor, "monitor='score' needs early_stopping=True", monitor="score"),
+        case(MLPClassifier, "monitor=<built-in .* needs early_stopping=True", monitor=max),
+        case(MLPRegressor, "^schedule: expected a learning rate of 0 or more, got -1.0", schedule=lambda step: -1.0),
+        case(MLPRegressor, "^schedule: expected a learning rate of 0 or more, got nan", schedule=lambda step: nan),
+        *(
+            case(MLPRegressor, f"^dropout expected probabilities .*, got {given[-1]!r}", dropout=given,
+                 hidden_layer_sizes=(4, 4))
+            for given in ([0.5, 1.0], [0.1, -0.1], [0.0, "a"])
+        ),
+        case(MLPRegressor, "^activation expected functions or names .*, got 'rectifier'", activation=["rectifier"]),
         case(
             MLPClassifier, "Sample weights must contain at least one non-zero", fit={"sample_weight": numpy.zeros(201)}
         ),
@@ -108,6 +136,58 @@ def test_what_would_do_nothing_or_fail_is_named(model, rows, y, held_out, messag
     with pytest.raises(ValueError, match=message):
         model.fit(rows, y, **held_out)
     assert not model.__sklearn_is_fitted__()
+
+
+def nothing(*given, **options):
+    """A function that forgot to return."""
+
+
+@pytest.mark.parametrize(
+    ("message", "options"),
+    [
+        ("^class_weight expected a dictionary, or a list", {"class_weight": [1.0, 2.0]}),
+        ("^callbacks expected functions callback.*, got 3", {"callbacks": [print, 3]}),
+        ("^callbacks expected functions callback.*, got <class .*PrintTable", {"callbacks": [PrintTable]}),
+        ("^schedule: expected a function of the step that gives a number, got None", {"schedule": nothing}),
+        ("^schedule: expected a function .* got array", {"schedule": lambda step: numpy.ones(2)}),
+        ("^schedule: .*takes 0 positional arguments", {"schedule": lambda: 0.1}),
+        ("^monitor expected a function that gives a number, got None", {"early_stopping": True, "monitor": nothing}),
+        ("^solver expected a function that gives an Optimizer, got None", {"solver": nothing}),
+    ],
+)
+@pytest.mark.parametrize("incremental", [False, True])
+def test_what_is_no_value_or_no_function_is_named(message, options, incremental):
+    model = MLPClassifier(**{**SMALL, **options})
+    with pytest.raises(TypeError, match=message):
+        model.partial_fit(X, LABELS, classes=[0, 1]) if incremental else model.fit(X, LABELS)
+    assert not model.__sklearn_is_fitted__()
+
+
+@pytest.mark.parametrize("unit", ["datetime64[D]", "timedelta64[s]", "U", "S"])
+def test_dates_times_and_texts_are_no_numbers_as_of_scikit_learn(unit):
+    y = numpy.arange(201).astype(unit)
+    with pytest.raises(TypeError):
+        neural_network.MLPRegressor(**SMALL).fit(X, y)
+    with pytest.raises(TypeError, match=r"^y expected numbers, got an array of dtype"):
+        MLPRegressor(**SMALL).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "options", [{"quantiles": [0.5]}, {"delta": 1}, {"tweedie_power": numpy.float32(1.5)}], ids=str
+)
+def test_a_default_that_is_written_out_is_no_mistake(options):
+    assert MLPRegressor(**SMALL, **options).fit(X, NUMBERS).n_iter_ == 2
+
+
+def test_a_search_over_what_one_loss_reads_goes_on():
+    grid = [{"loss": ["quantile"], "quantiles": [0.4, 0.6]}, {"loss": ["huber"], "delta": [1.0, 2.0]}]
+    search = GridSearchCV(MLPRegressor(**SMALL), grid, cv=2, error_score="raise").fit(X, NUMBERS)
+    assert numpy.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_schedule_may_read_a_table_by_the_step():
+    rates = numpy.asarray([0.1, 0.01, 0.001])
+    assert MLPRegressor(**SMALL, schedule=lambda step: rates[step % 3], compile=False).fit(X, NUMBERS).n_iter_ == 2
 
 
 @pytest.mark.parametrize(

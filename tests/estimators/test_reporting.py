@@ -75,6 +75,16 @@ def test_a_bar_without_tqdm_is_named_before_any_work(monkeypatch):
     assert not hasattr(model, "network_")
 
 
+def test_larger_numbers_have_no_meaning_of_their_own(monkeypatch, capsys):
+    pytest.importorskip("tqdm", reason="the bar is tqdm's")
+    MLPClassifier(**SHORT, verbose=10).fit(X, Y)
+    assert "3/3: 100%" in capsys.readouterr().err
+    monkeypatch.setattr(reporting.util, "find_spec", lambda name: None)
+    MLPClassifier(**SHORT, verbose=10).fit(X, Y)
+    printed = capsys.readouterr()
+    assert (len(printed.out.splitlines()), printed.err) == (5, "")
+
+
 def test_an_epoch_of_ones_own_loop_says_its_line(capsys):
     model = MLPClassifier(**SHORT, verbose=3)
     for n in range(2):

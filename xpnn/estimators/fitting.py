@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy
@@ -17,6 +18,7 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
+from xpnn.estimators.refusals import require_rate
 from xpnn.estimators.reporting import Report, bars
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.scikit_callbacks import tasks_of
@@ -161,7 +163,10 @@ class Progress(Callback):
             held_out = self.held_out
             assert held_out is not None
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            return float(estimator.monitor(_of_arrays(estimator), held_out.X, held_out.y, **weight))
+            value = estimator.monitor(_of_arrays(estimator), held_out.X, held_out.y, **weight)
+            if not isinstance(value, Real) and getattr(value, "shape", None) != ():
+                raise TypeError(f"monitor expected a function that gives a number, got {value!r:.60}")
+            return float(value)
         if estimator.monitor == "score":
             return float(estimator.validation_scores_[-1])
         return -float(estimator.validation_loss_curve_[-1])
@@ -245,6 +250,8 @@ def _trainer_of(
     estimator: Any, network: Module, batches: Dense, incremental: bool, optimizer: Optimizer | None = None
 ) -> Trainer:
     steps = len(batches)
+    if callable(estimator.schedule):
+        require_rate(estimator.schedule, estimator._place_.asarray(0))
     rate = float(estimator.learning_rate_init) if incremental else rate_of(estimator, batches.rows, steps)
     if incremental and estimator.schedule is not None:
         rate = estimator.schedule

@@ -26,7 +26,7 @@ from xpnn.estimators.labels import Labels
 from xpnn.estimators.mlp_base import CONSTRAINTS, MLP
 from xpnn.estimators.objectives import LOSSES, Objective, regression
 from xpnn.estimators.placement import on_host
-from xpnn.estimators.quantities import central, predicted_numbers, require_positive
+from xpnn.estimators.quantities import central, predicted_numbers, quantiles_of, require_numbers, require_positive
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
@@ -175,8 +175,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         return self._given(outputs[:, 0] if self._labels.kind == "binary" else outputs)
 
     def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = _flat(y)
         if first and not self._incremental:
             self._labels = Labels(None, y)
             self.classes_ = self._labels.classes
@@ -185,7 +184,10 @@ class MLPClassifier(ClassifierMixin, MLP):
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
                 f"got {self.classes_}, `y` has {Labels(None, y).classes}"
             )
-        return self._labels.encoded(y, self._dtype), self._labels.objective(float(self.label_smoothing))
+        return self._targets(y), self._labels.objective(float(self.label_smoothing))
+
+    def _targets(self, y: Any) -> Any:
+        return self._labels.encoded(_flat(y), self._dtype)
 
     def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
         return self._labels.weights(y, self.class_weight, sample_weight, trained_with)
@@ -205,6 +207,10 @@ class MLPClassifier(ClassifierMixin, MLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _flat(y: Any) -> Any:
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _same(a: Labels, b: Labels) -> bool:
@@ -336,16 +342,16 @@ class MLPRegressor(RegressorMixin, MLP):
         return float(r2_score(on_host(y), predictions, sample_weight=on_host(sample_weight)))
 
     def _encoded(self, y: Any, first: bool) -> tuple[Any, Objective]:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        t = self._targets(y)
+        options = {"quantiles": quantiles_of(self.quantiles), "delta": float(self.delta)}
+        return t, regression(self.loss, t.shape[1], {**options, "tweedie_power": self.tweedie_power})
+
+    def _targets(self, y: Any) -> Any:
+        y = _flat(y)
+        require_numbers(y)
         require_positive(self.loss, self.tweedie_power, y)
         t = y.astype(self._dtype, copy=False)
-        t = t[:, None] if t.ndim == 1 else t
-        quantiles = numpy.atleast_1d(self.quantiles)
-        if self.loss == "quantile" and not ((quantiles > 0) & (quantiles < 1)).all():
-            raise ValueError(f"quantiles expected numbers between 0 and 1, got {self.quantiles!r}")
-        options = {"quantiles": quantiles.tolist(), "delta": float(self.delta), "tweedie_power": self.tweedie_power}
-        return t, regression(self.loss, t.shape[1], options)
+        return t[:, None] if t.ndim == 1 else t
 
     def _numeric_targets(self) -> bool:
         return True

@@ -24,6 +24,7 @@ from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.ensembles import Averaged, of_members
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
+from xpnn.estimators.held_out import checked_held_out
 from xpnn.estimators.network import (
     ACTIVATIONS,
     NORMALIZATIONS,
@@ -45,7 +46,7 @@ from xpnn.estimators.placement import (
     rows_of,
 )
 from xpnn.estimators.reduced import rebuild, reduced
-from xpnn.estimators.refusals import layers_of, require_alike, require_possible, require_same_layers, require_same_loss
+from xpnn.estimators.refusals import layers_of, named, require_possible, require_same_layers, require_same_loss
 from xpnn.estimators.reporting import Report
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.saving import Savable
@@ -112,6 +113,10 @@ class MLP(CallbackSupport, Savable, BaseEstimator):
     @abstractmethod
     def _encoded(self, y: Any, first: bool) -> tuple[Array, Objective]:
         """Targets as numbers on the host, and what the network is to learn."""
+
+    @abstractmethod
+    def _targets(self, y: Any) -> Array:
+        """Targets as numbers, once it is known what they are."""
 
     @abstractmethod
     def _predicted(self, outputs: Any) -> Any:
@@ -239,7 +244,6 @@ class MLP(CallbackSupport, Savable, BaseEstimator):
         self, X: Any, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any
     ) -> tuple[tuple[Any, ...], HeldOut | None]:
         """The rows to train with, and those held out, or None."""
-        X_val, y_val, w_val = given
         weighted = self._weighted(y, w)
         all_y = y
         if weighted is not None and not weighted.all():  # a batch of rows that do not count has no mean loss
@@ -247,16 +251,11 @@ class MLP(CallbackSupport, Savable, BaseEstimator):
             if not counts.size:
                 raise ValueError("Sample weights must contain at least one non-zero number.")
             X, y, t, w, weighted = (rows_of(part, counts) for part in (X, y, t, w, weighted))
-        if X_val is not None:
-            X_val, y_val, w_val = brought(X_val, self._home, self._place_), on_host(y_val), on_host(w_val)
-            X_val, y_val = validate_data(
-                self, X_val, y_val, accept_sparse=["csr", "csc"], multi_output=True, dtype=X.dtype, reset=False,
-                y_numeric=self._numeric_targets(),
-            )  # fmt: skip
-            if w_val is not None:
-                w_val = _check_sample_weight(w_val, y_val, dtype=self._dtype)
-            require_alike(y, y_val)
-            t_val = self._encoded(y_val, False)[0]
+        if given[0] is not None:
+            method = "partial_fit" if self._incremental else "fit"
+            X_val, y_val, w_val = checked_held_out(self, given, method, y=y, dtype=X.dtype)
+            with named("y_val"):
+                t_val = self._targets(y_val)
             weighted_val = self._weighted(y_val, w_val, all_y)
             if weighted_val is not None and not weighted_val.any():
                 raise ValueError("The weights of the rows in X_val must contain at least one non-zero number.")

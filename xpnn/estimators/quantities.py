@@ -4,12 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.estimators.objectives import Objective
 
-__all__ = ["central", "predicted_numbers", "require_positive"]
+__all__ = ["central", "predicted_numbers", "quantiles_of", "require_numbers", "require_positive"]
 
 _POSITIVE = ("poisson", "gamma", "tweedie")
+
+
+def quantiles_of(given: Any) -> list[float]:
+    """The parameter `quantiles`, one or several, as a list.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is no number between 0 and 1.
+
+    Examples
+    --------
+    >>> quantiles_of(0.5)
+    [0.5]
+    """
+    several: list[float] = numpy.atleast_1d(given).tolist()
+    if not several or not all(isinstance(q, float) and 0 < q < 1 for q in several):
+        raise ValueError(f"quantiles expected numbers between 0 and 1, one or more, got {given!r}")
+    return several
+
+
+def require_numbers(y: Any) -> None:
+    """Raise if targets are dates, times or texts, which NumPy makes numbers of in its own way.
+
+    Raises
+    ------
+    TypeError
+        Naming what they are.
+    """
+    if y.dtype.kind in "mMSU":
+        raise TypeError(f"y expected numbers, got an array of dtype {y.dtype}")
 
 
 def require_positive(loss: Any, tweedie_power: float, y: Any) -> None:

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf, isfinite
+from numbers import Integral, Real
 from typing import Any
 
+from xpnn.estimators.network import ACTIVATIONS
 from xpnn.estimators.reporting import require_bars
+from xpnn.training.callbacks.base import Callback
 
-__all__ = ["layers_of", "require_alike", "require_possible", "require_same_layers", "require_same_loss"]
+__all__ = [
+    "layers_of",
+    "named",
+    "require_alike",
+    "require_class_weight",
+    "require_possible",
+    "require_rate",
+    "require_same_layers",
+    "require_same_loss",
+]
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Errors within begin with the name of what was given, since scikit-learn's speak of X and y.
+
+    Examples
+    --------
+    >>> with named("y_val"):
+    ...     raise ValueError("Input y contains NaN.")
+    Traceback (most recent call last):
+    ValueError: y_val: Input y contains NaN.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{name}: {error}") from error
 
 
 def require_possible(estimator: Any, held_out: tuple[Any, Any, Any], *, incremental: bool) -> None:
@@ -26,6 +58,10 @@ def require_possible(estimator: Any, held_out: tuple[Any, Any, Any], *, incremen
     if X_val is not None and y_val is None:
         raise ValueError("expected y_val beside X_val")
     require_bars(estimator)
+    require_class_weight(getattr(estimator, "class_weight", None))
+    _require_layers(estimator)
+    _require_callbacks(estimator.callbacks)
+    _require_effect(estimator)
     _require_rate(estimator, incremental)
     if estimator.solver == "lbfgs":
         _require_nothing_stochastic(estimator, X_val)
@@ -41,6 +77,69 @@ def _require_rate(estimator: Any, incremental: bool) -> None:
         raise ValueError(
             f"learning_rate={estimator.learning_rate!r} and a schedule both say what the rate is: give one of them"
         )
+
+
+def require_rate(schedule: Any, step: Any) -> None:
+    """Raise if a function of the step, which is an array, gives no rate.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming what it gives.
+    """
+    with named("schedule"):
+        rate = schedule(step)
+        if not isinstance(rate, Real) and getattr(rate, "shape", None) != ():
+            raise TypeError(f"expected a function of the step that gives a number, got {rate!r:.60}")
+        if not 0 <= float(rate) < inf:
+            raise ValueError(f"expected a learning rate of 0 or more, got {float(rate)} for step {int(step)}")
+
+
+def require_class_weight(given: Any) -> None:
+    """Raise if a weight of a class is none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the class.
+    """
+    if given is None or isinstance(given, str):
+        return
+    several = given if isinstance(given, list) else [given]
+    if not all(isinstance(one, dict) for one in several):
+        raise TypeError(f"class_weight expected a dictionary, or a list of one for each question, got {given!r:.60}")
+    for name, weight in (pair for one in several for pair in one.items()):
+        if not isinstance(weight, Real) or not isfinite(weight) or weight < 0:
+            raise ValueError(f"class_weight expected weights of 0 or more, got {weight!r} for class {name!r}")
+
+
+def _require_layers(estimator: Any) -> None:
+    """Of lists, which scikit-learn does not look into."""
+    for one in _as_list(estimator.dropout):
+        if not isinstance(one, Real) or not 0 <= float(one) < 1:
+            raise ValueError(f"dropout expected probabilities from 0 to below 1, got {one!r}")
+    for one in _as_list(estimator.activation):
+        if not callable(one) and one not in ACTIVATIONS:
+            raise ValueError(f"activation expected functions or names among {', '.join(ACTIVATIONS)}, got {one!r}")
+
+
+def _require_callbacks(callbacks: Any) -> None:
+    for one in () if callbacks is None else callbacks:
+        if isinstance(one, type) or not (isinstance(one, Callback) or callable(one)):
+            raise TypeError(f"callbacks expected functions callback(trainer, row) and Callbacks, got {one!r}")
+
+
+_OF_LOSS = {"quantiles": ("quantile", 0.5), "delta": ("huber", 1.0), "tweedie_power": ("tweedie", 1.5)}
+
+
+def _require_effect(estimator: Any) -> None:
+    """Raise if a parameter was given that nothing reads."""
+    for name, (loss, default) in _OF_LOSS.items():
+        given = getattr(estimator, name, default)
+        if estimator.loss != loss and _as_list(given) != [default]:
+            raise ValueError(f"{name}={given!r} needs loss={loss!r}, got {estimator.loss!r}")
+    if not (isinstance(estimator.monitor, str) and estimator.monitor == "loss") and not estimator.early_stopping:
+        raise ValueError(f"monitor={estimator.monitor!r} needs early_stopping=True: nothing else goes by it")
 
 
 def _require_nothing_stochastic(estimator: Any, X_val: Any) -> None:

@@ -5,7 +5,8 @@
 | False, 0 | nothing |
 | True, 1 | scikit-learn's lines: 'Iteration 1, loss = 0.69314718' |
 | 2 | a table: epoch, loss, validation loss and score, seconds; a star at what is better than all before |
-| 3 and more | the table, and a progress bar on stderr (tqdm) |
+| 3 | the table, and a progress bar on stderr (tqdm) |
+| more | the same, without the bar where tqdm is not installed: scikit-learn takes any number, so they are no mistake |
 
 `partial_fit` is one epoch of a loop that others write: it says its line, whatever the number. The iterations of 'lbfgs'
 are said as epochs are, without a bar: nobody knows how far it is before the end.
@@ -77,7 +78,8 @@ def printers(verbose: bool | int, *, incremental: bool = False) -> list[Callback
 
 def bars(verbose: bool | int, *, incremental: bool = False) -> list[Callback]:
     """The progress bar of a fit, as a list of none or one."""
-    return [] if incremental or int(verbose) < BAR else [ProgressBar(show=True)]
+    shown = not incremental and int(verbose) >= BAR and util.find_spec("tqdm") is not None
+    return [ProgressBar(show=True)] if shown else []
 
 
 class Report:
@@ -132,5 +134,5 @@ def require_bars(estimator: Any) -> None:
     ModuleNotFoundError
         If tqdm is not installed.
     """
-    if int(estimator.verbose) >= BAR and util.find_spec("tqdm") is None:
+    if int(estimator.verbose) == BAR and util.find_spec("tqdm") is None:
         raise ModuleNotFoundError(f"verbose={estimator.verbose} needs tqdm: pip install 'xpnn[progress]'")

@@ -43,7 +43,10 @@ def optimizer_of(estimator: Any, network: Module, rate: float | Schedule) -> Opt
     """
     solver = estimator.solver
     if callable(solver):
-        return solver(network, learning_rate=rate)  # type: ignore[no-any-return]
+        made = solver(network, learning_rate=rate)
+        if not isinstance(made, Optimizer):
+            raise TypeError(f"solver expected a function that gives an Optimizer, got {made!r:.60}")
+        return made
     if solver == "sgd":
         momentum = float(estimator.momentum)
         if not momentum:

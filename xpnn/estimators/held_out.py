@@ -1,0 +1,52 @@
+"""Rows to validate with that the user gives: checked as those to train with, and named where they are wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, validate_data
+
+from xpnn.estimators.placement import brought, on_host, require_home
+from xpnn.estimators.refusals import named, require_alike
+
+__all__ = ["checked_held_out"]
+
+
+def checked_held_out(estimator: Any, given: tuple[Any, Any, Any], method: str, *, y: Any, dtype: Any) -> Any:
+    """`X_val`, `y_val` and `sample_weight_val` as scikit-learn checks them, for an estimator that knows its features.
+
+    Parameters
+    ----------
+    estimator
+        Who trains.
+    given
+        The three, of which the last may be None.
+    method
+        'fit' or 'partial_fit'.
+    y
+        The targets that are trained with.
+    dtype
+        Of the rows that are trained with.
+
+    Raises
+    ------
+    ValueError, TypeError
+        In scikit-learn's words, with the name of what was given before them.
+    """
+    X_val, y_val, w_val = given
+    with named("X_val"):
+        require_home(estimator, X_val, estimator._home, method)
+        X_val = brought(X_val, estimator._home, estimator._place_)
+        X_val = validate_data(estimator, X_val, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+    with named("y_val"):
+        numeric = estimator._numeric_targets()
+        y_val = _check_y(on_host(y_val), multi_output=True, y_numeric=numeric, estimator=estimator)
+    with named("X_val and y_val"):
+        check_consistent_length(X_val, y_val)
+    require_alike(y, y_val)
+    if w_val is not None:
+        with named("sample_weight_val"):
+            w_val = _check_sample_weight(on_host(w_val), y_val, dtype=estimator._dtype)
+            if (w_val < 0).any():
+                raise ValueError(f"expected weights of 0 or more, got {w_val.min()}")
+    return X_val, y_val, w_val
