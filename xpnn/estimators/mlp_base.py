@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -22,6 +21,7 @@ from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
+from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.ensembles import Averaged, of_members
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.held_out import checked_held_out
@@ -96,7 +96,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 """The values that each parameter may have, in scikit-learn's terms."""
 
 
-class MLP(CallbackSupport, Savable, BaseEstimator):
+class MLP(CallbackSupport, Savable, Copied):
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
@@ -399,11 +399,10 @@ class MLP(CallbackSupport, Savable, BaseEstimator):
         state.pop("_trainer", None)
         state.pop("_fit_task", None)
         if "network_" in state:
-            state["network_"] = copy.deepcopy(state["network_"]).to(find_device("cpu"))
             state["_place_"] = state["_home"] = None
             if "_labels" in state:
                 state["classes_"] = state["_labels"].classes
-        return state
+        return hosted(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

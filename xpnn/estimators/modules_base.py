@@ -17,6 +17,7 @@ from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, tree_map
+from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_building import built
@@ -50,7 +51,7 @@ __all__ = ["OfModule"]
 AT_ONCE = 1024  # rows of a prediction
 
 
-class OfModule(CallbackSupport, Nested):
+class OfModule(CallbackSupport, Copied, Nested):
     """The base of `Classifier` and `Regressor`; not to be used by itself."""
 
     _dtype: str
@@ -286,11 +287,10 @@ class OfModule(CallbackSupport, Nested):
         state = dict(super().__getstate__())
         state.pop("_fit_task", None)
         if "module_" in state:
-            state |= {"module_": copy.deepcopy(state["module_"]).to("cpu"), "_place_": None, "_trainer": None}
-            state["_home"] = None
+            state |= {"_place_": None, "_home": None, "_trainer": None}
             if "_labels" in state:
                 state["classes_"] = state["_labels"].classes
-        return state
+        return hosted(state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
