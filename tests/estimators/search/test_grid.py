@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -52,6 +52,16 @@ def weighted(estimator, X, y, sample_weight=None):
 def epochs(estimator, X, y):
     """A scorer that tells in how many epochs a network was trained, and how well at the end."""
     return {"epochs": estimator.n_iter_, "loss": estimator.loss_, "first": estimator.loss_curve_[0]}
+
+
+def everything(estimator, X, y):
+    """All that training changes, as numbers."""
+    state = [numpy.abs(weights).sum() for weights in (*estimator.coefs_, *estimator.intercepts_)]
+    curves = (estimator.loss_curve_, estimator.validation_loss_curve_ or [], estimator.validation_scores_ or [])
+    numbers = {"weights": sum(state), "curves": sum(sum(curve) for curve in curves), "t": estimator.t_}
+    best = (estimator.best_loss_, estimator.best_validation_score_)
+    numbers["best"] = sum(value for value in best if value is not None)
+    return {**epochs(estimator, X, y), **numbers}
 
 
 def process(estimator, X, y):
@@ -124,11 +134,21 @@ def test_several_scores():
     both(CLASSIFIER, RATES, CANCER, together=12, scoring=["accuracy", "roc_auc"], refit="roc_auc")
 
 
-def test_threads_change_nothing():
-    one, two = (
-        GridSearchMLP(CLASSIFIER, RATES, n_jobs=n, scoring=epochs, refit=False).fit(*IRIS).cv_results_ for n in (1, 2)
-    )
-    numpy.testing.assert_array_equal(one["mean_test_loss"], two["mean_test_loss"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_processes_change_nothing(early_stopping):
+    stopping = {"early_stopping": early_stopping, "n_iter_no_change": 2, "tol": 0.02, "max_iter": 15}
+    network, found = clone(CLASSIFIER).set_params(**stopping), []
+    for n in (1, 2):
+        search = GridSearchMLP(network, RATES, n_jobs=n, cv=3, scoring=everything, refit=False)
+        with pytest.warns(ConvergenceWarning) as said:
+            search.fit(*IRIS)
+        assert 0 < sum(warning.category is ConvergenceWarning for warning in said) < 12  # some stop in their last epoch
+        assert search.n_together_ == 3 * len(ParameterGrid(RATES))
+        found.append(search.cv_results_)
+    names = [name for name in found[0] if name.startswith("split")]
+    assert len(names) == 3 * 7
+    for name in names:
+        numpy.testing.assert_array_equal(found[0][name], found[1][name], err_msg=name)
 
 
 def test_folds_that_change_are_fitted_one_by_one():

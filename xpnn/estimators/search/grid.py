@@ -1,8 +1,8 @@
 """`GridSearchMLP`: scikit-learn's grid search, which trains the networks of candidates and folds together.
 
 A search over learning rates and penalties trains the same network again and again, on few different sets of rows. Here
-those that share rows, batches and shapes are members of one batched training (`search.together`), on as many threads as
-asked for; scores, errors, warnings and the refit are scikit-learn's own code, over the estimators that come out of it.
+those that share rows, batches and shapes are members of one batched training (`search.together`), in as many processes
+as asked for; scores, errors, warnings and the refit are scikit-learn's own code, over the estimators that come out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from math import gcd
 from numbers import Integral
 from typing import Any
 
@@ -27,7 +27,9 @@ from sklearn.utils.validation import _check_method_params
 from xpnn.estimators.mlp_base import MLP
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.scikit_callbacks import is_watched
-from xpnn.estimators.search.together import ACTIVATIONS, trained_together
+from xpnn.estimators.search.activations import ACTIVATIONS
+from xpnn.estimators.search.apart import train_apart
+from xpnn.estimators.search.together import trained_together
 from xpnn.estimators.search.waiting import Job, collecting, giving
 
 __all__ = ["GridSearchMLP"]
@@ -59,8 +61,8 @@ class GridSearchMLP(GridSearchCV):
     estimator, param_grid, scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
         As in `sklearn.model_selection.GridSearchCV`.
     n_jobs
-        Threads that train; None: 1, -1: one for each core. Results do not depend on it. Where no fit can be trained
-        with another, scikit-learn's processes.
+        Processes that train; None: 1, -1: one for each core. Results do not depend on it. Where no fit can be trained
+        with another, they are scikit-learn's.
 
     Attributes
     ----------
@@ -198,19 +200,19 @@ def _shared_rows(job: Job, rows: dict[Any, Any]) -> int:
     return 4 * new
 
 
-def _train(jobs: list[Job], threads: int) -> None:
+def _train(jobs: list[Job], n_jobs: int) -> None:
     """Those alike together, some at a time: activations that stay in the cache take half the time."""
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         if type(job.batches) is Dense and job.estimator._place_.name == "cpu" and _known_loss(job.estimator):
             groups.setdefault(_alike(job), []).append(job)
-    blocks = [block for group in groups.values() for block in _blocks(group)]
-    if threads == 1:
+    parts = n_jobs // gcd(len(groups), n_jobs)  # so that all workers have as much to do
+    blocks = [block for group in groups.values() for block in _blocks(group, parts)]
+    if n_jobs == 1 or len(blocks) < 2:
         for block in blocks:
             trained_together(block)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(trained_together, blocks))
+    else:
+        train_apart(blocks, n_jobs)
 
 
 def _known_loss(estimator: Any) -> bool:
@@ -228,8 +230,9 @@ def _alike(job: Job) -> Any:
     )  # fmt: skip
 
 
-def _blocks(group: list[Job]) -> Iterator[list[Job]]:
+def _blocks(group: list[Job], parts: int) -> Iterator[list[Job]]:
     first = group[0]
     size = max(1, CACHE // (first.batches.batch_size * max(first.estimator._widths[1:])))
+    size = min(size, -(-len(group) // parts))
     for start in range(0, len(group), size):
         yield group[start : start + size]

@@ -93,7 +93,8 @@ class _Together:
         """All batches once; then those that are done leave."""
         members = self.members
         losses, shares = numpy.zeros(len(members.jobs)), 0.0
-        self.update.epoch_begins(members.rates(self.epochs), members.numbers)
+        steps = -(-len(self.x) // self.batch_size)
+        self.update.epoch_begins(members.rates(self.epochs), members.numbers, steps)
         for rows in batch_indices(
             len(self.x), self.batch_size, seed=self.seed, epoch=self.epochs, shuffle=self.shuffle
         ):  # fmt: skip
@@ -136,7 +137,11 @@ class _Together:
             numpy.matmul(ones, d, out=self.dbiases[n])
             derivative(below, slope, self.activation)
             if n == 1 and d.shape[2] == 1:  # see the module
-                numpy.matmul((x * d).mT, slope, out=self.dfirst)
+                if slope.shape[2] > 2 * x.shape[1]:
+                    numpy.matmul((x * d).mT, slope, out=self.dfirst)
+                else:
+                    slope *= d
+                    numpy.matmul(x.T, slope, out=self.dfirst)
                 self.dfirst *= self.weights[1].mT
                 return
             numpy.matmul(d, self.weights[n].mT, out=below)

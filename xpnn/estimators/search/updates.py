@@ -26,27 +26,30 @@ class Adam:
         self.first, self.second = numpy.zeros_like(theta), numpy.zeros_like(theta)
         self.steps = 0
 
-    def epoch_begins(self, rates: Any, numbers: dict[str, Any]) -> None:
-        """The numbers of the members for an epoch."""
-        self.rates, self.numbers = rates, numbers
-        dtype = self.first.dtype
-        self.beta1, self.beta2 = _column(numbers["beta_1"], dtype), _column(numbers["beta_2"], dtype)
+    def epoch_begins(self, rates: Any, numbers: dict[str, Any], steps: int) -> None:
+        """The numbers of the members for the steps of an epoch."""
+        dtype, beta1, beta2 = self.first.dtype, numbers["beta_1"], numbers["beta_2"]
+        self.beta1, self.beta2 = _column(beta1, dtype), _column(beta2, dtype)
+        count = self.steps + numpy.arange(1.0, steps + 1)[:, None]
+        scale = numpy.sqrt((1 - beta2) / (1 - beta2**count))
+        factor = rates * (1 - beta1) / ((1 - beta1**count) * scale)
+        self.e = [_column(row, dtype) for row in numbers["epsilon"] / scale]
+        self.rates = [_column(row, dtype) for row in factor]
+        self.begun = self.steps
 
     def step(self, p: Any, g: Any) -> None:
         """Update `p`; `g` is overwritten."""
+        m, v, now = self.first, self.second, self.steps - self.begun
         self.steps += 1
-        m, v, numbers = self.first, self.second, self.numbers
-        beta1, beta2 = numbers["beta_1"], numbers["beta_2"]
-        scale = numpy.sqrt((1 - beta2) / (1 - beta2**self.steps))
         m *= self.beta1
         m += g
         g *= g
         v *= self.beta2
         v += g
         numpy.sqrt(v, out=g)
-        g += _column(numbers["epsilon"] / scale, p.dtype)
+        g += self.e[now]
         numpy.divide(m, g, out=g)
-        g *= _column(self.rates * (1 - beta1) / ((1 - beta1**self.steps) * scale), p.dtype)
+        g *= self.rates[now]
         p -= g
 
     def keep(self, stay: Any) -> None:
@@ -60,7 +63,7 @@ class Descent:
     def __init__(self, theta: Any, numbers: dict[str, Any], nesterov: bool) -> None:
         self.velocity, self.nesterov = numpy.zeros_like(theta), nesterov
 
-    def epoch_begins(self, rates: Any, numbers: dict[str, Any]) -> None:
+    def epoch_begins(self, rates: Any, numbers: dict[str, Any], steps: int) -> None:
         """The numbers of the members for an epoch."""
         dtype = self.velocity.dtype
         self.rates, self.inertia = _column(rates, dtype), _column(numbers["momentum"], dtype)
