@@ -20,8 +20,8 @@ from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.labels import Labels
-from xpnn.estimators.modules_building import built
-from xpnn.estimators.modules_fitting import metrics_of, outputs_of, scorer_of, trained, trainer_of
+from xpnn.estimators.modules_building import asks_for, built
+from xpnn.estimators.modules_fitting import outputs_of, rows_at_once, trained, trainer_of
 from xpnn.estimators.modules_inputs import (
     checked,
     converted,
@@ -34,10 +34,12 @@ from xpnn.estimators.modules_inputs import (
     taken,
     takes_numbers_of_words,
 )
+from xpnn.estimators.modules_metrics import metrics_of, require_metrics, scorer_of
 from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
-from xpnn.estimators.refusals import require_alike, require_same_loss
+from xpnn.estimators.refusals import named, require_alike, require_same_loss
+from xpnn.estimators.reporting import require_bars
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
@@ -113,6 +115,7 @@ class OfModule(CallbackSupport, Copied, Nested):
         if X_val is not None and y_val is None:
             raise ValueError("expected y_val beside X_val")
         scorer_of(self.monitor, metrics_of(self.metrics))
+        require_bars(self)
         if incremental and isinstance(self.schedule, str):
             raise ValueError(
                 f"partial_fit cannot know where schedule={self.schedule!r} ends: give a function of the step, or none"
@@ -157,7 +160,7 @@ class OfModule(CallbackSupport, Copied, Nested):
         if not module.parameters():
             raise ValueError(f"expected a module with parameters to train, {type(module).__name__} has none")
         self._keeps_integers = takes_numbers_of_words(module, X)
-        if self._keeps_integers and not isinstance(self.module, Module):
+        if self._keeps_integers and asks_for(self.module, "dtype") and "dtype" not in (self.module_options or {}):
             module.to(dtype="float32")  # numbers of words have no dtype to follow
         self._dtype = dtype_name(module.parameters()[0].dtype)
         self._place_ = place or self._place(module)
@@ -220,8 +223,10 @@ class OfModule(CallbackSupport, Copied, Nested):
         return _some(taken(X, train), t[train], taken(weighted, train)), held_out
 
     def _given_apart(self, y: Any, all_y: Any, X_val: Any, y_val: Any, w_val: Any) -> HeldOut:
+        require_home(self, first_of(X_val), self._home, "partial_fit" if self._incremental else "fit")
         X_val, y_val = placed(X_val, self._home, self._place_), on_host(y_val)
-        X_val, y_val = checked(self, X_val, y_val, first=False, numeric=self._numeric)
+        with named("X_val, y_val"):
+            X_val, y_val = checked(self, X_val, y_val, first=False, numeric=self._numeric)
         X_val = self._converted(X_val)
         if w_val is not None:
             w_val = _check_sample_weight(on_host(w_val), y_val, dtype=numpy.float64)
@@ -240,14 +245,16 @@ class OfModule(CallbackSupport, Copied, Nested):
     def _train(self, rows: tuple[Any, ...], held_out: HeldOut | None, seed: int) -> None:
         epochs = 1 if self._incremental else int(self.max_epochs)
         trainer = self._trainer if self._incremental else None
+        batch_size = rows_at_once(self, rows[0])
         if trainer is None:
-            count = rows_of(rows[0])
-            batches = -(-count // min(int(self.batch_size), count))
+            batches = -(-rows_of(rows[0]) // batch_size)
             trainer = trainer_of(self, self.module_, -(-batches // int(self.accumulate)) * epochs)
+        some = slice(0, min(2, rows_of(rows[0])))
+        require_metrics(trainer.metrics, self._outputs_of(taken(rows[0], some)), rows[1][some])
         trainer.seed, trainer.epoch = seed, self.n_iter_
         trainer.history.rows = list(self.history_.rows)
         self.module_ = trainer.evaluated
-        stopping = trained(self, trainer, rows, held_out, epochs)
+        stopping = trained(self, trainer, rows, batch_size, held_out, epochs)
         self.module_.eval()
         self.history_, self.n_iter_ = replace(trainer.history), trainer.epoch
         self.best_epoch_: int | None = None if stopping is None else stopping.best_epoch

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from inspect import Parameter, signature
+from numbers import Integral
 from typing import Any
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array
-from xpnn.estimators.network import dense_network
+from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network
 from xpnn.estimators.solvers import scheduled
 from xpnn.nn.losses.classes import CrossEntropy, NegativeLogLikelihood, cross_entropy, negative_log_likelihood
 from xpnn.nn.module import Module
@@ -23,8 +24,8 @@ from xpnn.optim.schedules import Schedule
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
 __all__ = [
-    "built", "is_of_classes", "loss_of", "name_of", "optimizer_of", "require_loss_options", "require_options",
-    "takes_weights", "used_weights",
+    "asks_for", "built", "is_of_classes", "loss_of", "name_of", "optimizer_of", "require_loss_options",
+    "require_options", "takes_weights", "used_weights",
 ]  # fmt: skip
 
 _OPTIMIZERS: dict[str, Any] = {
@@ -38,16 +39,28 @@ def dense(
     n_features: int,
     n_outputs: int,
     dtype: str,
-    hidden_layer_sizes: Sequence[int] = (100,),
+    hidden_layer_sizes: int | Sequence[int] = (100,),
     activation: Any = "relu",
     dropout: Any = 0.0,
     normalization: str | None = None,
 ) -> Module:
     """The network of an estimator that was given none; its options are those of the MLPs."""
+    sizes = list(hidden_layer_sizes) if hasattr(hidden_layer_sizes, "__iter__") else [hidden_layer_sizes]
+    if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):
+        raise ValueError(f"module__hidden_layer_sizes expected whole numbers above 0, got {hidden_layer_sizes!r}")
+    _require_known("activation", activation, ACTIVATIONS)
+    _require_known("normalization", normalization, NORMALIZATIONS)
     return dense_network(
-        n_features, list(hidden_layer_sizes), n_outputs, activation=activation, dropout=dropout,
+        n_features, [int(size) for size in sizes], n_outputs, activation=activation, dropout=dropout,
         normalization=normalization, dtype=dtype,
     )  # fmt: skip
+
+
+def _require_known(name: str, given: Any, known: Iterable[str]) -> None:
+    """Raise if a word, or one of a list, is none of those that are known."""
+    for word in given if isinstance(given, list | tuple) else [given]:
+        if isinstance(word, str) and word not in known:
+            raise ValueError(f"module__{name} expected one of {', '.join(known)}, got {word!r}")
 
 
 def built(given: Any, options: Mapping[str, Any] | None, of_data: Mapping[str, Any], seed: int) -> Module:
@@ -84,6 +97,11 @@ def built(given: Any, options: Mapping[str, Any] | None, of_data: Mapping[str, A
     if not isinstance(module, Module):
         raise TypeError(f"{name_of(build)} expected to give a Module, got {type(module).__name__}")
     return module.initialize(seed)
+
+
+def asks_for(given: Any, name: str) -> bool:
+    """Whether what builds the module asks for something of the data; a module that is there already does not."""
+    return not isinstance(given, Module) and name in _parameters(dense if given is None else given)
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, Parameter]:

@@ -62,9 +62,11 @@ class Classifier(ClassifierMixin, OfModule):
     schedule
         'cosine', 'one_cycle', 'warmup_cosine', or a function that gives the rate of a step.
     max_norm, accumulate, average, metrics, callbacks, compile
-        As of `training.Trainer`; `metrics` may be a list of names of functions of `training.metrics`.
+        As of `training.Trainer`; `metrics` may be a list of names of functions of `training.metrics`. They are those
+        of held-out rows; where there are none, of the rows that are trained with, as training goes on.
     max_epochs, batch_size, shuffle
-        How often to go through all rows, in what batches, and whether in another order each time.
+        How often to go through all rows, in what batches, and whether in another order each time. 'auto' is 128 rows,
+        or all; with batch norm a few less, if a last batch would have one row.
     early_stopping
         Whether to stop after `patience` epochs without a better value of `monitor`, with the weights of the best epoch.
         With `patience=None` it trains for all epochs, and takes the best weights.
@@ -78,7 +80,7 @@ class Classifier(ClassifierMixin, OfModule):
     label_smoothing
         The share of each label that is spread over all classes, for 'log_loss'.
     verbose
-        True prints a line for each epoch; 2 shows a progress bar, too.
+        As of the MLPs: True prints a line for each epoch, 2 a table, 3 a progress bar, too.
     device
         Where to train: 'cpu', 'cuda', 'auto' or a `Device`; None is where the module is.
     warm_start
@@ -133,7 +135,7 @@ class Classifier(ClassifierMixin, OfModule):
         accumulate: int = 1,
         average: float | None = None,
         max_epochs: int = 100,
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

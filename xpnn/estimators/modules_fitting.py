@@ -2,69 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from scipy import sparse
 from sklearn import config_context
-from sklearn.metrics import get_scorer, get_scorer_names
 
-from xpnn.arrays.tree import Tree
+from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.modules_building import optimizer_of
-from xpnn.estimators.modules_inputs import on_the_host, rows_of
+from xpnn.estimators.modules_inputs import on_the_host, rows_of, taken
+from xpnn.estimators.modules_metrics import judged_by, metrics_for, metrics_of, scorer_of
 from xpnn.estimators.quiet import unlogged
+from xpnn.estimators.reporting import printers
 from xpnn.estimators.rows import SparseRows
 from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.callbacks.early_stopping import EarlyStopping
-from xpnn.training.callbacks.table import PrintTable
 from xpnn.training.interruption import CTRL_C
-from xpnn.training.metrics.accumulating import METRICS
-from xpnn.training.metrics.base import Metric
+from xpnn.training.steps import applied
 from xpnn.training.trainer import Trainer
 
-__all__ = ["Judged", "metrics_of", "scorer_of", "trained", "trainer_of"]
+__all__ = ["Judged", "outputs_of", "rows_at_once", "trained", "trainer_of"]
 
-_METRICS = {function.__name__: function for function in METRICS}
-
-
-def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Metric | Callable[..., Any]]:
-    """Metrics by name, from a dictionary as `Trainer` takes it or the names of functions of `training.metrics`.
-
-    Raises
-    ------
-    ValueError
-        If a name is none of them.
-    """
-    if given is None or isinstance(given, Mapping):
-        return dict(given or {})
-    names = [given] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in _METRICS:
-            raise ValueError(f"metrics expected names among {', '.join(_METRICS)}, or a dictionary, got {name!r}")
-    return {name: _METRICS[name] for name in names}
-
-
-def scorer_of(monitor: Any, metrics: Iterable[str]) -> Callable[..., float] | None:
-    """The scorer that `monitor` is or names; None if it is 'loss', 'score' or a metric.
-
-    Raises
-    ------
-    ValueError
-        If it names nothing.
-    """
-    if callable(monitor):
-        return monitor  # type: ignore[no-any-return]
-    known = ["loss", "score", *metrics]
-    if monitor in known:
-        return None
-    if monitor not in get_scorer_names():
-        raise ValueError(f"monitor expected one of {', '.join(known)} or the name of a scorer, got {monitor!r}")
-    return get_scorer(monitor)  # type: ignore[no-any-return]
+AUTO = 128  # rows of a batch
 
 
 class Judged(Callback):
@@ -92,10 +57,11 @@ class Judged(Callback):
         row["val_score"] = estimator._scored(held_out.y, estimator._predicted(outputs), held_out.sample_weight)
         if self.scorer is not None:
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
+            judge = judged_by(estimator.monitor, estimator)
             with config_context(array_api_dispatch=False), warnings.catch_warnings():
                 # rows of a table are an array by now
                 warnings.filterwarnings("ignore", message="X does not have valid feature names")
-                row["val_scorer"] = float(self.scorer(estimator, held_out.X, held_out.y, **weight))
+                row["val_scorer"] = float(self.scorer(judge, held_out.X, held_out.y, **weight))
         return None
 
 
@@ -104,11 +70,13 @@ def trainer_of(estimator: Any, module: Module, updates: int) -> Trainer:
     return Trainer(
         module, estimator._objective.loss, optimizer_of(estimator, module, updates), compile=bool(estimator.compile),
         max_norm=estimator.max_norm, accumulate=int(estimator.accumulate), average=estimator.average,
-        metrics=metrics_of(estimator.metrics),
+        metrics=metrics_for(estimator._objective, estimator.metrics),
     )  # fmt: skip
 
 
-def trained(estimator: Any, trainer: Trainer, rows: tuple[Any, ...], held_out: HeldOut | None, epochs: int) -> Any:
+def trained(
+    estimator: Any, trainer: Trainer, rows: tuple[Any, ...], batch_size: int, held_out: HeldOut | None, epochs: int
+) -> Any:
     """Train with rows `(X, t)` or `(X, t, w)` for so many epochs, or until it gets no better; gives the callback that
     knows the best epoch, or None.
     """
@@ -117,18 +85,18 @@ def trained(estimator: Any, trainer: Trainer, rows: tuple[Any, ...], held_out: H
     if held_out is not None:
         callbacks.append(Judged(estimator, held_out, scorer_of(estimator.monitor, trainer.metrics)))
     callbacks += estimator.callbacks or ()
-    if estimator.verbose:
-        callbacks.append(PrintTable())
+    callbacks += printers(estimator.verbose, incremental=estimator._incremental)
     if stopping is not None:
         callbacks.append(stopping)
     callbacks += tasks_of(estimator)
-    arguments, options = _given(estimator, rows, trainer.seed)
+    arguments, options = _given(batch_size, bool(estimator.shuffle), rows, trainer.seed)
+    trainer.training_metrics = held_out is None and bool(trainer.metrics)
     trainer._signals = CTRL_C
     with _interruptible(), unlogged():
         try:
             trainer.fit(
                 *arguments, **options, epochs=epochs, validation=_validation(held_out), callbacks=callbacks,
-                progress=int(estimator.verbose) > 1,
+                progress=False,
             )  # fmt: skip
         finally:
             trainer._feed = trainer._running = None  # they hold the rows
@@ -147,14 +115,46 @@ def _stopping(estimator: Any, held_out: HeldOut | None) -> EarlyStopping | None:
     return EarlyStopping(f"val_{monitor}", patience=estimator.patience)
 
 
-def _given(estimator: Any, rows: tuple[Any, ...], seed: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _given(batch_size: int, shuffle: bool, rows: tuple[Any, ...], seed: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What `Trainer.fit` takes."""
     X, t, *w = rows
-    batch_size, shuffle = min(int(estimator.batch_size), rows_of(X)), bool(estimator.shuffle)
     if sparse.issparse(X):
         return (SparseRows(rows, batch_size, shuffle, seed),), {}
     weight = {"sample_weight": w[0]} if w else {}
     return (X, t), {"batch_size": batch_size, "shuffle": shuffle, **weight}
+
+
+def rows_at_once(estimator: Any, X: Tree) -> int:
+    """The batch size. A module that cannot be trained with one row, such as one with batch norm, gets no such batch.
+
+    Raises
+    ------
+    ValueError
+        If the batch size that was asked for leaves one.
+    """
+    rows, auto = rows_of(X), estimator.batch_size == "auto"
+    batch_size = min(AUTO if auto else int(estimator.batch_size), rows)
+    if (batch_size > 1 and rows % batch_size != 1) or not _needs_more_than(estimator, taken(X, slice(0, 1))):
+        return batch_size
+    found = next((n for n in range(batch_size, 1, -1) if rows % n != 1), None) if auto else None
+    if found is None:
+        raise ValueError(
+            f"batch norm needs at least two rows in each batch, got {rows} rows in batches of {batch_size}: give "
+            f"another batch_size{'' if auto else ', or auto'}"
+        )
+    return found
+
+
+def _needs_more_than(estimator: Any, row: Tree) -> bool:
+    """Whether a module with batch norm refuses a row alone; a copy is asked, since training changes statistics."""
+    module = estimator.module_
+    if not any("BatchNorm" in type(one).__name__ for _, one in module.named_modules()):
+        return False
+    try:
+        applied(copy.deepcopy(module).train(), tree_map(estimator._place_.asarray, on_the_host(row)))
+    except ValueError:
+        return True
+    return False
 
 
 def _validation(held_out: HeldOut | None) -> tuple[Tree, ...] | None:

@@ -37,16 +37,29 @@ def is_several(X: Any) -> bool:
 
 
 def first_of(X: Any) -> Any:
-    """The first of several arrays, or the only one: where it is the others are expected, too."""
-    return flatten(X)[0][0] if is_several(X) else X
+    """The first of several arrays, or the only one: where it is the others are expected, too.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if not is_several(X):
+        return X
+    leaves = flatten(X)[0]
+    if not leaves:
+        raise ValueError("X expected one array or more, got an empty dictionary")
+    return leaves[0]
 
 
 def placed(X: Any, home: Device | None, place: Device | None) -> Any:
     """Each array where it can be computed with; see `placement.brought`."""
     if home is None or place is None:
         return tree_map(placement.on_host, X) if is_several(X) else placement.on_host(X)
-    return tree_map(lambda leaf: placement.brought(leaf, home, place), X) if is_several(X) else placement.brought(
-        X, home, place
+    return (
+        tree_map(lambda leaf: placement.brought(leaf, home, place), X)
+        if is_several(X)
+        else placement.brought(X, home, place)
     )
 
 

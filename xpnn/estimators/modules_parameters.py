@@ -30,7 +30,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "accumulate": [Interval(Integral, 1, None, closed="left")],
     "average": [Interval(Real, 0, 1, closed="left"), None],
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     "shuffle": ["boolean"],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],

@@ -80,7 +80,7 @@ random_state, module_options, optimizer_options, loss_options
         accumulate: int = 1,
         average: float | None = None,
         max_epochs: int = 100,
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -163,7 +163,7 @@ random_state, module_options, optimizer_options, loss_options
         known = _OF_NAMES.get(self.loss, {})
         options = require_loss_options(self.loss, self.loss_options, known)
         quantiles = numpy.atleast_1d(options.get("quantiles", 0.5))
-        if not ((quantiles > 0) & (quantiles < 1)).all():
+        if not quantiles.size or quantiles.dtype.kind not in "fi" or not ((quantiles > 0) & (quantiles < 1)).all():
             raise ValueError(f"loss__quantiles expected numbers between 0 and 1, got {options['quantiles']!r}")
         if not options.get("delta", 1.0) > 0:
             raise ValueError(f"loss__delta expected a number above 0, got {options['delta']!r}")

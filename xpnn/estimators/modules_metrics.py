@@ -1,0 +1,113 @@
+"""What an estimator of any module is judged by beside its loss: metrics of `training`, and scorers of scikit-learn's.
+
+A metric sees outputs as the loss does, logits and numbers of classes; a scorer asks the estimator for predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import get_scorer, get_scorer_names
+
+from xpnn.estimators.objectives import Objective
+from xpnn.estimators.quantities import central
+from xpnn.training.metrics.accumulating import METRICS, accumulated
+from xpnn.training.metrics.base import Metric
+from xpnn.training.metrics.shares import accuracy, binary_accuracy
+
+__all__ = ["judged_by", "metrics_for", "metrics_of", "require_metrics", "scorer_of"]
+
+_METRICS = {function.__name__: function for function in METRICS}
+
+
+def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Metric | Callable[..., Any]]:
+    """Metrics by name, from a dictionary as `Trainer` takes it or the names of functions of `training.metrics`.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of them.
+    """
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    names = [given] if isinstance(given, str) else list(given)
+    for name in names:
+        if name not in _METRICS:
+            raise ValueError(f"metrics expected names among {', '.join(_METRICS)}, or a dictionary, got {name!r}")
+    return {name: _METRICS[name] for name in names}
+
+
+def metrics_for(objective: Objective, given: Any) -> dict[str, Metric | Callable[..., Any]]:
+    """The same for these outputs: the accuracy of two classes with one logit is that of the logit's sign.
+
+    Raises
+    ------
+    ValueError
+        If a name means nothing of such outputs.
+    """
+    found = metrics_of(given)
+    if isinstance(given, Mapping) or "accuracy" not in found or objective.link == "softmax":
+        return found
+    if objective.link != "logistic" or objective.outputs != 1:
+        what = "several labels at once" if objective.link == "logistic" else "a regression"
+        other = "binary_accuracy, the share of labels that are right" if objective.link == "logistic" else "r2_score"
+        raise ValueError(f"metrics 'accuracy' does not fit {what}: see {other}")
+    return {name: binary_accuracy if function is accuracy else function for name, function in found.items()}
+
+
+def require_metrics(metrics: Mapping[str, Metric | Callable[..., Any]], outputs: Any, t: Any) -> None:
+    """Raise if a metric cannot take such outputs and targets: it is tried with a row or two before any training.
+
+    Raises
+    ------
+    ValueError
+        Naming it.
+    """
+    for name, metric in metrics.items():
+        try:
+            accumulated(metric).update(outputs, t)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"metrics {name!r} does not fit outputs of shape (n, {outputs.shape[1]}) and targets of shape "
+                f"({', '.join(['n', *map(str, t.shape[1:])])}): {error}"
+            ) from error
+
+
+def scorer_of(monitor: Any, metrics: Iterable[str]) -> Callable[..., float] | None:
+    """The scorer that `monitor` is or names; None if it is 'loss', 'score' or a metric.
+
+    Raises
+    ------
+    ValueError
+        If it names nothing.
+    """
+    if callable(monitor):
+        return monitor  # type: ignore[no-any-return]
+    known = ["loss", "score", *metrics]
+    if monitor in known:
+        return None
+    if monitor not in get_scorer_names():
+        raise ValueError(f"monitor expected one of {', '.join(known)} or the name of a scorer, got {monitor!r}")
+    return get_scorer(monitor)  # type: ignore[no-any-return]
+
+
+def judged_by(monitor: Any, estimator: Any) -> Any:
+    """Whom a scorer judges: of several quantiles, one that is known by name judges the one next to the median."""
+    several = len(estimator._objective.quantiles) > 1
+    return _Central(estimator) if several and isinstance(monitor, str) else estimator
+
+
+class _Central(RegressorMixin, BaseEstimator):
+    """Predicts the quantile next to the median."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: Any) -> Any:
+        """See `quantities.central`."""
+        return central(self.estimator._objective, self.estimator.predict(X))
