@@ -32,7 +32,11 @@ def expected(estimator):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore::RuntimeWarning")
 @parametrize_with_checks(
-    [*(kind() for kind in ESTIMATORS), *(kind(early_stopping=True) for kind in ESTIMATORS)],
+    [
+        *(kind() for kind in ESTIMATORS),
+        *(kind(early_stopping=True) for kind in ESTIMATORS),
+        *(kind(n_ens=3) for kind in (MLPClassifier, MLPRegressor)),
+    ],
     expected_failed_checks=expected,
 )
 def test_every_check_of_scikit_learn(estimator, check, request):
