@@ -25,6 +25,7 @@ def twins(kind, X, y, *, hidden=(5,), **options):
     for name in ("coefs_", "intercepts_"):
         for one, other in zip(getattr(ours, name), getattr(theirs, name), strict=True):
             other[...] = one
+    ours._begun = None  # both begin their optimizers anew
     del theirs._optimizer
     for model in (ours, theirs):
         model.t_ = 0

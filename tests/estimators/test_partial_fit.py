@@ -1,7 +1,12 @@
 """`partial_fit`: rates go by the rows seen, schedules without an end are refused, and held-out rows are judged."""
 
+import copy
+import pickle
+import warnings
+
 import numpy
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn_twins import assert_twins, twins
 
 from xpnn.estimators import MLPClassifier, MLPRegressor
@@ -102,3 +107,101 @@ def test_a_changed_step_is_taken_by_the_same_optimizer(changed):
     models[1].set_params(**first).partial_fit(X, NUMBERS)
     assert all(model._trainer.optimizer is one for model, one in zip(models, optimizers, strict=True))
     assert abs(models[0].coefs_[0] - models[1].coefs_[0]).max() > 1e-7
+
+
+OF_OPTIMIZER = {
+    "solver": "adam", "learning_rate_init": 0.5, "learning_rate": "constant", "power_t": 0.9, "momentum": 0.1,
+    "nesterovs_momentum": False, "beta_1": 0.5, "beta_2": 0.5, "epsilon": 0.1,
+}  # fmt: skip
+OF_NOW = {"alpha": 1.0, "batch_size": 7, "tol": 10.0, "n_iter_no_change": 1, "max_iter": 3}
+FIRST = [
+    {"momentum": 0.9, "learning_rate": "adaptive", "n_iter_no_change": 1, "tol": 9.0},
+    {"momentum": 0.9, "learning_rate": "invscaling"},
+    {"solver": "adam", "epsilon": 1e-14},
+]
+
+
+@pytest.mark.parametrize("changed", [{}, *({name: value} for name, value in (OF_OPTIMIZER | OF_NOW).items())], ids=str)
+@pytest.mark.parametrize("first", FIRST, ids=lambda first: first.get("learning_rate", "adam"))
+@pytest.mark.parametrize("before", ["fit", "partial_fit"])
+def test_an_optimizer_stays_what_it_was_begun_as_as_scikit_learns_does(before, first, changed):
+    """In float64, steps of Adam differ by `epsilon` in a denominator."""
+    ours, theirs = twins("MLPRegressor", X, NUMBERS, **{"learning_rate_init": 0.05, "max_iter": 4, **first})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for model in (ours, theirs):
+            getattr(model, before)(X, NUMBERS)
+            model.set_params(**changed)
+            if "solver" in first and "solver" in changed:
+                model.set_params(solver="sgd")
+            for rows in (90, 50, 90):
+                model.partial_fit(X[:rows], NUMBERS[:rows])
+    assert_twins(ours, theirs, 1e-7 if "solver" in first else 1e-9)
+
+
+@pytest.mark.parametrize("given", [None, lambda step: 0.01 / (step + 1)], ids=["none", "function"])
+def test_after_a_schedule_that_ended_the_rate_is_that_of_now(given):
+    seen = []
+    model = MLPRegressor(**SMALL, schedule="cosine", max_iter=2, learning_rate_init=0.05)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, NUMBERS)
+    model.set_params(schedule=given, callbacks=[lambda trainer, row: seen.append(trainer.learning_rate())])
+    model.partial_fit(X, NUMBERS)
+    assert seen == [pytest.approx(0.05 if given is None else 0.01 / 4)]  # two steps before, of the next update
+
+
+def test_what_partial_fit_goes_on_with_is_in_no_copy_and_fails_whole():
+    model = MLPRegressor(**SMALL, max_iter=2)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, NUMBERS)
+    again, other = (pickle.loads(pickle.dumps(model)) for _ in range(2))
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"^X_val: "):
+            model.partial_fit(X, NUMBERS, X_val=X[:, :1], y_val=NUMBERS)
+    left = model._begun
+    assert left.state is not None
+    assert again._begun is None
+    other.set_params(learning_rate_init=0.5).partial_fit(X, NUMBERS)
+    again.partial_fit(X, NUMBERS)
+    assert abs(other.coefs_[0] - again.coefs_[0]).max() > 0.1
+    model.partial_fit(X, NUMBERS)
+    assert model._begun.asked is left.asked
+    assert model._begun.state is None  # its trainer is there
+
+
+def test_another_solver_changes_nothing_of_the_penalty():
+    models = [MLPRegressor(**SMALL, alpha=20.0).partial_fit(X, NUMBERS) for _ in range(2)]
+    models[0].set_params(solver="adamw")  # whose loss has none
+    for model in models:
+        model.set_params(max_norm=1.0).partial_fit(X, NUMBERS)
+    assert models[0].loss_ == models[1].loss_
+    numpy.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
+    model = MLPRegressor(**SMALL, alpha=20.0, solver="adamw", warm_start=True, max_iter=1)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, X[:, :2]).set_params(solver="lbfgs").fit(X, X[:, :2])
+    error = ((model.predict(X) - X[:, :2]) ** 2).mean()
+    assert model.loss_ == pytest.approx(error / 2 + 10 * sum((w**2).sum() for w in model.coefs_) / 90)
+
+
+def test_the_optimizer_moves_with_the_network(elsewhere):
+    moved, plain = (MLPRegressor(**SMALL, learning_rate_init=0.05) for _ in range(2))
+    for model in (moved, plain):
+        for _ in range(3):
+            model.partial_fit(X, NUMBERS)
+    moved.set_params(device=elsewhere)
+    for model in (moved, plain):
+        model.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    for one, other in zip(moved.coefs_, plain.coefs_, strict=True):
+        numpy.testing.assert_allclose(one, other, rtol=1e-9)  # sums in another order
+
+
+@pytest.mark.parametrize("before", ["fit", "partial_fit"])
+def test_a_deep_copy_goes_on_as_its_original(before):
+    model = MLPRegressor(**SMALL, max_iter=2, learning_rate_init=0.05)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        getattr(model, before)(X, NUMBERS)
+    other = copy.deepcopy(model)
+    for one in (model, other):
+        one.partial_fit(X, NUMBERS).set_params(learning_rate_init=9.0).partial_fit(X, NUMBERS)
+    numpy.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])

@@ -3,7 +3,7 @@
 | copy | arrays | optimizer of `partial_fit` | `device` |
 | --- | --- | --- | --- |
 | a pickle | of the host only, those within parameters, too | no | a GPU's word |
-| `copy.deepcopy` | where they are, and results are of the library they were of | no | the same |
+| `copy.deepcopy` | where they are, and results are of the library they were of | of the MLPs | the same |
 
 What was trained on a GPU is so used where there is none, and where its library was never installed. An estimator that
 was given a module on a GPU, and trains it there since `device` is None, has the GPU's word as `device` in a pickle:
@@ -20,6 +20,7 @@ from typing import Any, Self
 from sklearn.base import BaseEstimator
 
 from xpnn.arrays.devices import Device, device_of
+from xpnn.estimators.going_on import going_on
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import on_host
 from xpnn.nn.module import Module
@@ -30,10 +31,14 @@ __all__ = ["Copied", "hosted"]
 class Copied(BaseEstimator):
     """An estimator whose `copy.deepcopy` computes where it does, and gives results where it does."""
 
+    _trainer: Any
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         other = object.__new__(type(self))
         memo[id(self)] = other
         kept = {name: value for name, value in vars(self).items() if name not in ("_trainer", "_fit_task")}
+        if kept.get("_begun") is not None and self._trainer is not None:
+            kept["_begun"] = going_on(self, self._trainer.optimizer)
         other.__dict__.update(copy.deepcopy(kept, memo))
         if "_trainer" in vars(self):
             other.__dict__["_trainer"] = None

@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from xpnn.arrays.native import to_host
+from xpnn.estimators.going_on import asked_of, begun_by, going_on, resumed
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
@@ -62,7 +63,7 @@ def penalty(estimator: Any, layers: Sequence[Any] = ()) -> float:
     """alpha / 2 sum(w²) of the weights of now, the mean over the members of an ensemble, as the solver has it: AdamW's
     decay is no part of a loss. `layers` are the dense ones, if they are known.
     """
-    if not estimator.alpha or estimator.solver == "adamw":
+    if not estimator.alpha or asked_of(estimator).solver == "adamw":
         return 0.0
     weights = [to_host(layer.weight) for layer in layers or linear_layers(estimator.network_)]
     squares = sum(float(numpy.vdot(w, w)) for w in weights)
@@ -179,8 +180,8 @@ class Progress(Callback):
             f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive "
             "epochs."
         )
-        options = trainer.optimizer.options
-        if estimator.solver != "sgd" or estimator.learning_rate != "adaptive" or options["learning_rate"] <= 1e-6:
+        options, asked = trainer.optimizer.options, asked_of(estimator)
+        if asked.solver != "sgd" or asked.learning_rate != "adaptive" or options["learning_rate"] <= 1e-6:
             self.reporter.say(f"{message} Stopping.")
             self.stopped = True
             return True
@@ -224,6 +225,8 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
     if trainer is not None and asked != estimator._asked_of_step:  # another step by the same optimizer
         trainer = _trainer_of(estimator, network, batches, incremental, trainer.optimizer)
     estimator._asked_of_step = asked
+    if not incremental or estimator._begun is None:
+        estimator._begun = begun_by(estimator)
     key = None if incremental else key_of(estimator, batches)
     with POOL.borrowed(key) as kept:
         if trainer is None:
@@ -231,11 +234,11 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
         if trainer is None:
             keeps = kept is not None and kept.takes(network)
             own = copy.deepcopy(network) if keeps else network
-            trainer = _trainer_of(estimator, own, batches, incremental)
+            trainer = _trainer_of(estimator, own, batches, incremental, resumed(estimator, own))
             if kept is not None and keeps:
                 kept.keep(trainer)
-        if incremental and scales_inversely(estimator):
-            set_rate(trainer.optimizer, scaled_inversely(estimator, estimator.t_))
+        if incremental and scales_inversely(asked_of(estimator)):
+            set_rate(trainer.optimizer, scaled_inversely(asked_of(estimator), estimator.t_))
         trainer.seed, estimator.network_ = seed, trainer.model
         try:
             _fit(estimator, trainer, batches, progress, 1 if incremental else estimator.max_iter)
@@ -243,6 +246,7 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
             if trainer.model is not network:
                 network.load_state_dict(trainer.model.state_dict())
             estimator.network_ = network
+        estimator._begun = going_on(estimator, None if incremental else trainer.optimizer)
     estimator._trainer = trainer if incremental else None
 
 
@@ -256,11 +260,12 @@ def _trainer_of(
     if incremental and estimator.schedule is not None:
         rate = estimator.schedule
     optimizer = optimizer_of(estimator, network, rate) if optimizer is None else optimizer
-    alpha = 0.0 if estimator.solver == "adamw" else float(estimator.alpha)
+    asked = asked_of(estimator)
+    alpha = 0.0 if asked.solver == "adamw" else float(estimator.alpha)
     step = l2_step(estimator._objective.loss, estimator._weights(), alpha, estimator.max_norm, estimator.n_ens)
     return Trainer(
         network, estimator._objective.loss, optimizer, step_function=step, nonfinite="ignore",
-        compile=bool(estimator.compile) and not (incremental and scales_inversely(estimator)),
+        compile=bool(estimator.compile) and not (incremental and scales_inversely(asked)),
     )  # fmt: skip
 
 

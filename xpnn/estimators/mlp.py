@@ -137,7 +137,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         sample_weight_val: Any = None,
     ) -> MLPClassifier:  # fmt: skip
         """Go on for one epoch over these rows; the first call needs all `classes`. Of several questions at once it is
-        the first `y` that has to have them all.
+        the first `y` that has to have them all. Another solver, rate or momentum waits for the next `fit`.
 
         With `early_stopping`, or rows to validate with, `validation_scores_` and `validation_loss_curve_` grow by one;
         who calls decides when to stop, and the weights are those of now.
@@ -324,7 +324,7 @@ class MLPRegressor(RegressorMixin, MLP):
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> MLPRegressor:  # fmt: skip
-        """Go on for one epoch over these rows.
+        """Go on for one epoch over these rows. Another solver, rate or momentum waits for the next `fit`.
 
         With `early_stopping`, or rows to validate with, `validation_scores_` and `validation_loss_curve_` grow by one;
         who calls decides when to stop, and the weights are those of now.

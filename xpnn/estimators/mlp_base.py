@@ -24,6 +24,7 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.ensembles import Averaged, of_members
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
+from xpnn.estimators.going_on import Begun, going_on
 from xpnn.estimators.held_out import checked_held_out
 from xpnn.estimators.network import (
     ACTIVATIONS,
@@ -105,6 +106,7 @@ class MLP(CallbackSupport, Savable, Copied):
     _home: Device | None
     _place_: Device
     _labels: Any
+    _begun: Begun | None
     classes_: Any
     network_: Module
 
@@ -171,8 +173,11 @@ class MLP(CallbackSupport, Savable, Copied):
         else:
             self._require_same(X, sizes, objective, "partial_fit" if incremental else "warm_start")
             if place != self._place_:  # the network of before stays as it is if this fit fails
-                self.network_, self._trainer = copy.deepcopy(self.network_), None
+                self.network_ = copy.deepcopy(self.network_)
+                if self._trainer is not None:
+                    self._begun, self._trainer = going_on(self, self._trainer.optimizer), None
         self._objective, self._place_, self._home = objective, place, home
+        self._begun = self._begun if incremental else None
         self.network_.to(place)
         train, judged = self._parts(X, y, t, sample_weight, held_out, random)
         seed = int(random.randint(numpy.iinfo(numpy.int32).max))
@@ -222,7 +227,7 @@ class MLP(CallbackSupport, Savable, Copied):
         self.n_layers_ = len(self._widths)
         self.n_outputs_ = objective.outputs
         self.out_activation_ = objective.link
-        self._trainer = None
+        self._trainer = self._begun = None
         if self.solver != "lbfgs":
             self.loss_curve_: list[float] = []
             self.validation_loss_curve_: list[float] | None = None
@@ -397,6 +402,7 @@ class MLP(CallbackSupport, Savable, Copied):
         """Host arrays only, and no optimizer: what was trained on a GPU is used where there is none."""
         state = dict(super().__getstate__())
         state.pop("_trainer", None)
+        state.pop("_begun", None)
         state.pop("_fit_task", None)
         if "network_" in state:
             state["_place_"] = state["_home"] = None
@@ -408,7 +414,7 @@ class MLP(CallbackSupport, Savable, Copied):
         super().__setstate__(state)
         if "network_" in self.__dict__:
             self._place_ = find_device("cpu")
-            self._trainer = None
+            self._trainer = self._begun = None
 
     def _reduced(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return reduced(self)

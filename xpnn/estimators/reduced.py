@@ -14,7 +14,7 @@ from xpnn.nn.drawing import draws_of, require_draws, set_draws
 __all__ = ["rebuild", "reduced"]
 
 _OBJECTIVE = ("name", "outputs", "link", "reported", "quantiles", "questions")
-_GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_objective", "_labels")
+_GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun", "_objective", "_labels")
 
 
 def reduced(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,6 +52,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     require_draws(built, draws)
     set_draws(built, draws)
     estimator._place_, estimator._home, estimator._trainer = find_device("cpu"), None, None
+    estimator._begun = None
     estimator.network_ = built
 
 
