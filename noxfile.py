@@ -144,11 +144,11 @@ def doctests(session: nox.Session) -> None:
 @nox.session
 def examples(session: nox.Session) -> None:
     """The examples from beginning to end on the CPU, with their pictures."""
-    session.install(".[examples]")
+    session.install(".[examples,sklearn]")
     plots = session.create_tmp()
     for example in ["walkthrough", "binary_classification", "digits"]:
         session.run("python", f"examples/{example}.py", "--device", "cpu", "--plots", plots, silent=True)
-    for example in ["training_loop", "resume"]:
+    for example in ["training_loop", "resume", "digits_estimator"]:
         session.run("python", f"examples/{example}.py", "--device", "cpu", silent=True)
 
 
