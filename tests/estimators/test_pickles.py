@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
+from xpnn.nn import PReLU
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -52,10 +53,27 @@ def test_float32_rows_stay_float32_with_float64_targets(fit):
     assert {array.dtype for array in (*model.coefs_, *model.intercepts_, model.predict(x))} == {numpy.dtype("float32")}
 
 
-def test_skops_stores_it():
+@pytest.mark.parametrize("options", [{}, {"n_ens": 2, "dropout": [0.1], "normalization": "batch"}], ids=str)
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_skops_trusts_the_estimator_and_needs_to_trust_no_more(kind, options):
     skops = pytest.importorskip("skops.io", reason="skops is not installed")
-    model = fitted(MLPClassifier, "fit")
+    model = kind(hidden_layer_sizes=(4,), max_iter=2, random_state=0, **options).fit(X[:60], Y[:60])
     data = skops.dumps(model)
-    found = skops.get_untrusted_types(data=data)
-    assert all(name.startswith("xpnn.") or name in ("functools.partial", "numpy.dtype") for name in found)
-    assert (skops.loads(data, trusted=found).predict_proba(X) == model.predict_proba(X)).all()
+    assert skops.get_untrusted_types(data=data) == [f"xpnn.estimators.mlp.{kind.__name__}"]
+    again = skops.loads(data, trusted=[f"xpnn.estimators.mlp.{kind.__name__}"])
+    assert (again.predict(X) == model.predict(X)).all()
+    for one in (model, again):  # the masks of dropout go on, too
+        one._begun = one._trainer = None
+        one.partial_fit(X[:60], Y[:60])
+    numpy.testing.assert_array_equal(again.coefs_[0], model.coefs_[0])
+
+
+@pytest.mark.parametrize("activation", [PReLU, abs, "mish"])
+def test_a_network_is_made_anew_from_what_it_was_made_of(activation):
+    model = MLPRegressor(hidden_layer_sizes=(4, 3), activation=activation, max_iter=2, random_state=0, compile=False)
+    model.fit(X[:60], Y[:60])
+    again = pickle.loads(pickle.dumps(model))
+    assert repr(again.network_) == repr(model.network_)
+    assert (again.predict(X) == model.predict(X)).all()
+    assert vars(again).keys() == vars(model).keys()
+    assert again._dtype == model._dtype

@@ -64,9 +64,11 @@ else:
             assert type(model.score(elsewhere.asarray(X), y)) is float
             with pytest.raises(ValueError, match=rf"{kind.__name__}.predict\(\) must use the same namespace"):
                 model.predict(X)
-        for array in (*given, *model.coefs_, *model.intercepts_):
+            given += model.coefs_ + model.intercepts_
+        for array in given:
             assert device_of(array) == elsewhere
             assert str(array.dtype).endswith("float32")
+        assert all(isinstance(array, numpy.ndarray) for array in model.coefs_ + model.intercepts_)
         assert isinstance(model.predict(elsewhere.asarray(X)), numpy.ndarray)  # without dispatch
         again = pickle.loads(pickle.dumps(model))
         assert all(isinstance(array, numpy.ndarray) for array in again.coefs_)
@@ -97,6 +99,7 @@ else:
         model, plain = small(MLPClassifier), small(MLPClassifier)
         with config_context(array_api_dispatch=True):
             model.partial_fit(x, t, classes=t[:2] * 0 + elsewhere.asarray([0, 1])).partial_fit(x, t)
+            assert device_of(model.classes_) == elsewhere  # as of fit
             with pytest.raises(ValueError, match=r"MLPClassifier.partial_fit\(\) must use the same namespace"):
                 model.partial_fit(X, Y)
         plain.partial_fit(X, Y, classes=[0, 1]).partial_fit(X, Y)

@@ -18,7 +18,6 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from xpnn.arrays.devices import Device, device_of
-from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.copies import Copied, hosted
@@ -46,7 +45,7 @@ from xpnn.estimators.placement import (
     results,
     rows_of,
 )
-from xpnn.estimators.reduced import rebuild, reduced
+from xpnn.estimators.reduced import plain, rebuild, reduced
 from xpnn.estimators.refusals import layers_of, named, require_possible, require_same_layers, require_same_loss
 from xpnn.estimators.reporting import Report
 from xpnn.estimators.rows import batches_of
@@ -164,7 +163,7 @@ class MLP(CallbackSupport, Savable, Copied):
             sample_weight = _check_sample_weight(on_host(sample_weight), y, dtype=numpy.dtype(dtype_name(X.dtype)))
         self._dtype, self._incremental = numpy.dtype(dtype_name(X.dtype)), incremental
         t, objective = self._encoded(y, first)
-        if first and not incremental and home_of_y is not None and hasattr(self, "classes_"):
+        if first and home_of_y is not None and hasattr(self, "classes_"):
             self.classes_ = results(self.classes_, home_of_y)
         objective = of_members(objective, int(self.n_ens)) if self.n_ens > 1 else objective
         random = check_random_state(self.random_state)
@@ -364,16 +363,17 @@ class MLP(CallbackSupport, Savable, Copied):
         return parts[0] if len(parts) == 1 else namespace_of(parts[0]).concat(parts)
 
     def _given(self, value: Any) -> Any:
-        """Results as they are given away: arrays of `fit`'s library if scikit-learn follows it, else NumPy's."""
+        """Results, or a list of them, as they are given away: arrays of `fit`'s library if scikit-learn follows it, else NumPy's."""
         return results(value, self._home if dispatches() else None)
 
     @property
     def coefs_(self) -> list[Any]:
         """The weights of each layer, (fan_in, fan_out) as in scikit-learn, of an ensemble (n_ens, fan_in, fan_out); in
-        the library of `fit`'s arrays.
+        the library of `fit`'s arrays if scikit-learn follows it.
         """
         host = [to_host(layer.weight).swapaxes(-2, -1) for layer in linear_layers(self._network())]
-        return [results(weight, self._home) for weight in host]
+        weights: list[Any] = self._given(host)
+        return weights
 
     @coefs_.setter
     def coefs_(self, weights: Any) -> None:
@@ -382,7 +382,8 @@ class MLP(CallbackSupport, Savable, Copied):
     @property
     def intercepts_(self) -> list[Any]:
         """The biases of each layer, (fan_out,); of an ensemble (n_ens, fan_out)."""
-        return [results(layer.bias, self._home) for layer in linear_layers(self._network())]
+        biases: list[Any] = self._given([layer.bias for layer in linear_layers(self._network())])
+        return biases
 
     @intercepts_.setter
     def intercepts_(self, biases: Any) -> None:
@@ -399,22 +400,17 @@ class MLP(CallbackSupport, Savable, Copied):
     # Copies
 
     def __getstate__(self) -> dict[str, Any]:
-        """Host arrays only, and no optimizer: what was trained on a GPU is used where there is none."""
+        """Plain values and host arrays, and no optimizer: what was trained on a GPU is used where there is none."""
         state = dict(super().__getstate__())
-        state.pop("_trainer", None)
-        state.pop("_begun", None)
         state.pop("_fit_task", None)
-        if "network_" in state:
-            state["_place_"] = state["_home"] = None
-            if "_labels" in state:
-                state["classes_"] = state["_labels"].classes
-        return hosted(state)
+        return hosted(plain(state) if "network_" in state else state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "network_" in self.__dict__:
-            self._place_ = find_device("cpu")
-            self._trainer = self._begun = None
+        network = state.get("_network")
+        super().__setstate__({name: value for name, value in state.items() if name != "_network"})
+        if network is not None:
+            rebuild(self, self.__dict__, network)
+            del self._draws
 
     def _reduced(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return reduced(self)

@@ -5,30 +5,42 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import numpy
+
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.native import to_host
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.objectives import Objective
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
 
-__all__ = ["rebuild", "reduced"]
+__all__ = ["plain", "rebuild", "reduced"]
 
 _OBJECTIVE = ("name", "outputs", "link", "reported", "quantiles", "questions")
-_GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun", "_objective", "_labels")
+_GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun")
+
+
+def plain(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a fitted estimator with plain values and arrays in place of our objects, so that a pickle names
+    few classes, none of them of a network: they are made anew. Optimizers and places are gone.
+    """
+    state = {name: value for name, value in attributes.items() if name not in _GONE}
+    network, objective, labels = attributes["network_"], state["_objective"], state.pop("_labels", None)
+    state["_objective"] = {name: getattr(objective, name) for name in _OBJECTIVE}
+    if labels is not None:
+        state["_labels"] = {"kind": labels.kind, "classes": labels.classes}
+        state["classes_"] = labels.classes
+    state["_dtype"] = state["_dtype"].name
+    state["_draws"] = draws_of(network)
+    state["_network"] = {name: to_host(array) for name, array in network.state_dict().items()}
+    return state
 
 
 def reduced(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """What was learned as plain values, and the network's state as arrays of the host by name."""
     parameters = estimator.get_params(deep=False)
-    state = estimator.__getstate__()
-    learned = {name: value for name, value in state.items() if name not in parameters and name not in _GONE}
-    learned = {name: value for name, value in learned.items() if not name.startswith("_sk")}
-    objective, labels = estimator._objective, state.get("_labels")
-    learned["_objective"] = {name: getattr(objective, name) for name in _OBJECTIVE}
-    if labels is not None:
-        learned["_labels"] = {"kind": labels.kind, "classes": labels.classes}
-    learned["_draws"] = draws_of(estimator.network_)
-    return learned, {name: to_host(array) for name, array in estimator.network_.state_dict().items()}
+    learned = {name: value for name, value in plain(vars(estimator)).items() if name not in parameters}
+    network = learned.pop("_network")
+    return {name: value for name, value in learned.items() if not name.startswith("_sk")}, network
 
 
 def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -> None:
@@ -43,6 +55,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     draws, objective, labels = learned.pop("_draws"), learned.pop("_objective"), learned.pop("_labels", None)
     _require_room(learned["_widths"], int(learned["_layers"]["n_ens"]), network)
     vars(estimator).update(learned)
+    estimator._dtype = numpy.dtype(learned["_dtype"])
     estimator._objective = Objective(**{name: objective[name] for name in _OBJECTIVE}, loss=_no_loss)
     if labels is not None:
         estimator._labels = Labels.__new__(Labels)
