@@ -363,7 +363,9 @@ class MLP(CallbackSupport, Savable, Copied):
         return parts[0] if len(parts) == 1 else namespace_of(parts[0]).concat(parts)
 
     def _given(self, value: Any) -> Any:
-        """Results, or a list of them, as they are given away: arrays of `fit`'s library if scikit-learn follows it, else NumPy's."""
+        """Results, or a list of them, as they are given away: arrays of `fit`'s library if scikit-learn follows it,
+        else NumPy's.
+        """
         return results(value, self._home if dispatches() else None)
 
     @property
