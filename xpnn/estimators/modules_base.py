@@ -36,6 +36,7 @@ from xpnn.estimators.modules_inputs import (
 )
 from xpnn.estimators.modules_metrics import metrics_of, require_metrics, scorer_of
 from xpnn.estimators.modules_parameters import Nested
+from xpnn.estimators.modules_saving import SavableModule
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
 from xpnn.estimators.refusals import named, require_alike, require_same_loss
@@ -53,7 +54,7 @@ __all__ = ["OfModule"]
 AT_ONCE = 1024  # rows of a prediction
 
 
-class OfModule(CallbackSupport, Copied, Nested):
+class OfModule(CallbackSupport, SavableModule, Copied, Nested):
     """The base of `Classifier` and `Regressor`; not to be used by itself."""
 
     _dtype: str
@@ -152,16 +153,13 @@ class OfModule(CallbackSupport, Copied, Nested):
         flat = isinstance(shape, tuple) and len(shape) == 1 and isinstance(shape[0], int)
         if self.module is None and not flat:
             raise ValueError(f"expected a module for rows of shape {shape}: the default takes a row of features each")
-        of_data = {
+        self._of_data = {
             "n_features": shape[0] if flat else None, "input_shape": shape, "n_outputs": self._outputs_asked(y),
             "dtype": floating_dtype(X),
         }  # fmt: skip
-        module = built(self.module, self.module_options, of_data, seed)
+        module = self._built(seed, X)
         if not module.parameters():
             raise ValueError(f"expected a module with parameters to train, {type(module).__name__} has none")
-        self._keeps_integers = takes_numbers_of_words(module, X)
-        if self._keeps_integers and asks_for(self.module, "dtype") and "dtype" not in (self.module_options or {}):
-            module.to(dtype="float32")  # numbers of words have no dtype to follow
         self._dtype = dtype_name(module.parameters()[0].dtype)
         self._place_ = place or self._place(module)
         self.module_: Module = module.to(self._place_)
@@ -169,6 +167,15 @@ class OfModule(CallbackSupport, Copied, Nested):
         self._trainer: Trainer | None = None
         self.history_ = History()
         self.n_iter_ = 0
+
+    def _built(self, seed: int, X: Tree = None) -> Module:
+        """A module by the parameters and what is known of the data, of which `X` are rows; not moved yet."""
+        module = built(self.module, self.module_options, self._of_data, seed)
+        if X is not None:
+            self._keeps_integers = takes_numbers_of_words(module, X)
+        if self._keeps_integers and asks_for(self.module, "dtype") and "dtype" not in (self.module_options or {}):
+            module.to(dtype="float32")  # numbers of words have no dtype to follow
+        return module
 
     def _go_on(self, place: Device | None) -> None:
         """The module of the last fit: a copy, unless it is `partial_fit` that goes on."""

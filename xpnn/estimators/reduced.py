@@ -13,9 +13,9 @@ from xpnn.estimators.labels import Labels
 from xpnn.estimators.objectives import Objective
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
 
-__all__ = ["plain", "rebuild", "reduced"]
+__all__ = ["OBJECTIVE", "no_loss", "plain", "rebuild", "reduced"]
 
-_OBJECTIVE = ("name", "outputs", "link", "reported", "quantiles", "questions")
+OBJECTIVE = ("name", "outputs", "link", "reported", "quantiles", "questions")
 _GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun")
 
 
@@ -25,7 +25,7 @@ def plain(attributes: dict[str, Any]) -> dict[str, Any]:
     """
     state = {name: value for name, value in attributes.items() if name not in _GONE}
     network, objective, labels = attributes["network_"], state["_objective"], state.pop("_labels", None)
-    state["_objective"] = {name: getattr(objective, name) for name in _OBJECTIVE}
+    state["_objective"] = {name: getattr(objective, name) for name in OBJECTIVE}
     if labels is not None:
         state["_labels"] = {"kind": labels.kind, "classes": labels.classes}
         state["classes_"] = labels.classes
@@ -56,7 +56,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     _require_room(learned["_widths"], int(learned["_layers"]["n_ens"]), network)
     vars(estimator).update(learned)
     estimator._dtype = numpy.dtype(learned["_dtype"])
-    estimator._objective = Objective(**{name: objective[name] for name in _OBJECTIVE}, loss=_no_loss)
+    estimator._objective = Objective(**{name: objective[name] for name in OBJECTIVE}, loss=no_loss)
     if labels is not None:
         estimator._labels = Labels.__new__(Labels)
         estimator._labels.kind, estimator._labels.classes = labels["kind"], labels["classes"]
@@ -77,5 +77,6 @@ def _require_room(widths: list[int], members: int, network: dict[str, Any]) -> N
         raise ValueError(f"its layers {str(widths)[:100]} have {needed} weights, its arrays {held} numbers")
 
 
-def _no_loss(*args: Any, **options: Any) -> Any:
+def no_loss(*args: Any, **options: Any) -> Any:
+    """Stands where the loss was."""
     raise RuntimeError("the loss of a saved estimator is made anew by fit")

@@ -21,7 +21,7 @@ from xpnn.estimators.plain import packed, unpacked
 from xpnn.training.checkpoint import load, save
 from xpnn.training.layout import CheckpointError
 
-__all__ = ["Savable"]
+__all__ = ["FORMAT", "Savable", "about_of", "require_attributes"]
 
 FORMAT = 1  # of what is said about an estimator; the file has a number of its own
 
@@ -80,12 +80,12 @@ class Savable:
         """
         place = None if device is None else find_device(device)
         arrays, metadata = load(path)
-        about = _about(cls, path, metadata)
+        about = about_of(cls, path, metadata)
         network = {name.removeprefix("network/"): a for name, a in arrays.items() if name.startswith("network/")}
         try:
             parameters = {name: unpacked(value, arrays) for name, value in about["parameters"].items()}
             learned = {name: unpacked(value, arrays) for name, value in about["learned"].items()}
-            _require_attributes(cls, learned)
+            require_attributes(cls, learned)
             estimator = cls(**parameters)
             estimator._rebuild(learned, network)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
@@ -96,7 +96,7 @@ class Savable:
         return estimator
 
 
-def _about(cls: type, path: Any, metadata: dict[str, Any]) -> dict[str, Any]:
+def about_of(cls: type, path: Any, metadata: dict[str, Any]) -> dict[str, Any]:
     """What the file says of the estimator, if it is one of `cls` that can be read here."""
     about = metadata.get("estimator")
     if not isinstance(about, dict):
@@ -114,7 +114,7 @@ def _about(cls: type, path: Any, metadata: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _require_attributes(cls: type, learned: dict[str, Any]) -> None:
+def require_attributes(cls: type, learned: dict[str, Any]) -> None:
     """Raise if a name is none of what is learned: it must not hide a method."""
     for name in learned:
         if name.startswith("__") or not (name.startswith("_") or name.endswith("_")) or hasattr(cls, name):

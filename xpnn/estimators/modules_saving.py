@@ -1,0 +1,200 @@
+"""Estimators of any module in one file of data: `save`, and `load`, which asks for what is code.
+
+    model.save("model.safetensors")
+    model = Classifier.load("model.safetensors", module=network)
+
+The file is that of the MLPs (see `saving`): parameters, what was learned, and weights, with a checksum. A function that
+builds the network, a class of optimizers, a loss of one's own cannot be in it: whoever reads it gives them again, under
+their names. A fit without any of these needs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from xpnn.arrays.devices import Device
+from xpnn.arrays.devices import device as find_device
+from xpnn.arrays.native import to_host
+from xpnn.estimators.labels import Labels
+from xpnn.estimators.objectives import Objective
+from xpnn.estimators.plain import packed, unpacked
+from xpnn.estimators.reduced import OBJECTIVE, no_loss
+from xpnn.estimators.saving import FORMAT, about_of, require_attributes
+from xpnn.nn.drawing import draws_of, require_draws, set_draws
+from xpnn.training.checkpoint import load, save
+from xpnn.training.history import History
+from xpnn.training.layout import CheckpointError
+
+__all__ = ["SavableModule"]
+
+_GONE = (
+    "module_", "history_", "_place_", "_home", "_fit_task", "_trainer", "_objective", "_labels", "_module_given",
+    "_module_options",
+)  # fmt: skip
+_WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+
+Self = TypeVar("Self", bound="SavableModule")
+
+
+class SavableModule(BaseEstimator):
+    """`save` and `load` of `Classifier` and `Regressor`."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator into a safetensors file: parameters, what was learned, weights; no code.
+
+        Parameters that are no data (a module or what builds one, functions, classes) are left to who loads it.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If there is nothing to save yet.
+        ValueError
+            If `module` or its options are others than in the fit.
+        OSError
+            If the file cannot be written; an older one of that name is then unchanged.
+        """
+        check_is_fitted(self)
+        state: Any = self.__getstate__()
+        _require_as_fitted(self)
+        arrays: dict[str, Any] = {}
+        values, code = _packed_parameters(self.get_params(deep=False), arrays)
+        said = {name: packed(value, name, arrays) for name, value in _learned(state).items()}
+        about = {"class": type(self).__name__, "format": FORMAT, "parameters": values, "learned": said, "code": code}
+        arrays.update({f"network/{name}": to_host(array) for name, array in state["module_"].state_dict().items()})
+        save(path, arrays, {"estimator": about})
+
+    @classmethod
+    def load(cls: type[Self], path: str | os.PathLike[str], device: str | Device | None = None, **code: Any) -> Self:
+        """The estimator of a file that `save` wrote; it computes on the CPU, wherever it was trained, or on `device`.
+
+        Parameters
+        ----------
+        path
+            The file.
+        device
+            Where to compute; it becomes the parameter of that name.
+        **code
+            The parameters that the file does not hold, since they are no data, as they were: `module=network`.
+
+        Raises
+        ------
+        ValueError
+            If another parameter is given than those that the file does not hold, or one of them is not; they are named.
+        CheckpointError
+            If the file is damaged or foreign, of another class, of a newer version, or of another module.
+        DeviceUnavailable
+            If `device` cannot be used; it is asked before the file is read.
+        OSError
+            If the file cannot be read.
+        """
+        place = None if device is None else find_device(device)
+        arrays, metadata = load(path)
+        about = about_of(cls, path, metadata)
+        network = {name.removeprefix("network/"): a for name, a in arrays.items() if name.startswith("network/")}
+        _require_code(cls, about.get("code"), code)
+        try:
+            parameters = {name: unpacked(value, arrays) for name, value in about["parameters"].items()}
+            learned = {name: unpacked(value, arrays) for name, value in about["learned"].items()}
+            require_attributes(cls, learned)
+            estimator = cls(**parameters, **code)
+            _rebuild(estimator, learned, network)
+        except _WRONG as error:
+            raise CheckpointError(f"cannot load {path}: it does not describe this {cls.__name__}: {error}") from error
+        if place is not None:
+            estimator.device = device
+            estimator._place_ = place
+            estimator.module_.to(place)
+        return estimator
+
+
+def _require_as_fitted(estimator: Any) -> None:
+    """Raise if the parameters would build another module than the one that was trained."""
+    if estimator.module is not estimator._module_given:
+        raise ValueError(f"save expected the module of the fit, {estimator._module_given!r}, got {estimator.module!r}")
+    if (estimator.module_options or {}) != estimator._module_options:
+        raise ValueError(f"save expected module_options={estimator._module_options!r} as in the fit")
+
+
+def _packed_parameters(parameters: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Those that are data, and the names of the others."""
+    values: dict[str, Any] = {}
+    code: list[str] = []
+    for name, value in parameters.items():
+        found: dict[str, Any] = {}
+        try:
+            values[name] = packed(value, name, found)
+        except TypeError:
+            code.append(name)
+        else:
+            arrays.update(found)
+    return values, code
+
+
+def _require_code(cls: type, needed: Any, given: dict[str, Any]) -> None:
+    needed = needed if isinstance(needed, list) else []
+    if unheard := [name for name in given if name not in needed]:
+        raise ValueError(
+            f"{cls.__name__}.load takes what the file does not hold, {', '.join(needed) or 'nothing'}, got "
+            f"{', '.join(unheard)}: change others by set_params"
+        )
+    if missing := [str(name)[:100] for name in needed if name not in given]:
+        raise ValueError(
+            f"{cls.__name__}.load needs {', '.join(f'{name}=...' for name in missing)} as it was: the file holds data "
+            "and no code"
+        )
+
+
+def _learned(state: dict[str, Any]) -> dict[str, Any]:
+    """What was learned as plain values."""
+    names = [name for name in state if name.endswith("_") or name.startswith("_")]
+    learned = {name: state[name] for name in names if name not in _GONE and not name.startswith("_sk")}
+    learned["_objective"] = {name: getattr(state["_objective"], name) for name in OBJECTIVE}
+    if "_labels" in state:
+        learned["_labels"] = {"kind": state["_labels"].kind, "classes": state["_labels"].classes}
+    learned["_history"] = {"rows": state["history_"].rows, "device": state["history_"].device}
+    learned["_draws"] = draws_of(state["module_"])
+    return learned
+
+
+def _rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -> None:
+    """Make an estimator, which has its parameters, what it was, on the CPU.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        If values and arrays do not fit each other, or the module.
+    """
+    learned = dict(learned)
+    objective, labels = learned.pop("_objective"), learned.pop("_labels", None)
+    draws, history = learned.pop("_draws"), learned.pop("_history")
+    if estimator.module is None:
+        _require_room(estimator.module_options, learned["_of_data"], network)
+    vars(estimator).update(learned)
+    estimator._objective = Objective(**{name: objective[name] for name in OBJECTIVE}, loss=no_loss)
+    if labels is not None:
+        estimator._labels = Labels.__new__(Labels)
+        estimator._labels.kind, estimator._labels.classes = labels["kind"], labels["classes"]
+    module = estimator._built(0)
+    module.load_state_dict(network)
+    require_draws(module, draws)
+    set_draws(module, draws)
+    estimator.history_ = History(history["device"], rows=list(history["rows"]))
+    estimator._place_, estimator._home, estimator._trainer = find_device("cpu"), None, None
+    estimator._module_given, estimator._module_options = estimator.module, dict(estimator.module_options or {})
+    estimator.module_ = module.eval()
+
+
+def _require_room(options: Any, of_data: dict[str, Any], network: dict[str, Any]) -> None:
+    """Raise if the layers would have more numbers than the file holds, before they take memory."""
+    sizes = numpy.atleast_1d((options or {}).get("hidden_layer_sizes", 100)).tolist()
+    widths = [of_data["n_features"], *map(int, sizes), (options or {}).get("n_outputs", of_data["n_outputs"])]
+    needed = sum(a * b for a, b in pairwise(widths))
+    held = sum(int(array.size) for array in network.values())
+    if not 0 < needed <= held:
+        raise ValueError(f"its layers {str(widths)[:100]} have {needed} weights, its arrays {held} numbers")
