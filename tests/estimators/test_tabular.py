@@ -110,6 +110,7 @@ def test_several_targets():
     assert r2_score(both, found) > 0.8
 
 
+@pytest.mark.filterwarnings("ignore:X has hardly any value:xpnn.tables.TableWarning")
 def test_levels_and_dates_that_training_did_not_have_are_predicted():
     model = classifier().fit(FRAME, LABELS)
     new = FRAME.assign(town="Bonn", sold=pandas.Timestamp("1999-12-31"), size=numpy.nan)

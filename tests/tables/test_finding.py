@@ -60,11 +60,28 @@ LOUD = {
         "identifier",
         r"95\.2% of its .*, and row 41 holds '\?': does that stand for a missing value\? Then leave the cell empty",
     ),
+    "mostly numbers, and a sign for missing ones": (
+        ["1", "2", "3", "4"] * 10 + ["NA", "?"] * 10,
+        "category",
+        r"66\.7% of its values are numbers, and row 40 holds 'NA': does that stand for a missing value\?",
+    ),
+    "many numbers, and one word": (
+        [f"{n // 2}" for n in MANY] + ["none of them"] * 10,
+        "category",
+        r"80\.0% of its values are numbers, and row 40 holds 'none of them': does that",
+    ),
     "nearly dates": (
         ["2020-01-01", "2020-01-02"] * 10 + ["2020-02-31"],
         "category",
         r"95\.2% of its values are dates, and row 20 holds '2020-02-31'",
     ),
+}
+
+
+FOUND |= {
+    "names that are numbers, and words": (["1", "2", "3", "first"] * 10, "category"),
+    "two numbers and a sign": (["0", "0", "1", "?"] * 10, "category"),
+    "few numbers": (["1", "2", "3", "?", "?", "?"] * 10, "category"),
 }
 
 

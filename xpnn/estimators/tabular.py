@@ -21,6 +21,7 @@ from xpnn.arrays.devices import Device
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.tabular_base import CONSTRAINTS, Tabular
 from xpnn.estimators.tabular_metrics import CLASSIFICATION, OF_PROBABILITIES, REGRESSION
+from xpnn.estimators.tabular_targets import labels_of, numbers_of
 from xpnn.nn.losses.regression import squared_error
 from xpnn.tables.scaling import standard_scale
 
@@ -203,7 +204,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         return outputs[:, 0] if self._labels.kind == "binary" else outputs
 
     def _checked(self, y: Any) -> Any:
-        return _check_y(column_or_1d(y, warn=True), multi_output=False, y_numeric=False, estimator=self)
+        return _check_y(column_or_1d(labels_of(y), warn=True), multi_output=False, y_numeric=False, estimator=self)
 
     def _learn_classes(self, y: Any) -> None:
         self._labels = Labels(None, y)
@@ -396,7 +397,7 @@ class TabularRegressor(RegressorMixin, Tabular):
         return found[:, 0] if self._one_axis else found
 
     def _checked(self, y: Any) -> Any:
-        y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
+        y = _check_y(numbers_of(y), multi_output=True, y_numeric=True, estimator=self)
         y = numpy.asarray(y, dtype=numpy.float64)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 

@@ -7,6 +7,7 @@ import re
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral, Real
 from typing import Any
 
@@ -19,11 +20,13 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
-from xpnn.estimators.refusals import require_alike
+from xpnn.estimators.placement import on_host
+from xpnn.estimators.refusals import named, require_alike
 from xpnn.estimators.tabular_frames import table_of
 from xpnn.estimators.tabular_network import EMBEDDINGS, inputs_of, network_of, order_of
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
 from xpnn.estimators.tabular_training import HeldOut, Rows, outputs_of, trained
+from xpnn.estimators.tabular_unseen import unknown_shares, warn_of_unseen
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.tables.columns import TableWarning
 from xpnn.tables.features import Features
@@ -116,14 +119,18 @@ class Tabular(BaseEstimator):
         """The rows that count, checked."""
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
-        table = table_of(self, X, names=None if first else self._column_names)
-        y = self._checked(y)
-        check_consistent_length(X, y)
+        with _named("X_val", first):
+            table = table_of(self, X, names=None if first else self._column_names)
+        with _named("y_val", first):
+            y = self._checked(y)
+            if len(table) != len(y):
+                check_consistent_length(numpy.empty(len(table)), y)
         if sample_weight is None:
             return table, y, None
-        weight = _check_sample_weight(sample_weight, y, dtype=numpy.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
+        with _named("sample_weight_val", first):
+            weight = _check_sample_weight(on_host(sample_weight), y, dtype=numpy.float64, ensure_non_negative=True)
+            if not weight.any():
+                raise ValueError("Sample weights must contain at least one non-zero number.")
         if weight.all():
             return table, y, weight
         counts = numpy.flatnonzero(weight)
@@ -155,6 +162,7 @@ class Tabular(BaseEstimator):
         dtype = dtype if len(table) < SMALL else "float32"
         outputs = self._learn_targets(y, weight)
         self.preprocessing_ = self._preprocessed(table, weight)
+        self._unknown = unknown_shares(self.preprocessing_, table)
         features = self.preprocessing_.transform(table, dtype=dtype)
         plan = self._plan(len(table))
         seed = int(random.randint(numpy.iinfo(numpy.int32).max))
@@ -218,7 +226,9 @@ class Tabular(BaseEstimator):
 
     def _held_out(self, given: tuple[Any, ...], trained_with: Any, dtype: str) -> HeldOut:
         table, y, weight = given
-        features = self.preprocessing_.transform(table, dtype=dtype)
+        with named("X_val"):
+            features = self.preprocessing_.transform(table, dtype=dtype)
+        warn_of_unseen(self.preprocessing_, table, self._unknown, name="X_val", stacklevel=6)
         weight = self._weighted(y, weight, trained_with)
         return HeldOut(inputs_of(features, self._order), self._encoded(y, dtype)[1], weight)
 
@@ -228,7 +238,9 @@ class Tabular(BaseEstimator):
         """The network's outputs for rows, (members, n, outputs), on the host."""
         check_is_fitted(self)
         table = table_of(self, X, names=self._column_names)
-        return self._outputs_of(self.preprocessing_.transform(table, dtype=self._dtype))
+        features = self.preprocessing_.transform(table, dtype=self._dtype)
+        warn_of_unseen(self.preprocessing_, table, self._unknown, stacklevel=3)
+        return self._outputs_of(features)
 
     def _outputs_of(self, features: Features) -> Any:
         return outputs_of(self.network_, inputs_of(features, self._order), self._place_)
@@ -300,5 +312,10 @@ def _without_values(preprocessing: Preprocessing) -> Preprocessing:
     return found
 
 
+def _named(name: str, first: bool) -> AbstractContextManager[None]:
+    """Errors speak of X, y and sample_weight; of rows held out they say which."""
+    return nullcontext() if first else named(name)
+
+
 def _is_float32(X: Any) -> bool:
-    return getattr(X, "dtype", None) == numpy.float32
+    return getattr(on_host(X), "dtype", None) == numpy.float32

@@ -11,8 +11,9 @@ from typing import Any
 import numpy
 from sklearn.utils.validation import validate_data
 
+from xpnn.estimators.placement import on_host
 from xpnn.tables.columns import Column
-from xpnn.tables.table import Table
+from xpnn.tables.table import Table, listed
 
 __all__ = ["is_frame", "table_of"]
 
@@ -35,6 +36,7 @@ def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
     first = names is None
     if hasattr(X, "collect") and not hasattr(X, "shape"):
         raise TypeError(f"expected a frame whose rows are there, got a {type(X).__name__}: give X.collect()")
+    X = on_host(X)
     if is_frame(X):
         _check_frame(estimator, X, first)
         table = Table(X)
@@ -48,7 +50,10 @@ def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
 
 
 def _check_frame(estimator: Any, X: Any, first: bool) -> None:
-    validate_data(estimator, X, reset=first, skip_check_array=True)
+    try:
+        validate_data(estimator, X, reset=first, skip_check_array=True)
+    except ValueError as error:
+        raise ValueError(str(error).rstrip("\n") + "\n" + _remedy(estimator, X, first)) from error
     rows, columns = X.shape
     for count, what, least in ((rows, "sample", 2 if first else 1), (columns, "feature", 1)):
         if count < least:
@@ -56,6 +61,23 @@ def _check_frame(estimator: Any, X: Any, first: bool) -> None:
                 f"Found array with {count} {what}(s) (shape={tuple(X.shape)}) while a minimum of {least} is required "
                 f"by {type(estimator).__name__}."
             )
+
+
+def _remedy(estimator: Any, X: Any, first: bool) -> str:
+    """What to do about columns that are others than training's, for the end of scikit-learn's words; else ''."""
+    known = [] if first else list(getattr(estimator, "feature_names_in_", []))
+    if not known:
+        return ""
+    of_arrow = hasattr(X, "column_names")
+    given = [str(name) for name in (X.column_names if of_arrow else X.columns)]
+    lacking = [name for name in known if name not in given]
+    if lacking:
+        words = (
+            f"training had {listed(known)}, this frame has {listed(given)}: add the columns that are missing, or fit"
+        )
+        return f"{words} without them"
+    words = "Give the columns of training in their order: X"
+    return words + (".select(list(model.feature_names_in_))" if of_arrow else "[list(model.feature_names_in_)]")
 
 
 def _column(table: Table, name: str, X: Any) -> Column:

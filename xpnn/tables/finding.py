@@ -20,6 +20,8 @@ __all__ = ["KINDS", "Finding", "found", "seen_as", "without_use"]
 KINDS = ("number", "category", "boolean", "date", "drop")  # what a user may call a column
 _MANY = 20  # levels; fewer are no sign of an identifier
 _NEARLY_ALL = 0.9
+_SIGNS = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing", "unknown"}  # for missing
+_LEAST_NUMBERS = 3  # different ones; '0', '1' and '?' may well be three names
 _WORDS = 4  # in a value, on average, from which on it is text to read
 
 
@@ -133,7 +135,7 @@ def _nearly(column: Column, counts: numpy.ndarray) -> str:
         if share == 1:
             several = (counts > 0).sum() >= _MANY
             return f"its text is all {what}: kinds={{{column.name!r}: {kind!r}}} takes it so" if several else ""
-        if share >= _NEARLY_ALL:
+        if share >= _NEARLY_ALL or _stands_for_missing(column, counts, right):
             place = int(numpy.flatnonzero((column.values >= 0) & ~right[column.values])[0])
             return (
                 f"{share:.1%} of its values are {what}, and row {column.row(place)} holds "
@@ -141,6 +143,17 @@ def _nearly(column: Column, counts: numpy.ndarray) -> str:
             )
     several = (counts > 0).sum() >= _MANY
     return f"it holds {spelling}" if several and (spelling := spelled(column)) else ""
+
+
+def _stands_for_missing(column: Column, counts: numpy.ndarray, right: numpy.ndarray) -> bool:
+    """Whether most values are right and the others seem to say "missing": by signs that are usual, or, beside many
+    different values, by one word.
+    """
+    wrong = [column.levels[place] for place in numpy.flatnonzero(~right & (counts > 0))]
+    different = int((counts[right] > 0).sum())
+    usual = all(level.strip().casefold() in _SIGNS for level in wrong)
+    known = (usual and different >= _LEAST_NUMBERS) or (len(wrong) == 1 and different >= _MANY)
+    return known and bool(2 * counts[right].sum() > counts.sum())
 
 
 def without_use(encoder: Encoder, column: Column, least: int) -> Finding | None:

@@ -1,0 +1,61 @@
+"""Errors about X name what to do; of rows held out they name X_val, y_val or sample_weight_val."""
+
+import numpy
+import pytest
+import sklearn
+
+from xpnn.estimators import TabularClassifier, TabularRegressor
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("narwhals")
+
+ROWS = 60
+RNG = numpy.random.default_rng(0)
+FRAME = pandas.DataFrame({"a": RNG.standard_normal(ROWS), "t": RNG.choice(list("xyz"), ROWS)})
+Y = FRAME["a"].to_numpy()
+QUICK = {"max_epochs": 1, "random_state": 0}
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_columns_that_are_others_come_with_a_remedy(library):
+    given = {name: FRAME[name].to_numpy() for name in FRAME}
+    module = pytest.importorskip(library)
+    frame = module.table if library == "pyarrow" else module.DataFrame
+    model = TabularRegressor(**QUICK).fit(frame(given), Y)
+    with pytest.raises(ValueError, match=r"same order .*\nGive the columns .*: X.*list\(model.feature_names_in_\)"):
+        model.predict(frame({"t": given["t"], "a": given["a"]}))
+    with pytest.raises(ValueError, match=r"now missing:\n- t\ntraining had 'a', 't', this frame has 'a': add"):
+        model.predict(frame({"a": given["a"]}))
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        ({"X_val": FRAME[["a"]]}, "^X_val: The feature names"),
+        ({"X_val": FRAME.assign(a=numpy.inf)}, "^X_val: Input X contains infinity"),
+        ({"X_val": FRAME.assign(a="word")}, "^X_val: column 'a' expected a number, got 'word' in row 0"),
+        ({"y_val": Y * numpy.nan}, "^y_val: Input y contains NaN"),
+        ({"y_val": Y[:4]}, "^y_val: Found input variables with inconsistent numbers of samples"),
+        ({"sample_weight_val": -numpy.ones(ROWS)}, "^sample_weight_val: Negative values"),
+        ({"sample_weight_val": numpy.zeros(ROWS)}, "^sample_weight_val: Sample weights must contain"),
+    ],
+)
+def test_rows_held_out_are_named_in_errors(held_out, message):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**QUICK).fit(FRAME, Y, **{"X_val": FRAME, "y_val": Y, **held_out})
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_arrays_of_other_libraries_are_moved_to_the_host(dispatch, monkeypatch):
+    """And results are NumPy's: words, dates and missing values, which tables are about, no other library has."""
+    strict = pytest.importorskip("array_api_strict")
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    x = RNG.standard_normal((ROWS, 3))
+    labels = (x[:, 0] > 0).astype(int)
+    with sklearn.config_context(array_api_dispatch=dispatch):
+        for model, y in ((TabularRegressor(**QUICK), x[:, 1]), (TabularClassifier(**QUICK), labels)):
+            expected = model.fit(x, y, sample_weight=x[:, 2] ** 2).predict(x)
+            weight = strict.asarray(x[:, 2] ** 2)
+            found = model.fit(strict.asarray(x), strict.asarray(y), sample_weight=weight).predict(strict.asarray(x))
+            assert type(found) is numpy.ndarray
+            numpy.testing.assert_array_equal(found, expected)

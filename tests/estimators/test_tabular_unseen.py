@@ -1,0 +1,59 @@
+"""One warning if hardly any value of a column is one of training's."""
+
+import warnings
+
+import numpy
+import pytest
+
+from xpnn.estimators import TabularClassifier
+from xpnn.tables import TableWarning
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("narwhals")
+
+ROWS = 60
+RNG = numpy.random.default_rng(0)
+FRAME = pandas.DataFrame(
+    {"a": RNG.standard_normal(ROWS), "t": RNG.choice(["Rome", "Oslo"], ROWS), "u": RNG.choice(list("xyz"), ROWS)}
+)
+Y = (FRAME["a"] > 0).to_numpy()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TabularClassifier(max_epochs=1, random_state=0).fit(FRAME, Y)
+
+
+def test_columns_of_new_levels_only_are_named_once(model):
+    new = FRAME.assign(t=FRAME["t"].str.lower(), u=None)
+    with pytest.warns(
+        TableWarning, match=r"^X has hardly any value .* in 't' \('(rome|oslo)' in row 0 of 't'\)"
+    ) as seen:
+        model.predict(new)
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+    with pytest.warns(TableWarning, match="in 't', 'u' "):
+        model.predict_proba(FRAME.assign(t="Bonn", u="w"))
+
+
+def test_a_new_level_now_and_then_is_no_news(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(FRAME.assign(t=["Bonn"] * 50 + ["Rome"] * 10))
+        model.predict(FRAME[:9].assign(t="Bonn"))  # few rows
+        model.predict(FRAME.assign(t=None))
+
+
+def test_x_val_is_named():
+    with pytest.warns(TableWarning, match="^X_val has hardly any value") as seen:
+        TabularClassifier(max_epochs=1).fit(FRAME, Y, X_val=FRAME.assign(t="Bonn"), y_val=Y)
+    assert seen[0].filename == __file__
+
+
+def test_a_column_that_was_rare_levels_in_training_already_is_as_it_was():
+    words = ["often"] * 40 + [f"word {n // 4}" for n in range(1960)]  # 40 of 2000 rows with a level of its own
+    frame = pandas.DataFrame({"a": RNG.standard_normal(2000), "t": words})
+    model = TabularClassifier(max_epochs=1).fit(frame, frame["a"] > 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(frame)
