@@ -142,3 +142,32 @@ def test_sequences(module):
     assert regressor.history_["loss"][-1] < 0.8 * regressor.history_["loss"][0]
     with pytest.raises(ValueError, match="expected a module for rows of shape"):
         Classifier(**options).fit(SEQUENCES, LATE)
+
+
+CHANGES = {
+    "max_norm": ({}, {"max_norm": 0.01}),
+    "accumulate": ({}, {"accumulate": 2}),
+    "smoothing": ({}, {"label_smoothing": 0.3}),
+    "options": (
+        {"loss": nn.CrossEntropy, "loss_options": {"label_smoothing": 0.0}}, {"loss_options": {"label_smoothing": 0.3}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_partial_fit_takes_what_is_changed_and_goes_on_with_its_optimizer(name):
+    before, after = CHANGES[name]
+    given = {"learning_rate": 0.01, "batch_size": 32, "average": 0.9, "shuffle": False, "random_state": 0}
+    model = Classifier(network, **given, **before).partial_fit(X, THREE, classes=[0, 1, 2])
+    model.set_params(**after).partial_fit(X, THREE)
+    twin = network(4, 3, "float64").initialize(seeds(0)[0])
+    optimizer, smoothing = optim.Adam(twin, learning_rate=0.01), 0.0
+    average = optim.WeightAverage(twin, decay=0.9)
+    for options in ({}, {key: value for key, value in after.items() if key in ("max_norm", "accumulate")}):
+        loss = nn.CrossEntropy(label_smoothing=smoothing)
+        trainer = Trainer(twin, loss, optimizer, average=average, **options)
+        trainer.fit(X, THREE, epochs=1, batch_size=32, shuffle=False, progress=False)
+        smoothing = 0.3 if name in ("smoothing", "options") else 0.0
+    for key, array in average.model.state_dict().items():
+        numpy.testing.assert_array_equal(model.module_.state_dict()[key], array)
+    assert model.n_iter_ == len(model.history_) == 2

@@ -21,7 +21,7 @@ from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_building import asks_for, built
-from xpnn.estimators.modules_fitting import outputs_of, rows_at_once, trained, trainer_of
+from xpnn.estimators.modules_fitting import asked_of_step, outputs_of, rows_at_once, trained, trainer_of
 from xpnn.estimators.modules_inputs import (
     checked,
     converted,
@@ -60,6 +60,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
     _dtype: str
     _home: Device | None
     _labels: Labels
+    _asked_of_step: list[str]
     classes_: Any
 
     # What a classifier and a regressor do differently
@@ -256,6 +257,9 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         if trainer is None:
             batches = -(-rows_of(rows[0]) // batch_size)
             trainer = trainer_of(self, self.module_, -(-batches // int(self.accumulate)) * epochs)
+        elif asked_of_step(self) != self._asked_of_step:
+            trainer = trainer_of(self, trainer.model, 0, trainer)
+        self._asked_of_step = asked_of_step(self)
         some = slice(0, min(2, rows_of(rows[0])))
         require_metrics(trainer.metrics, self._outputs_of(taken(rows[0], some)), rows[1][some])
         trainer.seed, trainer.epoch = seed, self.n_iter_

@@ -27,9 +27,10 @@ from xpnn.training.interruption import CTRL_C
 from xpnn.training.steps import applied
 from xpnn.training.trainer import Trainer
 
-__all__ = ["Judged", "outputs_of", "rows_at_once", "trained", "trainer_of"]
+__all__ = ["Judged", "asked_of_step", "outputs_of", "rows_at_once", "trained", "trainer_of"]
 
 AUTO = 128  # rows of a batch
+_OF_STEP = ("loss", "loss_options", "label_smoothing", "compile", "max_norm", "accumulate", "metrics")
 
 
 class Judged(Callback):
@@ -65,13 +66,19 @@ class Judged(Callback):
         return None
 
 
-def trainer_of(estimator: Any, module: Module, updates: int) -> Trainer:
-    """A trainer of the module by the estimator's parameters."""
+def trainer_of(estimator: Any, module: Module, updates: int, before: Trainer | None = None) -> Trainer:
+    """A trainer of the module by the estimator's parameters; with the optimizer and average of the one `before`."""
+    optimizer = optimizer_of(estimator, module, updates) if before is None else before.optimizer
     return Trainer(
-        module, estimator._objective.loss, optimizer_of(estimator, module, updates), compile=bool(estimator.compile),
-        max_norm=estimator.max_norm, accumulate=int(estimator.accumulate), average=estimator.average,
+        module, estimator._objective.loss, optimizer, compile=bool(estimator.compile), max_norm=estimator.max_norm,
+        accumulate=int(estimator.accumulate), average=estimator.average if before is None else before.average,
         metrics=metrics_for(estimator._objective, estimator.metrics),
     )  # fmt: skip
+
+
+def asked_of_step(estimator: Any) -> list[str]:
+    """What a trainer was made by beside its optimizer, in words: another one is needed where they change."""
+    return [repr(getattr(estimator, name, None)) for name in _OF_STEP]
 
 
 def trained(

@@ -35,7 +35,7 @@ __all__ = ["SavableModule"]
 
 _GONE = (
     "module_", "history_", "_place_", "_home", "_fit_task", "_trainer", "_objective", "_labels", "_module_given",
-    "_module_options",
+    "_module_options", "_asked_of_step",
 )  # fmt: skip
 _WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
