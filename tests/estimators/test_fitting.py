@@ -1,6 +1,8 @@
 """What a fit reports: scikit-learn's loss with its penalty, the best score, and what held-out rows cost."""
 
+import gc
 import warnings
+import weakref
 
 import numpy
 import pytest
@@ -8,6 +10,7 @@ from scipy import sparse
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 
+from xpnn import estimators
 from xpnn.estimators import MLPClassifier, MLPRegressor
 
 RNG = numpy.random.default_rng(8)
@@ -102,3 +105,77 @@ def test_the_same_rows_held_out_and_trained_with_have_the_same_loss():
     for y in (LABELS, numpy.arange(90) % 3, several, sparse.csr_matrix(several)):
         model = MLPClassifier(**STILL, alpha=0.0, class_weight="balanced").fit(X, y, X_val=X, y_val=y)
         assert model.validation_loss_curve_ == [pytest.approx(model.loss_, rel=1e-9)]
+
+
+def judged(values, **options):
+    """A fit whose held-out rows are judged by these numbers, one an epoch."""
+    given = iter(values)
+    options = {"max_iter": len(values), "random_state": 0, "hidden_layer_sizes": (4,), **options}
+    return MLPRegressor(**options, early_stopping=True, monitor=lambda *_: next(given)).fit(X, NUMBERS[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("values", "epochs"),
+    [
+        ([0.1, 0.1, 0.1, 0.1, 0.1], 4),
+        ([0.1, 0.1 + 9e-5, 0.1 + 1.7e-4, 0.1 + 2.6e-4, 0.2], 4),  # less than tol better than the best so far
+        ([0.1, 0.1, 0.3, 0.3, 0.5], 5),
+        ([numpy.nan] * 5, 3),
+        ([numpy.nan, 0.1, 0.2, 0.3, 0.4], 5),  # what had no value is no bar
+        ([0.1, numpy.nan, numpy.nan, 0.5, 0.1], 5),
+        ([0.1, numpy.nan, numpy.nan, numpy.nan, 0.5], 4),
+    ],
+)
+def test_it_stops_when_the_number_is_not_better_by_tol_for_long_enough(values, epochs):
+    assert judged(values, n_iter_no_change=2).n_iter_ == epochs
+
+
+@pytest.mark.parametrize(("values", "best"), [([0.1, 0.4, 0.2], 2), ([numpy.nan, 0.1, 0.1], 2), ([0.3, 0.2, 0.1], 1)])
+def test_the_weights_are_those_of_the_best_epoch(values, best):
+    model = judged(values, n_iter_no_change=9)
+    numpy.testing.assert_array_equal(model.coefs_[0], judged(values[:best], n_iter_no_change=9).coefs_[0])
+    last = judged([1.0, 2.0, 3.0], n_iter_no_change=9)
+    assert abs(model.coefs_[0] - last.coefs_[0]).max() > 0
+
+
+@pytest.mark.parametrize("rate", [1e-5, 3e-6, 1e-6])
+def test_an_adaptive_rate_goes_down_to_a_millionth_as_scikit_learns_does(rate):
+    options = {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": rate, "tol": 9.0, "random_state": 0}
+    ours, theirs = (
+        module.MLPRegressor(hidden_layer_sizes=(4,), n_iter_no_change=1, **options)
+        for module in (estimators, neural_network)
+    )
+    assert ours.fit(X, NUMBERS).n_iter_ == theirs.fit(X, NUMBERS).n_iter_
+
+
+def test_a_loss_that_stays_is_no_worse_with_a_tol_of_0_as_scikit_learns():
+    options = {**STILL, "learning_rate_init": 1e-300, "max_iter": 5, "n_iter_no_change": 1, "tol": 0.0}
+    for module in (estimators, neural_network):
+        assert module.MLPRegressor(**options, solver="sgd").fit(X, NUMBERS).n_iter_ == 5
+
+
+def test_what_a_callback_ends_is_no_failure_to_converge():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=5, callbacks=[lambda trainer, row: True])
+        assert model.fit(X, NUMBERS).n_iter_ == 1
+
+
+def test_sparse_rows_are_held_out_as_dense_ones():
+    options = {"max_iter": 3, "random_state": 0, "hidden_layer_sizes": (4,), "early_stopping": True}
+    dense, one = (MLPClassifier(**options).fit(kind(X), LABELS) for kind in (numpy.asarray, sparse.csr_matrix))
+    assert one.validation_loss_curve_ == pytest.approx(dense.validation_loss_curve_)
+    given = MLPClassifier(**options).fit(X, LABELS, X_val=sparse.csr_matrix(X), y_val=LABELS)
+    plain = MLPClassifier(**options).fit(X, LABELS, X_val=X, y_val=LABELS)
+    assert given.validation_loss_curve_ == pytest.approx(plain.validation_loss_curve_)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_rows_are_let_go_of(method):
+    rows, targets = X.copy(), NUMBERS.copy()
+    seen = weakref.ref(rows), weakref.ref(targets)
+    model = getattr(MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, shuffle=False), method)(rows, targets)
+    del rows, targets
+    gc.collect()
+    assert model.t_ > 0
+    assert [one() for one in seen] == [None, None]

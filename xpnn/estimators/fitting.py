@@ -153,7 +153,7 @@ class Progress(Callback):
         before = estimator._best_monitored
         worse = before is not None and not value > before + estimator.tol
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse or isnan(value) else 0
-        if before is None or value > before:
+        if not isnan(value) and (before is None or value > before):
             estimator._best_monitored = value
             self.best = estimator.network_.state_dict()
 
