@@ -85,6 +85,9 @@ REFUSED = {
     r"'shares' does not fit outputs of shape \(n, 1\) and targets of shape \(n, 1\): .* see binary_accuracy": (
         Classifier, {"shares": Accuracy()}, TWO,
     ),
+    r"'f1_score' does not fit outputs of shape \(n, 3\) and targets of shape \(n,\): .* see average='macro'": (
+        Classifier, ["f1_score"], THREE,
+    ),
     "'accuracy' does not fit a regression: see r2_score": (Regressor, ["accuracy"], NUMBERS),
 }  # fmt: skip
 

@@ -69,9 +69,9 @@ def require_metrics(metrics: Mapping[str, Metric | Callable[..., Any]], outputs:
         try:
             accumulated(metric).update(outputs, t)
         except (TypeError, ValueError) as error:
+            shapes = [str(("n", *one.shape[1:])).replace("'", "") for one in (outputs, t)]
             raise ValueError(
-                f"metrics {name!r} does not fit outputs of shape (n, {outputs.shape[1]}) and targets of shape "
-                f"({', '.join(['n', *map(str, t.shape[1:])])}): {error}"
+                f"metrics {name!r} does not fit outputs of shape {shapes[0]} and targets of shape {shapes[1]}: {error}"
             ) from error
 
 
