@@ -66,6 +66,7 @@ def test_each_option_is_that_of_a_trainer_bit_for_bit(name):
         validation=(X[70:], THREE[70:]), **extra,
     )  # fmt: skip
     assert trainer.step == updates
+    assert not any(one.training for _, one in fitted.module_.named_modules())
     for name, array in trainer.evaluated.state_dict().items():
         numpy.testing.assert_array_equal(fitted.module_.state_dict()[name], array)
     for key in {key for row in trainer.history.rows for key in row} - {"seconds"}:
