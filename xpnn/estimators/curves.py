@@ -20,6 +20,7 @@ from xpnn.training.history import History
 
 __all__ = ["CurvesDisplay"]
 
+_SCORES = {"val_r2", "val_roc_auc", "val_accuracy", "val_balanced_accuracy"}
 _PANEL = (4.6, 3.4)  # inches
 
 
@@ -141,7 +142,10 @@ def _curves_of(estimator: Any) -> dict[str, Any]:
     history = getattr(estimator, "history_", None)
     if isinstance(history, History):
         known = {key for row in history.rows for key in row}
-        return {key: history[key] for key in ("loss", "val_loss", "val_score") if key in known}
+        found = {key: history[key] for key in ("loss", "val_loss", "val_score") if key in known}
+        for key in _SCORES & known:  # of a tabular estimator, by name
+            found.setdefault("val_score", history[key])
+        return found
     if not hasattr(estimator, "loss_curve_"):
         raise TypeError(f"expected an estimator with loss_curve_ or history_, got {estimator!r:.80}")
     return {

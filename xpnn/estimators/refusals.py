@@ -16,6 +16,7 @@ __all__ = [
     "layers_of",
     "named",
     "require_alike",
+    "require_callbacks",
     "require_class_weight",
     "require_possible",
     "require_rate",
@@ -60,7 +61,7 @@ def require_possible(estimator: Any, held_out: tuple[Any, Any, Any], *, incremen
     require_bars(estimator)
     require_class_weight(getattr(estimator, "class_weight", None))
     _require_layers(estimator)
-    _require_callbacks(estimator.callbacks)
+    require_callbacks(estimator.callbacks)
     _require_effect(estimator)
     _require_rate(estimator, incremental)
     if estimator.solver == "lbfgs":
@@ -123,7 +124,14 @@ def _require_layers(estimator: Any) -> None:
             raise ValueError(f"activation expected functions or names among {', '.join(ACTIVATIONS)}, got {one!r}")
 
 
-def _require_callbacks(callbacks: Any) -> None:
+def require_callbacks(callbacks: Any) -> None:
+    """Raise if one of them is no callback.
+
+    Raises
+    ------
+    TypeError
+        Naming it.
+    """
     for one in () if callbacks is None else callbacks:
         if isinstance(one, type) or not (isinstance(one, Callback) or callable(one)):
             raise TypeError(f"callbacks expected functions callback(trainer, row) and Callbacks, got {one!r}")

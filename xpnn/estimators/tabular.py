@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -60,7 +60,10 @@ class TabularClassifier(ClassifierMixin, Tabular):
         Weights of classes: a dictionary, 'balanced', or None.
     categories
         Names (or positions) of columns whose numbers are names of something, such as a shop's: words and booleans are
-        categories anyway.
+        categories anyway. The same as `kinds` with 'category' for each.
+    kinds
+        What columns are, where that is not what they seem: a dictionary from names (or positions) to 'number',
+        'category', 'boolean', 'date' or 'drop', as `xpnn.tables.Preprocessing` takes it and warnings advise it.
     validation_fraction
         The share of the rows that is held out if `fit` is given none, of tables of 256 rows or more; 0: none, and the
         last epoch's weights are kept.
@@ -69,7 +72,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
     random_state
         Decides everything that is drawn: the rows held out, first weights, batches, dropout.
     verbose
-        Whether to print a line after each epoch.
+        What is printed after each epoch: 1 the loss and the metric, 2 a table, 3 a table and a progress bar (tqdm).
     callbacks
         Of `xpnn.training`, for the trainer; they see its history's rows.
 
@@ -82,7 +85,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
     network_
         The trained `Module`.
     history_
-        For each epoch a dictionary: 'loss', 'val_' and the metric, 'learning_rate', 'seconds'.
+        The `xpnn.training.History`: `history_["loss"]` over the epochs; `history_.rows` has a dictionary for each:
+        'loss', 'val_' and the metric, 'learning_rate', 'seconds'.
     n_iter_, best_epoch_
         How many epochs were trained, and which one's weights are kept.
     n_features_in_, feature_names_in_
@@ -150,6 +154,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         label_smoothing: float | None = None,
         class_weight: Any = None,
         categories: Sequence[str | int] | None = None,
+        kinds: Mapping[str | int, str] | None = None,
         validation_fraction: float = 0.1,
         device: str | Device | None = None,
         random_state: Any = None,
@@ -168,6 +173,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.categories = categories
+        self.kinds = kinds
         self.validation_fraction = validation_fraction
         self.device = device
         self.random_state = random_state
@@ -278,7 +284,10 @@ class TabularRegressor(RegressorMixin, Tabular):
         The share of each hidden layer's outputs that is left out in training. None: by the preset.
     categories
         Names (or positions) of columns whose numbers are names of something, such as a shop's: words and booleans are
-        categories anyway.
+        categories anyway. The same as `kinds` with 'category' for each.
+    kinds
+        What columns are, where that is not what they seem: a dictionary from names (or positions) to 'number',
+        'category', 'boolean', 'date' or 'drop', as `xpnn.tables.Preprocessing` takes it and warnings advise it.
     validation_fraction
         The share of the rows that is held out if `fit` is given none, of tables of 256 rows or more; 0: none, and the
         last epoch's weights are kept.
@@ -287,7 +296,7 @@ class TabularRegressor(RegressorMixin, Tabular):
     random_state
         Decides everything that is drawn: the rows held out, first weights, batches, dropout.
     verbose
-        Whether to print a line after each epoch.
+        What is printed after each epoch: 1 the loss and the metric, 2 a table, 3 a table and a progress bar (tqdm).
     callbacks
         Of `xpnn.training`, for the trainer; they see its history's rows.
 
@@ -298,7 +307,8 @@ class TabularRegressor(RegressorMixin, Tabular):
     network_
         The trained `Module`.
     history_
-        For each epoch a dictionary: 'loss', 'val_' and the metric, 'learning_rate', 'seconds'.
+        The `xpnn.training.History`: `history_["loss"]` over the epochs; `history_.rows` has a dictionary for each:
+        'loss', 'val_' and the metric, 'learning_rate', 'seconds'.
     n_iter_, best_epoch_
         How many epochs were trained, and which one's weights are kept.
     n_features_in_, feature_names_in_
@@ -357,6 +367,7 @@ class TabularRegressor(RegressorMixin, Tabular):
         embedding: str | None = None,
         dropout: float | None = None,
         categories: Sequence[str | int] | None = None,
+        kinds: Mapping[str | int, str] | None = None,
         validation_fraction: float = 0.1,
         device: str | Device | None = None,
         random_state: Any = None,
@@ -373,6 +384,7 @@ class TabularRegressor(RegressorMixin, Tabular):
         self.embedding = embedding
         self.dropout = dropout
         self.categories = categories
+        self.kinds = kinds
         self.validation_fraction = validation_fraction
         self.device = device
         self.random_state = random_state

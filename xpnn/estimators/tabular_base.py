@@ -24,6 +24,7 @@ from xpnn.estimators.placement import on_host
 from xpnn.estimators.refusals import named, require_alike
 from xpnn.estimators.tabular_frames import table_of
 from xpnn.estimators.tabular_network import EMBEDDINGS, inputs_of, network_of, order_of
+from xpnn.estimators.tabular_options import hidden_of, kinds_of, require_options
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
 from xpnn.estimators.tabular_training import HeldOut, Rows, outputs_of, trained
 from xpnn.estimators.tabular_unseen import unknown_shares, warn_of_unseen
@@ -46,6 +47,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "embedding": [StrOptions(set(EMBEDDINGS)), None],
     "dropout": [Interval(Real, 0, 1, closed="left"), None],
     "categories": ["array-like", None],
+    "kinds": [dict, None],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "device": [str, Device, None],
     "random_state": ["random_state"],
@@ -106,6 +108,7 @@ class Tabular(BaseEstimator):
             raise ValueError("X_val and y_val must be given together")
         if held_out[0] is None and held_out[2] is not None:
             raise ValueError("expected X_val beside sample_weight_val")
+        require_options(self)
         with all_or_nothing(self, goes_on=False):
             place = self.device if isinstance(self.device, Device) else find_device(self.device or "cpu")
             table, y, weight = self._given(X, y, sample_weight)
@@ -176,15 +179,7 @@ class Tabular(BaseEstimator):
 
     def _preprocessed(self, table: Table, weight: Any) -> Preprocessing:
         """Learned from the training rows; warns of columns that are left out."""
-        width = len(table.names)
-        for n in self.categories or ():
-            if isinstance(n, Integral) and not -width <= int(n) < width:
-                raise ValueError(f"categories expected names, or numbers of {width} columns, got {n}")
-        names = [table.names[int(n)] if isinstance(n, Integral) else str(n) for n in self.categories or ()]
-        unknown = [name for name in names if name not in table.names]
-        if unknown:
-            raise ValueError(f"categories names columns that X does not have: {unknown}; it has {table.names}")
-        found = Preprocessing(kinds=dict.fromkeys(names, "category"))
+        found = Preprocessing(kinds=kinds_of(self.kinds, self.categories, table.names))
         weight = numpy.ones(len(table)) if weight is None else weight
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -201,15 +196,10 @@ class Tabular(BaseEstimator):
         return found
 
     def _plan(self, rows: int) -> Plan:
-        sizes = self.hidden_layer_sizes
-        hidden = None
-        if sizes is not None:
-            hidden = tuple(int(size) for size in (sizes if hasattr(sizes, "__iter__") else [sizes]))
-            if any(size <= 0 for size in hidden):
-                raise ValueError(f"hidden_layer_sizes must be > 0, got {list(hidden)}.")
         given = {
             "epochs": self.max_epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate,
-            "hidden": hidden, "members": self.n_ens, "dropout": self.dropout, "embedding": self.embedding,
+            "hidden": hidden_of(self.hidden_layer_sizes), "members": self.n_ens, "dropout": self.dropout,
+            "embedding": self.embedding,
         }  # fmt: skip
         return plan_for(rows, self.preset, given)
 

@@ -77,16 +77,19 @@ def plan_for(rows: int, preset: str, given: dict[str, Any]) -> Plan:
 
 
 def four_cycles(learning_rate: float, *, steps: int) -> Schedule:
-    """learning_rate * (0.5 - 0.5 cos(2π log2(1 + 15 t))), t being the share of the steps that is done in the
-    middle of step n, (n + 1/2) / steps: four times up and down, each time twice as long as before.
+    """learning_rate * (0.5 - 0.5 cos(2π log2(1 + 15 t))), t being the share of the steps that is done: four times up
+    and down, each time twice as long as before.
 
-    Holzmüller, Grinsztajn and Steinwart, Better by default (2024), section 3 ("coslog4"). There t is n / steps, with
-    which the first step does nothing, and a fit of one step learns nothing.
+    Holzmüller, Grinsztajn and Steinwart, Better by default (2024), section 3 ("coslog4"). Here t = (n + 0.5) / steps,
+    the middle of step n: at its beginning, t = n / steps, the first step would have a rate of 0, and a training of one
+    step would learn nothing.
 
     Examples
     --------
     >>> [round(float(four_cycles(1.0, steps=150)(n)), 2) for n in (0, 10, 30, 100, 149)]
     [0.05, 0.01, 0.0, 0.99, 0.0]
+    >>> round(float(four_cycles(1.0, steps=1)(0)), 2)
+    0.07
     """
 
     def schedule(step: Any) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any, ClassVar
 
@@ -14,12 +14,14 @@ from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.quiet import unlogged
+from xpnn.estimators.reporting import printers
 from xpnn.estimators.tabular_metrics import Judge
 from xpnn.estimators.tabular_network import TabularNetwork
 from xpnn.estimators.tabular_plan import Plan, four_cycles
 from xpnn.optim.adam import AdamW
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
+from xpnn.training.history import History
 from xpnn.training.interruption import CTRL_C
 from xpnn.training.threads import few_threads
 from xpnn.training.trainer import Trainer
@@ -64,8 +66,8 @@ class Best(Callback):
 
     only_looks: ClassVar[bool] = True
 
-    def __init__(self, estimator: Any, held_out: HeldOut | None, judge: Judge, verbose: bool) -> None:
-        self.estimator, self.held_out, self.judge, self.verbose = estimator, held_out, judge, verbose
+    def __init__(self, estimator: Any, held_out: HeldOut | None, judge: Judge) -> None:
+        self.estimator, self.held_out, self.judge = estimator, held_out, judge
         self.best: float | None = None
         self.best_epoch = 0
         self.weights: dict[str, Any] = {}
@@ -81,14 +83,11 @@ class Best(Callback):
             score = value * self.judge.sign
             if not isnan(score) and (self.best is None or score > self.best):
                 self.best, self.best_epoch, self.weights = score, int(row["epoch"]), model.state_dict()
-        if self.verbose:
-            shown = [f"{name} {value:.5g}" for name, value in row.items() if name == "loss" or name.startswith("val_")]
-            print(f"epoch {int(row['epoch'])}: {', '.join(shown)}")
 
 
 def trained(
     estimator: Any, network: TabularNetwork, rows: Rows, held_out: HeldOut | None, plan: Plan, seed: int
-) -> tuple[list[dict[str, float]], int]:
+) -> tuple[History, int]:
     """Train the network; gives the history and the epoch whose weights it has."""
     steps = plan.epochs * -(-len(rows.t) // plan.batch_size)
     optimizer = AdamW(
@@ -98,14 +97,24 @@ def trained(
     loss = estimator._loss()
     trainer = Trainer(network, _Members(loss) if network.members > 1 else loss, optimizer, seed=seed)
     trainer._signals = CTRL_C
-    best = Best(estimator, held_out, Judge(estimator._metric()), bool(estimator.verbose))
-    callbacks = [best, *(() if estimator.callbacks is None else estimator.callbacks)]
+    best = Best(estimator, held_out, Judge(estimator._metric()))
+    own = () if estimator.callbacks is None else estimator.callbacks
+    callbacks = [best, *own, *printers(estimator.verbose)]
     try:
-        with unlogged(), few_threads(plan.batch_size, network.widest()):
+        with (
+            unlogged(),
+            numpy.errstate(over="ignore", invalid="ignore"),
+            few_threads(plan.batch_size, network.widest()),
+        ):
             trainer.fit(
                 rows.inputs, rows.t, epochs=plan.epochs, batch_size=plan.batch_size, sample_weight=rows.weight,
                 shuffle=plan.batch_size < len(rows.t), progress=False, callbacks=callbacks,
             )  # fmt: skip
+    except FloatingPointError as error:  # overflow ends here, and is not warned of before
+        what = str(error).partition(" Model and optimizer are")[0]
+        raise FloatingPointError(
+            f"{what} The highest rate of the schedule was {plan.learning_rate:g}: give a smaller learning_rate"
+        ) from error
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=7)
     if held_out is not None and best.best is None:
@@ -117,7 +126,7 @@ def trained(
         )
     if best.weights:
         network.load_state_dict(best.weights)
-    history = [dict(row) for row in trainer.history.rows]
+    history = replace(trainer.history)
     return history, best.best_epoch or len(history)
 
 
