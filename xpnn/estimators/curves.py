@@ -142,7 +142,7 @@ def _curves_of(estimator: Any) -> dict[str, Any]:
     history = getattr(estimator, "history_", None)
     if isinstance(history, History):
         known = {key for row in history.rows for key in row}
-        found = {key: history[key] for key in ("loss", "val_loss", "val_score") if key in known}
+        found: dict[str, Any] = {key: history[key] for key in ("loss", "val_loss", "val_score") if key in known}
         for key in _SCORES & known:  # of a tabular estimator, by name
             found.setdefault("val_score", history[key])
         return found
