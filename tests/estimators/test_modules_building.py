@@ -90,3 +90,92 @@ def test_held_out_rows_that_are_wrong_are_named(kind):
     for X_val in (numpy.full((2, 3), numpy.nan), X[:2, :2], X[:3]):
         with pytest.raises(ValueError, match=r"^X_val, y_val: "):
             quick(kind).fit(X, THREE, X_val=X_val, y_val=THREE[:2])
+
+
+def flat(input_shape, n_outputs, dtype):
+    features = int(numpy.prod(input_shape))
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, n_outputs, dtype=dtype))
+
+
+def of_features(n_features, n_outputs):
+    return nn.Linear(n_features, n_outputs)
+
+
+IMAGES = X[:, None, :, None]
+IMPOSSIBLE = {
+    "expected a module with parameters to train, ReLU has none": (X, {"module": lambda: nn.ReLU()}),
+    "of_features asks for n_features, which rows of shape .* do not tell: let it ask for input_shape": (
+        IMAGES, {"module": of_features},
+    ),
+    "expected a module for rows of shape .*: the default takes a row of features each": (IMAGES, {}),
+    "Linear already, which takes no options, got width": (
+        X, {"module": nn.Linear(3, 3).initialize(0), "module_options": {"width": 3}},
+    ),
+    "schedule='cosine' expected a learning_rate to begin with": (X, {"learning_rate": None, "schedule": "cosine"}),
+    "expected learning_rate as a parameter of its own": (X, {"optimizer_options": {"learning_rate": 0.1}}),
+    "loss is a CrossEntropy already: give its class beside class_weight": (
+        X, {"loss": nn.CrossEntropy(), "loss_options": {"class_weight": None}},
+    ),
+    "label_smoothing is that of loss='log_loss'": (X, {"loss": nn.cross_entropy, "label_smoothing": 0.1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", IMPOSSIBLE)
+def test_what_cannot_be_is_said_before_any_work(message):
+    x, options = IMPOSSIBLE[message]
+    with pytest.raises(ValueError, match=message):
+        quick(**options).fit(x, THREE)
+
+
+def test_outputs_have_two_axes():
+    def network(n_features, n_outputs, dtype):
+        return nn.Sequential(nn.Linear(n_features, n_outputs, dtype=dtype), nn.Unflatten(1, (n_outputs, 1)))
+
+    with pytest.raises(ValueError, match=r"expected to give outputs of shape \(n, outputs\), got an array of shape"):
+        quick(module=network).fit(X, THREE)
+
+
+@pytest.mark.parametrize("given", [{"delta": 0.0}, {"delta": -1}])
+def test_delta_is_above_0(given):
+    with pytest.raises(ValueError, match="loss__delta expected a number above 0"):
+        quick(Regressor, loss="huber", loss_options=given).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("power", [0.5, 2.5])
+def test_tweedie_power_is_from_1_to_2(power):
+    with pytest.raises(ValueError, match="loss__tweedie_power expected a number from 1 to 2"):
+        quick(Regressor, loss="tweedie", loss_options={"tweedie_power": power}).fit(X, abs(X[:, 0]))
+
+
+def test_a_regressor_has_as_many_outputs_as_targets():
+    with pytest.raises(ValueError, match=r"expected to give 2 outputs for y of shape \(60, 2\), got 3"):
+        quick(Regressor, module_options={"n_outputs": 3}).fit(X, X[:, :2])
+
+
+def test_partial_fit_cannot_know_where_a_schedule_ends():
+    model = quick(schedule="cosine")
+    with pytest.raises(ValueError, match="partial_fit cannot know where schedule='cosine' ends"):
+        model.partial_fit(X, THREE, classes=[0, 1, 2])
+    assert not hasattr(model, "classes_")
+
+
+def test_options_go_before_what_the_data_say():
+    model = quick(module_options={"dtype": "float32"}).fit(X, THREE)
+    assert model.predict_proba(X).dtype == "float32"
+    assert quick(module=flat).fit(IMAGES, THREE).module_[1].weight.shape == (3, 3)
+
+
+def test_a_module_and_a_loss_that_are_given_are_not_touched():
+    module, loss = nn.Linear(3, 3).initialize(0), nn.CrossEntropy(class_weight=numpy.asarray([1.0, 2.0, 1.0]))
+    before = module.state_dict()
+    model = quick(module=module, loss=loss, learning_rate=0.1).fit(X, THREE)
+    assert model.module_ is not module
+    assert model._objective.loss is not loss
+    numpy.testing.assert_array_equal(module.weight, before["weight"])
+
+
+def test_one_option_of_several_is_set_alone():
+    model = Classifier(module_options={"width": 3, "depth": 2})
+    assert model.set_params(module__width=5).module_options == {"width": 5, "depth": 2}
+    assert model.set_params(optimizer__beta1=0.8).optimizer_options == {"beta1": 0.8}
+    assert Classifier(module_options="wrong").get_params()["module_options"] == "wrong"
