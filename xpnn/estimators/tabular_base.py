@@ -22,10 +22,13 @@ from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
 from xpnn.estimators.placement import on_host
 from xpnn.estimators.refusals import named, require_alike
+from xpnn.estimators.saving import Savable
+from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.tabular_frames import table_of
-from xpnn.estimators.tabular_network import EMBEDDINGS, inputs_of, network_of, order_of
+from xpnn.estimators.tabular_network import EMBEDDINGS, architecture, inputs_of, network_of, order_of
 from xpnn.estimators.tabular_options import hidden_of, kinds_of, require_options
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
+from xpnn.estimators.tabular_saving import rebuild, reduced
 from xpnn.estimators.tabular_training import HeldOut, Rows, outputs_of, trained
 from xpnn.estimators.tabular_unseen import unknown_shares, warn_of_unseen
 from xpnn.estimators.undo import all_or_nothing
@@ -57,7 +60,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 """The values that each parameter may have, in scikit-learn's terms."""
 
 
-class Tabular(BaseEstimator):
+class Tabular(CallbackSupport, Savable, BaseEstimator):
     """The base of `TabularClassifier` and `TabularRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
@@ -111,12 +114,13 @@ class Tabular(BaseEstimator):
         require_options(self)
         with all_or_nothing(self, goes_on=False):
             place = self.device if isinstance(self.device, Device) else find_device(self.device or "cpu")
+            y_given, weight_given = y, sample_weight
             table, y, weight = self._given(X, y, sample_weight)
             self._column_names = table.names
             self._learn_classes(y)
             random = check_random_state(self.random_state)
             parts = self._parts(table, y, weight, held_out, random)
-            self._train(*parts, place, random, "float32" if _is_float32(X) else "float64")
+            self._train(*parts, place, random, "float32" if _is_float32(X) else "float64", (X, y_given, weight_given))
 
     def _given(self, X: Any, y: Any, sample_weight: Any, *, first: bool = True) -> tuple[Table, Any, Any]:
         """The rows that count, checked."""
@@ -159,8 +163,9 @@ class Tabular(BaseEstimator):
         return tuple((table.take(r), y[r], None if weight is None else weight[r]) for r in (train, test))  # type: ignore[return-value]
 
     def _train(
-        self, train: tuple[Any, ...], held_out: tuple[Any, ...] | None, place: Device, random: Any, dtype: str
-    ) -> None:
+        self, train: tuple[Any, ...], held_out: tuple[Any, ...] | None, place: Device, random: Any, dtype: str,
+        given: tuple[Any, Any, Any],
+    ) -> None:  # fmt: skip
         table, y, weight = train
         dtype = dtype if len(table) < SMALL else "float32"
         outputs = self._learn_targets(y, weight)
@@ -173,9 +178,13 @@ class Tabular(BaseEstimator):
         network = network_of(features, plan, outputs, seed).to(place)
         rows = self._rows(features, y, weight, dtype)
         judged = None if held_out is None else self._held_out(held_out, y, dtype)
-        self.history_, self.best_epoch_ = trained(self, network, rows, judged, plan, seed)
         self.network_, self._place_, self._dtype = network, place, dtype
-        self.n_iter_ = len(self.history_)
+        self._architecture = architecture(features, plan, outputs)
+        with fit_task(self, given, plan.epochs) as task:
+            self.history_, self.best_epoch_ = trained(self, network, rows, judged, plan, seed)
+            self.n_iter_ = len(self.history_)
+            if task is not None:
+                task.ends()
 
     def _preprocessed(self, table: Table, weight: Any) -> Preprocessing:
         """Learned from the training rows; warns of columns that are left out."""
@@ -271,6 +280,7 @@ class Tabular(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Host arrays only, and no rows: what was trained on a GPU is used where there is none."""
         state = dict(super().__getstate__())
+        state.pop("_fit_task", None)
         if "network_" in state:
             state["network_"] = copy.deepcopy(state["network_"]).to(find_device("cpu"))
             state["_place_"] = None
@@ -281,6 +291,16 @@ class Tabular(BaseEstimator):
         super().__setstate__(state)
         if "network_" in self.__dict__:
             self._place_ = find_device("cpu")
+
+    def _reduced(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return reduced(self)
+
+    def _rebuild(self, learned: dict[str, Any], network: dict[str, Any]) -> None:
+        rebuild(self, learned, network)
+
+    def _move(self, place: Device) -> None:
+        self.network_.to(place)
+        self._place_ = place
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -16,6 +16,7 @@ RealMLP learns its activations, as exponentials are slow on a CPU.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 
@@ -32,7 +33,9 @@ from xpnn.nn.sequential import Sequential
 from xpnn.nn.tabular import CategoricalEmbedding, PeriodicEmbedding, PiecewiseLinearEmbedding
 from xpnn.tables.features import Features
 
-__all__ = ["EMBEDDINGS", "TabularNetwork", "inputs_of", "network_of", "order_of"]
+__all__ = [
+    "EMBEDDINGS", "Columns", "TabularNetwork", "architecture", "inputs_of", "network_of", "of_columns", "order_of",
+]  # fmt: skip
 
 EMBEDDINGS = ("periodic", "piecewise", "none")
 _MOST_EMBEDDED = 64  # columns of numbers; a table of more has information enough
@@ -67,26 +70,44 @@ def inputs_of(features: Features, order: tuple[int, ...]) -> tuple[numpy.ndarray
     return (numeric,) * bool(order) + (features.codes,) * bool(features.categories)
 
 
+def architecture(features: Features, plan: Plan, outputs: int) -> dict[str, Any]:
+    """What a network for such features is built from, as plain values; but for the edges of bins."""
+    order, embedded = order_of(features, plan.embedding)
+    return {
+        "numeric": len(order), "embedded": embedded, "categories": features.categories,
+        "embedding": plan.embedding if embedded else "none", "hidden": plan.hidden, "outputs": outputs,
+        "dropout": float(plan.dropout), "members": int(plan.members), "dtype": features.numeric.dtype.name,
+    }  # fmt: skip
+
+
 def network_of(features: Features, plan: Plan, outputs: int, seed: int) -> TabularNetwork:
     """A network for such features, with first weights that `seed` decides and last ones that are 0."""
-    order, embedded = order_of(features, plan.embedding)
-    dtype = features.numeric.dtype.name
-    columns = Columns(len(order), embedded, features.categories)
-    numbers: Module | None = None
-    if embedded and plan.embedding == "periodic":
-        numbers = PeriodicEmbedding(
-            embedded, _NUMBER_SIZE, frequencies=_WAVES, deviation=_DEVIATION, activation=False, dtype=dtype
-        )
-    elif embedded:
-        values = features.numeric[:, order[:embedded]]
-        numbers = PiecewiseLinearEmbedding(quantile_edges(values, bins=_BINS), _NUMBER_SIZE, dtype=dtype)
-    made = TabularNetwork(columns, numbers, plan.hidden, outputs, plan.dropout, plan.members, dtype)
+    about = architecture(features, plan, outputs)
+    edges = None
+    if about["embedding"] == "piecewise":
+        order, embedded = order_of(features, plan.embedding)
+        edges = quantile_edges(features.numeric[:, order[:embedded]], bins=_BINS)
+    made = of_columns(Columns(about["numeric"], about["embedded"], about["categories"]), about, edges)
     made.initialize(seed=seed)
     last = f"dense.{len(made.dense) - 1}."
     for name, p in made.named_parameters():
         if name.startswith(last):
             p[...] = 0
     return made
+
+
+def of_columns(columns: Columns, about: dict[str, Any], edges: Any) -> TabularNetwork:
+    """The network that `architecture` says, its weights to be drawn or read."""
+    dtype = about["dtype"]
+    numbers: Module | None = None
+    if about["embedding"] == "periodic":
+        numbers = PeriodicEmbedding(
+            columns.embedded, _NUMBER_SIZE, frequencies=_WAVES, deviation=_DEVIATION, activation=False, dtype=dtype
+        )
+    elif about["embedding"] == "piecewise":
+        numbers = PiecewiseLinearEmbedding(edges, _NUMBER_SIZE, dtype=dtype)
+    hidden = tuple(about["hidden"])
+    return TabularNetwork(columns, numbers, hidden, about["outputs"], about["dropout"], about["members"], dtype)
 
 
 class TabularNetwork(Module):

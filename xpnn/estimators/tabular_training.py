@@ -15,6 +15,7 @@ from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.reporting import printers
+from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.estimators.tabular_metrics import Judge
 from xpnn.estimators.tabular_network import TabularNetwork
 from xpnn.estimators.tabular_plan import Plan, four_cycles
@@ -99,7 +100,7 @@ def trained(
     trainer._signals = CTRL_C
     best = Best(estimator, held_out, Judge(estimator._metric()))
     own = () if estimator.callbacks is None else estimator.callbacks
-    callbacks = [best, *own, *printers(estimator.verbose)]
+    callbacks = [best, *own, *tasks_of(estimator), *printers(estimator.verbose)]
     try:
         with (
             unlogged(),
@@ -116,6 +117,8 @@ def trained(
             f"{what} The highest rate of the schedule was {plan.learning_rate:g}: give a smaller learning_rate"
         ) from error
     except KeyboardInterrupt:
+        for task in tasks_of(estimator):
+            task.leaves()
         warnings.warn("Training interrupted by user.", stacklevel=7)
     if held_out is not None and best.best is None:
         warnings.warn(
