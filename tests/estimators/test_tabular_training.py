@@ -1,0 +1,87 @@
+"""How a tabular estimator is trained: its optimizer's numbers in closed form, and which rows it learns from."""
+
+import numpy
+import pytest
+from sklearn.utils import check_random_state
+
+from xpnn.estimators import TabularClassifier, TabularRegressor
+from xpnn.estimators.tabular_frames import table_of
+from xpnn.estimators.tabular_plan import four_cycles
+from xpnn.training.callbacks.base import Callback
+
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("narwhals")
+
+RNG = numpy.random.default_rng(0)
+
+
+class First(Callback):
+    """The weights before the first step."""
+
+    def epoch_starts(self, trainer):
+        if trainer.epoch == 0:
+            self.weights = {name: numpy.array(p) for name, p in trainer.model.named_parameters()}
+
+
+@pytest.fixture(scope="module")
+def two_steps():
+    """How far each parameter goes in two steps, and by what rates.
+
+    The last layer is 0 at first, so all others have no gradient in the first step; in the second Adam moves them by
+    rate * sqrt(1 + beta2) / (1 + beta1), whatever the gradient, since it is the only one they ever had.
+    """
+    x = RNG.standard_normal((100, 3))
+    first = First()
+    model = TabularRegressor(max_epochs=2, learning_rate=0.01, callbacks=[first], random_state=0)
+    model.fit(x, 1000 * (x[:, 0] + x[:, 1] ** 2 - x[:, 2]))
+    now = {name: numpy.asarray(p) for name, p in model.network_.named_parameters()}
+    rates = [float(four_cycles(0.01, steps=2)(n)) for n in (0, 1)]
+    return first.weights, now, rates
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "decay"),
+    [("scale", 6, 0), ("numbers.frequencies", 0.1, 0), ("dense.0.bias", 1, 0), ("dense.0.weight", 1, 0.02)],
+)
+def test_rates_and_decay_are_those_of_realmlp(two_steps, name, factor, decay):
+    before, after, (r0, r1) = two_steps
+    kept = before[name] * (1 - r0 * decay) * (1 - r1 * decay)
+    far = numpy.abs(after[name] - kept) / (factor * r1)
+    expected = (1 + 0.95) ** 0.5 / (1 + 0.9)
+    moved = far[far > 0.9 * expected]  # a dead unit has a gradient of 0, a small one counts beside Adam's epsilon
+    assert moved.size > 0.2 * far.size
+    numpy.testing.assert_allclose([numpy.median(moved), moved.max()], expected, rtol=3e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_held_out_have_the_classes_in_the_same_shares(seed):
+    y = numpy.where(numpy.arange(400) % 20 == 0, "rare", "often")
+    model = TabularClassifier()
+    table = table_of(model, RNG.standard_normal((400, 2)), names=None)
+    _, held_out = model._parts(table, y, None, (None, None, None), check_random_state(seed))
+    assert (held_out[1] == "rare").sum() == 2
+
+
+def test_nothing_is_learned_from_rows_held_out():
+    """Of the same fit with wild values in them, all that is known of columns and targets is the same."""
+    rows = 400
+    frame = pandas.DataFrame({"a": RNG.standard_normal(rows), "t": RNG.choice(["Rome", "Oslo"], rows)})
+    y = frame["a"].to_numpy() * 3
+    model = TabularRegressor(max_epochs=1, hidden_layer_sizes=(4,), random_state=0)
+    places = numpy.arange(rows, dtype=float)
+    _, held_out = model._parts(
+        table_of(model, frame, names=None), places, None, (None, None, None), check_random_state(0)
+    )
+    out = held_out[1].astype(int)
+    assert len(out) == 40
+    wild, y_wild = frame.copy(), y.copy()
+    wild.loc[out, "a"], wild.loc[out, "t"], y_wild[out] = 1e6, "Bern", 1e9
+    with pytest.warns(UserWarning, match="X_val has hardly any value"):
+        other = TabularRegressor(**model.get_params()).fit(wild, y_wild)
+    model.fit(frame, y)
+    assert other.preprocessing_.summary() == model.preprocessing_.summary()
+    for one, two in zip(other.preprocessing_.state(), model.preprocessing_.state(), strict=True):
+        assert str(one) == str(two)
+    for name in ("_centre", "_factor", "_least", "_greatest"):
+        numpy.testing.assert_array_equal(getattr(other, name), getattr(model, name))
+    numpy.testing.assert_array_equal(other.predict(frame), model.predict(frame))
