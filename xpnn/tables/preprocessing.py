@@ -105,7 +105,9 @@ class Preprocessing:
             Names of columns to leave out: the target, for one.
         sample_weight
             A positive number for each row: medians, quartiles, means and the order of levels are then those of rows
-            that are repeated so often (`weighted_quantiles`). What is rare is counted in rows all the same.
+            that are repeated so often (`weighted_quantiles`). Weights of 1 give quartiles of that definition, too,
+            None those of scikit-learn (`robust_scale`): close in large tables, not the same. What is
+            rare is counted in rows all the same.
 
         Returns
         -------

@@ -26,7 +26,9 @@ def robust_scale(x: numpy.ndarray, *, sample_weight: numpy.ndarray | None = None
     x
         Shape (n,), finite numbers, at least one.
     sample_weight
-        Shape (n,), positive: a number of weight 2 counts as if it stood there twice (see `weighted_quantiles`).
+        Shape (n,), positive: a number of weight 2 counts as if it stood there twice (see `weighted_quantiles`). So
+        weights of 1 do not give the same as None: without weights, quartiles are interpolated between numbers, as
+        those of scikit-learn's RobustScaler are (definition 7 of Hyndman and Fan), which no repetition of rows keeps.
 
     Raises
     ------
@@ -39,6 +41,9 @@ def robust_scale(x: numpy.ndarray, *, sample_weight: numpy.ndarray | None = None
     (3.0, 0.5)
     >>> robust_scale(numpy.asarray([0.0, 0.0, 0.0, 0.0, 10.0]))
     (0.0, 0.2)
+    >>> x = numpy.asarray([1.0, 2.0, 3.0, 4.0])
+    >>> [round(robust_scale(x, sample_weight=weight)[1], 2) for weight in (None, numpy.ones(4))]
+    [0.67, 0.5]
     """
     x = _checked("robust_scale", x)
     shares = [0.25, 0.5, 0.75]
