@@ -103,7 +103,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
     Warns
     -----
     TableWarning
-        If a column is left out that was perhaps meant to count: free text, identifiers, empty columns.
+        If a column is left out that was perhaps meant to count: free text, identifiers, empty columns; or is a category
+        of what seem numbers or dates. When predicting, once, if hardly any value of a column is one of training's.
 
     Notes
     -----
@@ -325,7 +326,8 @@ class TabularRegressor(RegressorMixin, Tabular):
     Warns
     -----
     TableWarning
-        If a column is left out that was perhaps meant to count: free text, identifiers, empty columns.
+        If a column is left out that was perhaps meant to count: free text, identifiers, empty columns; or is a category
+        of what seem numbers or dates. When predicting, once, if hardly any value of a column is one of training's.
 
     Notes
     -----
