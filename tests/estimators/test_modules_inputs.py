@@ -125,6 +125,13 @@ def test_warm_start_needs_the_same_classes(now):
     assert model.fit(X, TWO).n_iter_ == 4
 
 
+def test_warm_start_needs_as_many_questions():
+    questions = numpy.stack([THREE, THREE, IDS[:, 0]], axis=1)
+    model = quick(warm_start=True).fit(X, questions[:, :2])
+    with pytest.raises(ValueError, match="warm_start can only be used where `y` has the same classes"):
+        model.fit(X, questions)
+
+
 def test_the_score_of_one_row_has_no_value():
     model = quick(Regressor)
     with pytest.warns(Warning, match="R\\^2 score is not well-defined"):
