@@ -108,3 +108,14 @@ else:
             with pytest.raises(ValueError, match=r"Classifier.partial_fit\(\) must use the same namespace"):
                 model.partial_fit(X, Y)
         assert device_of(model.module_.parameters()[0]) == elsewhere
+
+    def test_a_scorer_gets_predictions_of_numpy_beside_targets_of_numpy(elsewhere):
+        seen = []
+
+        def scorer(estimator, x, t):
+            seen.append((type(estimator.predict(x)), type(t)))
+            return 0.0
+
+        with config_context(array_api_dispatch=True):
+            small(Classifier, early_stopping=True, monitor=scorer).fit(elsewhere.asarray(X), Y)
+        assert set(seen) == {(numpy.ndarray, numpy.ndarray)}
