@@ -13,6 +13,7 @@ from sklearn.metrics import log_loss, mean_absolute_error, mean_pinball_loss, me
 from sklearn_twins import assert_twins, twins
 
 from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators.objectives import regression
 
 RNG = numpy.random.default_rng(8)
 X = RNG.standard_normal((90, 4))
@@ -154,6 +155,24 @@ def test_the_loss_of_several_questions_is_the_sum_of_theirs():
     model = MLPClassifier(**STILL).fit(X, y)
     each = [log_loss(column, p) for column, p in zip(y.T, model.predict_proba(X), strict=True)]
     assert model.loss_ == pytest.approx(sum(each), rel=1e-9)
+    model = MLPClassifier(**STILL).fit(X, y, WEIGHTS)
+    each = [log_loss(column, p, sample_weight=WEIGHTS) for column, p in zip(y.T, model.predict_proba(X), strict=True)]
+    assert model.loss_ == pytest.approx(sum(each), rel=1e-9)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_a_row_loses_the_sum_over_its_targets_and_quantiles(weights):
+    """Which is what `alpha` is weighed against; `loss_` is the mean."""
+    y, t = RNG.standard_normal((90, 6)), TWO
+    objective = regression("quantile", 2, {"quantiles": [0.1, 0.5, 0.8]})
+    given = {} if weights is None else {"sample_weight": weights}
+    each = [
+        mean_pinball_loss(t[:, target], y[:, 3 * target + n], alpha=q, **given)
+        for target in range(2)
+        for n, q in enumerate((0.1, 0.5, 0.8))
+    ]
+    assert float(objective.loss(y, t, **given)) == pytest.approx(sum(each), rel=1e-12)
+    assert objective.reported == objective.outputs == 6
 
 
 # What scikit-learn has not
