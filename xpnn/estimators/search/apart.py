@@ -25,13 +25,16 @@ CURVES = (
 
 def train_apart(blocks: list[list[Job]], n_jobs: int) -> None:
     """Train each block of jobs, as many at once as `n_jobs` says."""
-    trained = Parallel(n_jobs=n_jobs)(delayed(_trained)(block) for block in blocks)
+    given = [(block, [job.estimator._objective for job in block]) for block in blocks]  # pickles of estimators lack them
+    trained = Parallel(n_jobs=n_jobs)(delayed(_trained)(*each) for each in given)
     for block, outcomes in zip(blocks, trained, strict=True):
         for job, outcome in zip(block, outcomes, strict=True):
             _take(job, **outcome)
 
 
-def _trained(block: list[Job]) -> list[dict[str, Any]]:
+def _trained(block: list[Job], objectives: list[Any]) -> list[dict[str, Any]]:
+    for job, objective in zip(block, objectives, strict=True):
+        job.estimator._objective = objective
     trained_together(block)
     return [
         {
