@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_bits_from_a_kept_trainer_too(options, comp
     assert first.loss_curve_ == again.loss_curve_ == after_another.loss_curve_
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("dropout", [0.1, 0.5])
 def test_a_later_fit_with_another_seed_replays_the_steps_of_an_earlier_one(dropout):
     POOL.clear()
     plans = []

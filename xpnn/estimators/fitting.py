@@ -23,6 +23,7 @@ from xpnn.estimators.refusals import require_rate
 from xpnn.estimators.reporting import Report, bars
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.scikit_callbacks import tasks_of
+from xpnn.estimators.search.alone import goes_alone, train_alone
 from xpnn.estimators.search.waiting import collects
 from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of, scaled_inversely, scales_inversely, set_rate
 from xpnn.nn.module import Module
@@ -218,6 +219,9 @@ def _of_arrays(estimator: Any) -> Any:
 def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incremental: bool) -> None:
     """Train the estimator's network for its epochs, or for one; in a search, leave it to that (`waiting`)."""
     if collects(estimator, batches, progress, seed):
+        return
+    if not incremental and goes_alone(estimator, batches, progress):
+        train_alone(estimator, batches, progress, seed)
         return
     progress.begins(batches)
     network, trainer = estimator.network_, estimator._trainer if incremental else None

@@ -25,7 +25,7 @@ CURVES = (
 
 def train_apart(blocks: list[list[Job]], n_jobs: int) -> None:
     """Train each block of jobs, as many at once as `n_jobs` says."""
-    given = [(block, [job.estimator._objective for job in block]) for block in blocks]  # pickles of estimators lack them
+    given = [(block, [job.estimator._objective for job in block]) for block in blocks]  # which pickles do not hold
     trained = Parallel(n_jobs=n_jobs)(delayed(_trained)(*each) for each in given)
     for block, outcomes in zip(blocks, trained, strict=True):
         for job, outcome in zip(block, outcomes, strict=True):

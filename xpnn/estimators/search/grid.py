@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from math import gcd
-from numbers import Integral
 from typing import Any
 
 import numpy
@@ -25,10 +24,9 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
 from xpnn.estimators.mlp_base import MLP
-from xpnn.estimators.rows import Dense
 from xpnn.estimators.scikit_callbacks import is_watched
-from xpnn.estimators.search.activations import ACTIVATIONS
 from xpnn.estimators.search.apart import train_apart
+from xpnn.estimators.search.known import has_known_rows, is_known
 from xpnn.estimators.search.together import trained_together
 from xpnn.estimators.search.waiting import Job, collecting, giving
 
@@ -143,7 +141,7 @@ class GridSearchMLP(GridSearchCV):
             return []
         rows: dict[Any, Any] = {}
         taken = 0
-        with collecting(_can_wait) as jobs:
+        with collecting(is_known) as jobs:
             for candidate in candidates:
                 for train, _ in folds:
                     if taken > MEMORY:
@@ -173,19 +171,6 @@ class GridSearchMLP(GridSearchCV):
         return tuple(warning.message for warning in said)
 
 
-def _can_wait(estimator: MLP) -> bool:
-    """Whether the training of this estimator is one that `together` knows."""
-    plain = estimator.normalization is None and estimator.schedule is None and estimator.max_norm is None
-    plain = plain and estimator.n_ens == 1 and isinstance(estimator.random_state, Integral | None)
-    known = estimator.solver in ("adam", "sgd") and isinstance(estimator.activation, str)
-    return (
-        plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks
-        and isinstance(estimator.dropout, int | float) and not estimator.dropout and not estimator.verbose
-        and not estimator.warm_start and estimator.device in (None, "cpu")
-        and estimator.loss in ("log_loss", "squared_error")
-    )  # fmt: skip
-
-
 def _shared_rows(job: Job, rows: dict[Any, Any]) -> int:
     """Let equal arrays of different jobs be one; gives the bytes that are new."""
     new = sum(int(p.nbytes) for p in job.estimator.network_.parameters())
@@ -204,7 +189,7 @@ def _train(jobs: list[Job], n_jobs: int) -> None:
     """Those alike together, some at a time: activations that stay in the cache take half the time."""
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
-        if type(job.batches) is Dense and job.estimator._place_.name == "cpu" and _known_loss(job.estimator):
+        if has_known_rows(job.estimator, job.batches):
             groups.setdefault(_alike(job), []).append(job)
     parts = n_jobs // gcd(len(groups), n_jobs)  # so that all workers have as much to do
     blocks = [block for group in groups.values() for block in _blocks(group, parts)]
@@ -213,11 +198,6 @@ def _train(jobs: list[Job], n_jobs: int) -> None:
             trained_together(block)
     else:
         train_apart(blocks, n_jobs)
-
-
-def _known_loss(estimator: Any) -> bool:
-    labels = getattr(estimator, "_labels", None)
-    return labels is None or labels.kind != "multiclass-multioutput"
 
 
 def _alike(job: Job) -> Any:

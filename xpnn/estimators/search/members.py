@@ -76,12 +76,19 @@ class Members:
             job.progress.stopped = stops
         if not stops and estimator.n_iter_ < estimator.max_iter:
             return True
-        estimator.loss_, estimator.t_ = loss, estimator.n_iter_ * job.batches.rows
-        estimator.best_loss_ = float(self.numbers["best"][n])
-        estimator._no_improvement_count = int(self.numbers["count"][n])
+        self.leave(n)
         written(n)
         job.done = True
         return False
+
+    def leave(self, n: int) -> None:
+        """The numbers of a member to its estimator."""
+        estimator, rows = self.jobs[n].estimator, self.jobs[n].batches.rows
+        estimator.t_ = estimator.n_iter_ * rows
+        if estimator.loss_curve_:
+            estimator.loss_ = estimator.loss_curve_[-1]
+        estimator.best_loss_ = float(self.numbers["best"][n])
+        estimator._no_improvement_count = int(self.numbers["count"][n])
 
     def _slows_down(self, n: int, estimator: Any) -> bool:
         """scikit-learn's 'adaptive': a fifth of the rate, if that is not too small already."""

@@ -15,29 +15,30 @@ Each member takes the steps that `fitting.trained` takes; only the order of sums
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy
 
 from xpnn.estimators.network import linear_layers
-from xpnn.estimators.search.activations import ACTIVATIONS, activate, derivative, loss_and_derivative
+from xpnn.estimators.search.activations import activate, derivative, loss_and_derivative
 from xpnn.estimators.search.members import Members
 from xpnn.estimators.search.updates import Adam, Descent
 from xpnn.estimators.search.waiting import Job
 from xpnn.training.data import batch_indices
 
-__all__ = ["ACTIVATIONS", "trained_together"]
+__all__ = ["Together", "trained_together"]
 
 
 def trained_together(jobs: list[Job]) -> None:
     """Train jobs that share rows, seed, shapes and rule to their ends."""
     with numpy.errstate(all="ignore"):
-        together = _Together(jobs)
-        while together.members.jobs:
+        together = Together(jobs)
+        while not together.over:
             together.epoch()
 
 
-class _Together:
+class Together:
     """The arrays of the members: parameters, activations, and the batches."""
 
     def __init__(self, jobs: list[Job]) -> None:
@@ -52,7 +53,7 @@ class _Together:
         self.t = _targets(estimator, arrays[1])
         self.w = arrays[2].astype(x.dtype) if len(arrays) == 3 else None
         self.seed, self.shuffle, self.batch_size = first.seed, first.batches.shuffle, first.batches.batch_size
-        self.epochs = 0
+        self.epochs, self.over = 0, False
         self.widths = list(estimator._widths)
         rows = []
         for job in jobs:
@@ -65,19 +66,19 @@ class _Together:
     def _place(self, theta: Any) -> None:
         """Take (members, size) as the parameters, with arrays for as many members."""
         self.theta, self.gradient = theta, numpy.empty_like(theta)
-        self.weights, self.biases = self._views(theta)
-        self.dweights, self.dbiases = self._views(self.gradient)
+        self.weights, self.biases = self.views(theta)
+        self.dweights, self.dbiases = self.views(self.gradient)
         # the first layer and its biases are one matrix: x has a column of ones
         first = (len(theta), self.widths[0] + 1, self.widths[1])
         size = first[1] * first[2]
         self.first, self.dfirst = theta[:, :size].reshape(first), self.gradient[:, :size].reshape(first)
         self.decay = numpy.zeros_like(theta)
-        for part in self._views(self.decay)[0]:
+        for part in self.views(self.decay)[0]:
             part[...] = self.members.numbers["alpha"][:, None, None]
         self.decays: dict[float, Any] = {}
         self.space: dict[int, Any] = {}
 
-    def _views(self, theta: Any) -> tuple[list[Any], list[Any]]:
+    def views(self, theta: Any) -> tuple[list[Any], list[Any]]:
         """Weights (members, in, out) and biases (members, 1, out) of each layer."""
         weights, biases, start = [], [], 0
         for n_in, n_out in zip(self.widths[:-1], self.widths[1:], strict=True):
@@ -89,8 +90,8 @@ class _Together:
 
     # An epoch
 
-    def epoch(self) -> None:
-        """All batches once; then those that are done leave."""
+    def epoch(self, until: Callable[[], bool] | None = None) -> None:
+        """All batches once, or, `until` says so after one of them; then those that are done leave."""
         members = self.members
         losses, shares = numpy.zeros(len(members.jobs)), 0.0
         steps = -(-len(self.x) // self.batch_size)
@@ -102,9 +103,12 @@ class _Together:
             share = float(len(rows)) if w is None else float(w.sum())
             losses += self._step(self.x[rows], self.t[rows], w, share)
             shares += share
+            if until is not None and until():
+                return
         self.epochs += 1
         stay = members.epoch_ends(losses / shares, self._squares(), self._written)
-        if not stay.all():
+        self.over = not stay.any()
+        if not self.over and not stay.all():
             members.keep(stay)
             self.update.keep(stay)
             self._place(self.theta[stay])
@@ -166,6 +170,11 @@ class _Together:
         self.gradient += decay * self.theta
 
     # Members
+
+    def leave(self, member: int) -> None:
+        """What a member is now, to its estimator, before its end."""
+        self.members.leave(member)
+        self._written(member)
 
     def _squares(self) -> Any:
         """Sums of squares of the members' weights."""

@@ -24,7 +24,7 @@ class Adam:
 
     def __init__(self, theta: Any, numbers: dict[str, Any], nesterov: bool) -> None:
         self.first, self.second = numpy.zeros_like(theta), numpy.zeros_like(theta)
-        self.steps = 0
+        self.numbers, self.steps = numbers, 0
 
     def epoch_begins(self, rates: Any, numbers: dict[str, Any], steps: int) -> None:
         """The numbers of the members for the steps of an epoch."""
@@ -52,6 +52,11 @@ class Adam:
         g *= self.rates[now]
         p -= g
 
+    def moments(self) -> dict[str, Any]:
+        """The running means of `optim.Adam`, by its names."""
+        beta1, beta2 = (self.numbers[name][:, None] for name in ("beta_1", "beta_2"))
+        return {"mean": (1 - beta1) * self.first, "square": (1 - beta2) * self.second}
+
     def keep(self, stay: Any) -> None:
         """Forget the members that stopped."""
         self.first, self.second = self.first[stay], self.second[stay]
@@ -62,6 +67,7 @@ class Descent:
 
     def __init__(self, theta: Any, numbers: dict[str, Any], nesterov: bool) -> None:
         self.velocity, self.nesterov = numpy.zeros_like(theta), nesterov
+        self.steps = 0
 
     def epoch_begins(self, rates: Any, numbers: dict[str, Any], steps: int) -> None:
         """The numbers of the members for an epoch."""
@@ -70,6 +76,7 @@ class Descent:
 
     def step(self, p: Any, g: Any) -> None:
         """Update `p`; `g` is overwritten."""
+        self.steps += 1
         v = self.velocity
         g *= self.rates
         v *= self.inertia
@@ -80,6 +87,10 @@ class Descent:
         p -= g
         numpy.multiply(v, self.inertia, out=g)
         p += g
+
+    def moments(self) -> dict[str, Any]:
+        """The state of `estimators.momentum` or of `optim.SGD`."""
+        return {"velocity": self.velocity}
 
     def keep(self, stay: Any) -> None:
         """Forget the members that stopped."""

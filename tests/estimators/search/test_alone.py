@@ -1,0 +1,146 @@
+"""A fit by the operations of a search is the `Trainer`'s, to rounding; `compile=False` asks for that one."""
+
+import os
+import signal
+
+import numpy
+import pytest
+from sklearn.base import clone
+
+from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators.pool import POOL
+from xpnn.estimators.search import alone
+from xpnn.estimators.search.updates import Adam
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+RNG = numpy.random.default_rng(3)
+X = RNG.standard_normal((90, 5))
+NUMBERS = X[:, 0] - 2 * X[:, 1] * X[:, 2]
+LABELS = (NUMBERS > 0).astype(int)
+THREE = numpy.digitize(NUMBERS, [-1, 1])
+WEIGHTS = RNG.integers(0, 3, 90).astype(float)
+SHORT = {"hidden_layer_sizes": (7,), "max_iter": 6, "batch_size": 32, "random_state": 1, "learning_rate_init": 0.01}
+CURVES = ("loss_", "best_loss_", "loss_curve_", "n_iter_", "t_", "_no_improvement_count")
+
+FITS = {
+    "two classes": (MLPClassifier(**SHORT), LABELS),
+    "three": (MLPClassifier(**SHORT, label_smoothing=0.1), THREE),
+    "balanced": (MLPClassifier(**SHORT, class_weight="balanced"), THREE),
+    "several labels": (MLPClassifier(**SHORT), numpy.stack([LABELS, THREE == 1], axis=1).astype(int)),
+    "numbers": (MLPRegressor(**SHORT, alpha=0.3), NUMBERS),
+    "two targets": (MLPRegressor(**SHORT), numpy.stack([NUMBERS, X[:, 3]], axis=1)),
+    "no hidden layer": (MLPRegressor(**{**SHORT, "hidden_layer_sizes": ()}), NUMBERS),
+    "deep": (MLPClassifier(**{**SHORT, "hidden_layer_sizes": (6, 5, 4)}, activation="tanh"), THREE),
+    "logistic": (MLPClassifier(**SHORT, activation="logistic"), LABELS),
+    "identity": (MLPRegressor(**SHORT, activation="identity"), NUMBERS),
+    "momentum": (MLPClassifier(**SHORT, solver="sgd"), LABELS),
+    "plain momentum": (MLPClassifier(**SHORT, solver="sgd", nesterovs_momentum=False), LABELS),
+    "no momentum": (MLPClassifier(**SHORT, solver="sgd", momentum=0.0), LABELS),
+    "invscaling": (MLPRegressor(**SHORT, solver="sgd", learning_rate="invscaling"), NUMBERS),
+    "adaptive": (
+        MLPRegressor(**{**SHORT, "max_iter": 20}, solver="sgd", learning_rate="adaptive", n_iter_no_change=1, tol=0.5),
+        NUMBERS,
+    ),
+    "stops": (MLPClassifier(**{**SHORT, "max_iter": 90}, n_iter_no_change=2, tol=0.02), THREE),
+    "in order": (MLPClassifier(**SHORT, shuffle=False), LABELS),
+}
+
+
+def both(estimator, fit):
+    """The fit by the operations of a search, and that of the `Trainer`."""
+    found = []
+    for compiled in (True, False):
+        model = clone(estimator).set_params(compile=compiled)
+        fit(model)
+        found.append(model)
+    return found
+
+
+def assert_same(ours, trainers, rtol=1e-9):
+    for name in CURVES:
+        numpy.testing.assert_allclose(getattr(ours, name), getattr(trainers, name), rtol=rtol, err_msg=name)
+    for a, b in zip((*ours.coefs_, *ours.intercepts_), (*trainers.coefs_, *trainers.intercepts_), strict=True):
+        assert a.dtype == b.dtype
+        numpy.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
+@pytest.mark.parametrize("name", FITS)
+def test_it_is_the_trainers_fit(name, weights, monkeypatch):
+    called = []
+    monkeypatch.setattr(alone, "Together", lambda jobs, made=alone.Together: called.append(1) or made(jobs))
+    estimator, y = FITS[name]
+    ours, trainers = both(estimator, lambda model: model.fit(X, y, sample_weight=weights))
+    assert_same(ours, trainers)
+    assert called == [1]
+
+
+@pytest.mark.parametrize("name", ["two classes", "deep", "momentum", "no momentum", "invscaling", "adaptive"])
+def test_partial_fit_goes_on_with_the_optimizer_that_it_leaves(name):
+    estimator, y = FITS[name]
+
+    def fit(model):
+        model.fit(X, y).partial_fit(X[:40], y[:40]).partial_fit(X[40:], y[40:])
+
+    assert_same(*both(estimator, fit))
+
+
+def test_float32_stays_float32():
+    def fit(model):
+        model.fit(X.astype("float32"), LABELS)
+
+    ours, trainers = both(FITS["two classes"][0], fit)
+    assert ours.coefs_[0].dtype == ours.predict_proba(X.astype("float32")).dtype == "float32"
+    assert_same(ours, trainers, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"early_stopping": True}, {"dropout": 0.1}, {"normalization": "layer"}, {"activation": "gelu"}, {"n_ens": 2},
+        {"solver": "adamw"}, {"schedule": "cosine"}, {"max_norm": 1.0}, {"warm_start": True}, {"verbose": True},
+        {"callbacks": [lambda trainer, row: None]}, {"compile": False},
+    ],
+    ids=lambda options: next(iter(options)),
+)  # fmt: skip
+def test_other_fits_are_left_to_the_trainer(options, monkeypatch):
+    monkeypatch.setattr(alone, "Together", None)  # which fails if it is asked
+    MLPClassifier(**SHORT).set_params(**options).fit(X, LABELS)
+
+
+def test_nothing_is_kept_in_the_pool():
+    POOL.clear()
+    MLPClassifier(**SHORT).fit(X, LABELS)
+    assert not POOL._free
+
+
+def test_ctrl_c_ends_it_after_a_step_and_keeps_what_there_is(monkeypatch):
+    steps, whole = [], Adam.step
+
+    def step(self, p, g):
+        steps.append(1)
+        if len(steps) == 8:  # the second of the third epoch
+            os.kill(os.getpid(), signal.SIGINT)
+        whole(self, p, g)
+
+    monkeypatch.setattr(Adam, "step", step)
+    model = MLPClassifier(**SHORT)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(X, LABELS)
+    assert len(steps) == 8
+    assert model.n_iter_ == len(model.loss_curve_) == 2
+    assert model.loss_ == model.loss_curve_[-1] == model.best_loss_
+    assert model.t_ == 180
+    monkeypatch.undo()
+    before = clone(model).set_params(max_iter=2).fit(X, LABELS)
+    assert abs(model.coefs_[0] - before.coefs_[0]).max() > 1e-3  # two steps more
+    model.partial_fit(X, LABELS)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_weights_that_are_not_finite_are_an_error():
+    model = MLPRegressor(**{**SHORT, "learning_rate_init": 1e300}, solver="sgd")
+    with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+        model.fit(X, NUMBERS)
+    assert not hasattr(model, "network_")

@@ -1,0 +1,60 @@
+"""A fit of scikit-learn's own kind by itself, by the operations of `together`: a network is then one of one.
+
+What an epoch of small networks costs is the calls around its products. A `Trainer` serves callbacks, other layers and
+losses, any device; a fit that has none of them takes the same steps, to rounding, in half the time (breast cancer).
+`compile=False` asks for the `Trainer` and its plain steps.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy
+
+from xpnn.estimators.going_on import Begun, begun_by
+from xpnn.estimators.scikit_callbacks import is_watched
+from xpnn.estimators.search.known import has_known_rows, is_known
+from xpnn.estimators.search.together import Together
+from xpnn.estimators.search.waiting import Job
+from xpnn.estimators.solvers import InverseScaling, rate_of, scales_inversely
+from xpnn.training.interruption import CTRL_C, noticed
+
+__all__ = ["goes_alone", "train_alone"]
+
+
+def goes_alone(estimator: Any, batches: Any, progress: Any) -> bool:
+    """Whether `train_alone` knows this fit. Rows held out are judged by the network, which the `Trainer` trains."""
+    asked = estimator.compile and progress.held_out is None and not is_watched(estimator)
+    return bool(asked) and is_known(estimator) and has_known_rows(estimator, batches)
+
+
+def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:
+    """Train the estimator's network to the end of its fit; Ctrl-C ends it after a step, with a warning."""
+    estimator._begun, estimator._trainer = begun_by(estimator), None
+    job = Job(estimator, batches, progress, seed, None)
+    together = Together([job])
+    with numpy.errstate(all="ignore"), noticed(CTRL_C) as interruption:
+        while not together.over and interruption.signal is None:
+            together.epoch(until=lambda: interruption.signal is not None)
+    if not job.done:
+        together.leave(0)
+        warnings.warn("Training interrupted by user.", stacklevel=8)
+    estimator._begun = _left(estimator, batches, together)
+
+
+def _left(estimator: Any, batches: Any, together: Together) -> Begun:
+    """The state of the optimizer, as that of `optim` has it, for a `partial_fit` that goes on."""
+    dtype = together.theta.dtype
+    state: dict[str, Any] = {"steps": numpy.asarray(together.update.steps)}
+    parts = [name for name, _ in estimator.network_.named_parameters()]
+    for name, theta in together.update.moments().items():
+        views = together.views(theta.astype(dtype))
+        arrays = [array for pair in zip(*views, strict=True) for array in pair]
+        for parameter, array in zip(parts, arrays, strict=True):
+            state[f"{parameter}.{name}"] = numpy.ascontiguousarray(array[0].T if "weight" in parameter else array[0, 0])
+    rate: Any = float(together.members.numbers["rate"][0])
+    if scales_inversely(estimator):
+        rate = rate_of(estimator, batches.rows, len(batches))
+        assert isinstance(rate, InverseScaling)
+    return Begun(estimator._begun.asked, rate, state)

@@ -1,0 +1,34 @@
+"""Which fits the batched training of `together` knows: those of scikit-learn's own kind."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy
+
+from xpnn.estimators.rows import Dense
+from xpnn.estimators.search.activations import ACTIVATIONS
+
+__all__ = ["has_known_rows", "is_known"]
+
+
+def is_known(estimator: Any) -> bool:
+    """Whether the parameters of an MLP are ones that `together` knows."""
+    plain = estimator.normalization is None and estimator.schedule is None and estimator.max_norm is None
+    plain = plain and estimator.n_ens == 1 and isinstance(estimator.random_state, Integral | None)
+    known = estimator.solver in ("adam", "sgd") and isinstance(estimator.activation, str)
+    return (
+        plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks
+        and isinstance(estimator.dropout, int | float) and not estimator.dropout and not estimator.verbose
+        and not estimator.warm_start and estimator.device in (None, "cpu")
+        and estimator.loss in ("log_loss", "squared_error")
+    )  # fmt: skip
+
+
+def has_known_rows(estimator: Any, batches: Any) -> bool:
+    """Whether its rows are NumPy's, and its labels of one question."""
+    labels = getattr(estimator, "_labels", None)
+    known = labels is None or labels.kind != "multiclass-multioutput"
+    here = type(batches) is Dense and all(isinstance(array, numpy.ndarray) for array in batches.arrays)
+    return known and here and estimator._place_.name == "cpu"
