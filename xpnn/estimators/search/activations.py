@@ -48,7 +48,12 @@ def loss_and_derivative(y: Any, t: Any, link: str) -> tuple[Any, Any]:
         loss = numpy.maximum(y, 0) - y * t + numpy.log1p(small)
         probability = numpy.where(y < 0, small, 1) / (1 + small)
         return loss.sum(axis=2), probability - t
-    shifted = y - y.max(axis=2, keepdims=True)
+    shifted, t = numpy.ascontiguousarray(y.mT), numpy.ascontiguousarray(t.T)  # sums over whole rows take a third of
+    shifted -= shifted.max(axis=1, keepdims=True)  # the time of sums over ten numbers
     e = numpy.exp(shifted)
-    total = e.sum(axis=2, keepdims=True)
-    return (t * (numpy.log(total) - shifted)).sum(axis=2), e / total - t
+    total = e.sum(axis=1, keepdims=True)
+    shifted -= numpy.log(total)
+    shifted *= t
+    e /= total
+    e -= t
+    return -shifted.sum(axis=1), numpy.ascontiguousarray(e.mT)

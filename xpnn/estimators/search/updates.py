@@ -15,6 +15,13 @@ def _column(value: Any, dtype: Any) -> Any:
     return value[0] if (value == value[0]).all() else value[:, None]
 
 
+def _columns(values: Any, dtype: Any) -> list[Any]:
+    """The same for each step, from (steps, members)."""
+    values = values.astype(dtype)
+    same = (values == values[:, :1]).all(axis=1)
+    return [row[0] if equal else row[:, None] for row, equal in zip(values, same, strict=True)]
+
+
 class Adam:
     """m ← beta1 m + g;  v ← beta2 v + g²;  p ← p - r m / (sqrt(v) + e).
 
@@ -33,8 +40,7 @@ class Adam:
         count = self.steps + numpy.arange(1.0, steps + 1)[:, None]
         scale = numpy.sqrt((1 - beta2) / (1 - beta2**count))
         factor = rates * (1 - beta1) / ((1 - beta1**count) * scale)
-        self.e = [_column(row, dtype) for row in numbers["epsilon"] / scale]
-        self.rates = [_column(row, dtype) for row in factor]
+        self.e, self.rates = _columns(numbers["epsilon"] / scale, dtype), _columns(factor, dtype)
         self.begun = self.steps
 
     def step(self, p: Any, g: Any) -> None:
