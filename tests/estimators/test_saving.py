@@ -232,3 +232,12 @@ def test_layers_larger_than_the_file_take_no_memory(path):
     changed(path, lambda about: about["learned"].update(_widths=[3, 10**9, 3]))
     with pytest.raises(CheckpointError, match=r"layers \[3, 1000000000, 3\] have 6000000000 weights"):
         MLPClassifier.load(path)
+
+
+def test_keys_of_numpy_in_a_dictionary_come_back_all(tmp_path):
+    weights = {numpy.int64(n): float(n + 1) for n in range(3)}
+    path = tmp_path / "model.safetensors"
+    MLPClassifier((4,), max_iter=3, class_weight=weights, random_state=0).fit(X, TARGETS["int"]).save(path)
+    again = MLPClassifier.load(path)
+    assert again.class_weight == weights
+    assert {type(key) for key in again.class_weight} == {numpy.int64}

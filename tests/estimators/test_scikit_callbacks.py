@@ -72,7 +72,7 @@ def test_at_the_end_of_a_step_there_is_an_estimator_of_its_weights(solver):
     diary = Diary()
     model = MLPClassifier(**SHORT, solver=solver).set_callbacks(diary).fit(X, Y)
     for n, one in enumerate(diary.fitted[:-1]):
-        shorter = MLPClassifier(**{**SHORT, "max_iter": n + 1}, solver=solver).fit(X, Y)
+        shorter = MLPClassifier(**{**SHORT, "max_iter": n + 1}, solver=solver).set_callbacks(Diary()).fit(X, Y)
         numpy.testing.assert_array_equal(one.predict_proba(X), shorter.predict_proba(X))
         assert one.n_iter_ == n + 1
     numpy.testing.assert_array_equal(diary.fitted[-1].predict_proba(X), model.predict_proba(X))

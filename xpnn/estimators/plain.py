@@ -40,8 +40,10 @@ def packed(value: Any, where: str, arrays: dict[str, Any]) -> Any:
         parts = [packed(part, f"{where}/{n}", arrays) for n, part in enumerate(value)]
         return parts if type(value) is list else {"tuple": parts}
     if type(value) is dict:
-        pairs = enumerate(value.items())
-        return {"dict": [[packed(k, f"{where}/key", arrays), packed(v, f"{where}/{n}", arrays)] for n, (k, v) in pairs]}
+        pairs = list(value.items())
+        keys = [packed(key, f"{where}/key {n}", arrays) for n, (key, _) in enumerate(pairs)]
+        parts = [packed(part, f"{where}/{n}", arrays) for n, (_, part) in enumerate(pairs)]
+        return {"dict": [list(pair) for pair in zip(keys, parts, strict=True)]}
     if isinstance(value, numpy.dtype) and value.kind in "biuf":
         return {"dtype": value.name}
     if isinstance(value, Device):
