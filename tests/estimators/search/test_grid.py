@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
+from xpnn.arrays.devices import device
 from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
 from xpnn.estimators.search import grid
 from xpnn.nn.activations import tanh
@@ -210,6 +211,11 @@ ALONE = {
 @pytest.mark.parametrize("name", ALONE)
 def test_what_together_does_not_know_is_left_to_each_fit(name):
     both(REGRESSOR, ALONE[name], DIABETES, together=0)
+
+
+def test_a_device_that_is_the_cpu_is_the_cpu():
+    together = 12 if device("auto").name == "cpu" else 0
+    both(clone(REGRESSOR).set_params(device="auto"), RATES, DIABETES, together=together)
 
 
 def test_beyond_the_memory_fits_are_made_one_by_one(monkeypatch):
