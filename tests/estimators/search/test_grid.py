@@ -204,7 +204,7 @@ ALONE = {
     "max_norm": {"max_norm": [0.1]}, "n_ens": {"n_ens": [2]},
     "callbacks": {"callbacks": [[Counting()]]}, "dropout": {"dropout": [0.2]},
     "loss": {"loss": ["absolute_error"]}, "a state": {"random_state": [numpy.random.RandomState(0)]},
-    "verbose": {"verbose": [1]}, "device": {"device": ["auto"]}, "own function": {"activation": [tanh]},
+    "verbose": {"verbose": [1]}, "own function": {"activation": [tanh]},
 }  # fmt: skip
 
 
