@@ -80,8 +80,12 @@ def test_probabilities_are_scipys_and_none_is_0():
             assert p.dtype == dtype
             assert p.min() > 0
             numpy.testing.assert_allclose(p, expected, rtol=rtol, atol=2 * tiny)
-    only = Labels(None, numpy.ones(4)).probabilities(z)
-    assert only.tolist() == [[1.0]] * 4
+
+
+def test_a_class_alone_is_certain_whatever_the_outputs():
+    labels = Labels(None, numpy.full(4, "only"))
+    assert labels.predicted(WIDE[:, :1]).tolist() == ["only"] * 4
+    assert labels.probabilities(WIDE[:, :1]).tolist() == [[1.0]] * 4
 
 
 def test_a_label_is_never_certain():

@@ -9,6 +9,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn_twins import assert_twins, twins
 
+from xpnn.arrays.devices import device_of
 from xpnn.estimators import MLPClassifier, MLPRegressor
 
 RNG = numpy.random.default_rng(8)
@@ -191,6 +192,7 @@ def test_the_optimizer_moves_with_the_network(elsewhere):
     moved.set_params(device=elsewhere)
     for model in (moved, plain):
         model.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    assert device_of(moved.network_.parameters()[0]) == elsewhere
     for one, other in zip(moved.coefs_, plain.coefs_, strict=True):
         numpy.testing.assert_allclose(one, other, rtol=1e-9)  # sums in another order
 

@@ -106,6 +106,12 @@ else:
         for a, b in zip(model.coefs_, plain.coefs_, strict=True):
             numpy.testing.assert_allclose(to_host(a), b, rtol=1e-5, atol=1e-6)  # another order of sums
 
+    def test_whole_numbers_are_computed_with_in_float64_as_numpys(elsewhere):
+        whole = (10 * X).astype("int64")
+        with config_context(array_api_dispatch=True):
+            model = small(MLPRegressor).fit(elsewhere.asarray(whole), Y)
+        assert model.coefs_[0].dtype == small(MLPRegressor).fit(whole, Y).coefs_[0].dtype == "float64"
+
     @pytest.mark.parametrize("method", ["fit", "partial_fit"])
     def test_held_out_rows_of_another_place_are_refused_as_in_predict(method):
         strict = pytest.importorskip("array_api_strict")
