@@ -1,7 +1,7 @@
 """A grid search over 32 candidates of one shape, one by one and together: `python -m benchmarks search`.
 
 scikit-learn's `GridSearchCV` over our estimator, in this process and in two, whose workers start with the first search
-and are there at the next, beside `GridSearchMLP` on one thread and on two, for networks of three sizes. All have the
+and are there at the next, beside `GridSearchMLP` in one process and in two, for networks of three sizes. All have the
 same folds and the same seed; rows are those of breast cancer, scaled before, and nothing is refitted.
 """
 

@@ -2,23 +2,20 @@
 
 import copy
 import io
-import os
 import pickle
 import subprocess
 import sys
 import types
 import warnings
 from functools import partial
-from pathlib import Path
 
 import numpy
 import pytest
 from elsewhere import device_named
+from with_dispatch import IS_ON, ROOT, assert_passes
 
 pytest.importorskip("sklearn")
 
-HERE = Path(__file__)
-VARIABLE = "SCIPY_ARRAY_API"
 WITHOUT = """
 import pickle, sys
 sys.modules["array_api_strict"] = sys.modules["cupy"] = None  # importing them fails
@@ -28,14 +25,10 @@ for model, predictions in zip(models, expected, strict=True):
     model.set_params(warm_start=True).fit(rows, targets)
 """
 
-if VARIABLE not in os.environ:
+if not IS_ON:
 
     def test_with_dispatch_in_a_process_where_scipy_allows_it():
-        """SciPy reads the variable when it is imported, and other tests must not have it."""
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE)]
-        environment = os.environ | {VARIABLE: "1"}
-        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[2], env=environment, check=False)
-        assert run.returncode == 0, run.stdout + run.stderr
+        assert_passes(__file__)
 
 else:
     from sklearn import config_context
@@ -104,7 +97,7 @@ else:
         content = models, X, Y, [model.predict(X) for model in models]
         (tmp_path / "models").write_bytes(pickle.dumps(content))
         command = [sys.executable, "-W", "ignore", "-c", WITHOUT, str(tmp_path / "models")]
-        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[2], check=False)
+        run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
         assert run.returncode == 0, run.stderr
 
     def test_a_module_on_a_gpu_is_trained_there_by_who_reads_the_pickle(monkeypatch):

@@ -1,25 +1,17 @@
 """Where rows come from, where a model computes, and where its results go."""
 
-import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy
 import pytest
+from with_dispatch import IS_ON, ROOT, assert_passes
 
-VARIABLE = "SCIPY_ARRAY_API"
-HERE = Path(__file__)
-
-if VARIABLE not in os.environ:
+if not IS_ON:
 
     def test_with_dispatch_in_a_process_where_scipy_allows_it():
-        """SciPy reads the variable when it is imported, and other tests must not have it."""
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE)]
-        environment = os.environ | {VARIABLE: "1"}
-        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[2], env=environment, check=False)
-        assert run.returncode == 0, run.stdout + run.stderr
+        assert_passes(__file__)
 
 else:
     from sklearn import config_context
@@ -175,5 +167,5 @@ assert (model.predict(x) == expected).all()
         numpy.save(tmp_path / "x.npy", X)
         numpy.save(tmp_path / "y.npy", model.predict(X))
         command = [sys.executable, "-c", WITHOUT, str(tmp_path), kind.__name__]
-        run = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[2], check=False)
+        run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
         assert run.returncode == 0, run.stderr

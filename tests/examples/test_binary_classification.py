@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 import subprocess
 import sys
@@ -15,22 +14,16 @@ import fake_gpu
 import numpy
 import pytest
 from elsewhere import device_named, on_gpu
+from example_programs import EXAMPLES, load_program
 
 from xpnn import Device, nn
 from xpnn.training import load, save, split
 
-PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "binary_classification.py"
+PROGRAM = EXAMPLES / "binary_classification.py"
 QUICK = ("--device", "cpu", "--epochs", "2", "--hidden", "4")
 
 
-def load_program() -> Any:
-    specification = importlib.util.spec_from_file_location("binary_classification", PROGRAM)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-example = load_program()
+example = load_program(PROGRAM)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,21 +11,15 @@ from typing import Any
 import fake_gpu
 import numpy
 import pytest
+from example_programs import EXAMPLES, load_program
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "examples" / "digits.py"
+PROGRAM = EXAMPLES / "digits.py"
 MNIST = ROOT.parent / "shared" / "data" / "mnist_5k.csv.gz"
 QUICK = ("--device", "cpu", "--epochs", "1", "--channels", "2")
 
 
-def load_program() -> Any:
-    specification = importlib.util.spec_from_file_location("digits", PROGRAM)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-example = load_program()
+example = load_program(PROGRAM)
 
 
 @pytest.fixture

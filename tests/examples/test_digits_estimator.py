@@ -1,29 +1,21 @@
 """The estimator example: a search that finds a network which reads digits, on a stand-in for a GPU too."""
 
-import importlib.util
 import pickle
 import sys
-from pathlib import Path
 
 import numpy
 import pytest
 from elsewhere import EVERYWHERE
+from example_programs import EXAMPLES, load_program
 
 pytest.importorskip("sklearn")
 
 from xpnn.arrays.devices import device_of
 
-PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "digits_estimator.py"
+PROGRAM = EXAMPLES / "digits_estimator.py"
 
 
-def load_program():
-    specification = importlib.util.spec_from_file_location("digits_estimator", PROGRAM)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-example = load_program()
+example = load_program(PROGRAM)
 
 
 def test_it_finds_a_network_that_reads_digits(capsys):

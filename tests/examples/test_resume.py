@@ -1,27 +1,18 @@
 """The example that kills a training: what it says, and that it would notice a difference."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from example_programs import EXAMPLES, load_program
 
 from xpnn import device
 from xpnn.training import load, save
 
-PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "resume.py"
-
-
-def load_program():
-    specification = importlib.util.spec_from_file_location("resume", PROGRAM)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+PROGRAM = EXAMPLES / "resume.py"
 
 
 @pytest.fixture
 def example(monkeypatch):
     """With a shorter training."""
-    module = load_program()
+    module = load_program(PROGRAM)
     monkeypatch.setattr(module, "EPOCHS", 2)
     monkeypatch.setattr(module, "ROWS", 640)
     return module
@@ -29,7 +20,7 @@ def example(monkeypatch):
 
 def test_a_killed_training_ends_as_one_that_was_not(capfd):
     """At full length: the processes that it starts read the file themselves."""
-    assert load_program().main(["--device", "cpu", "--kills", "1"]) == 0
+    assert load_program(PROGRAM).main(["--device", "cpu", "--kills", "1"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert lines[1].startswith("kill 1: the newest checkpoint is of step ")
     assert lines[-3:] == [

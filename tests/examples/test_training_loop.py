@@ -1,23 +1,15 @@
 """The custom training loop: it learns, on a stand-in for a GPU too, and is as short as it says."""
 
 import ast
-import importlib.util
-from pathlib import Path
 
 import pytest
 from elsewhere import EVERYWHERE
+from example_programs import EXAMPLES, load_program
 
-PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "training_loop.py"
-
-
-def load_program():
-    specification = importlib.util.spec_from_file_location("training_loop", PROGRAM)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+PROGRAM = EXAMPLES / "training_loop.py"
 
 
-example = load_program()
+example = load_program(PROGRAM)
 
 
 def test_it_reads_nine_of_ten_digits(capsys):

@@ -48,6 +48,13 @@ class Labels:
             self.classes = unique_labels(y) if classes is None else numpy.unique(classes)
             self.kind = "binary" if len(self.classes) <= 2 else "multiclass"
 
+    @classmethod
+    def restored(cls, kind: str, classes: Any) -> Labels:
+        """The labels of which a file or pickle holds these two."""
+        labels = cls.__new__(cls)
+        labels.kind, labels.classes = kind, classes
+        return labels
+
     def shape(self) -> tuple[str, tuple[int, ...]]:
         """Which kind of question, with how many classes."""
         several = self.classes if isinstance(self.classes, list) else [self.classes]

@@ -23,13 +23,12 @@ from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.native import to_host
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.objectives import Objective
-from xpnn.estimators.plain import packed, unpacked
-from xpnn.estimators.reduced import OBJECTIVE, no_loss
-from xpnn.estimators.saving import FORMAT, about_of, require_attributes
+from xpnn.estimators.plain import packed
+from xpnn.estimators.reduced import OBJECTIVE, no_loss, require_room
+from xpnn.estimators.saving import FORMAT, loaded
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
-from xpnn.training.checkpoint import load, save
+from xpnn.training.checkpoint import save
 from xpnn.training.history import History
-from xpnn.training.layout import CheckpointError
 
 __all__ = ["SavableModule"]
 
@@ -37,7 +36,6 @@ _GONE = (
     "module_", "history_", "_place_", "_home", "_fit_task", "_trainer", "_objective", "_labels", "_module_given",
     "_module_options", "_asked_of_step",
 )  # fmt: skip
-_WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
 Self = TypeVar("Self", bound="SavableModule")
 
@@ -93,24 +91,15 @@ class SavableModule(BaseEstimator):
         OSError
             If the file cannot be read.
         """
-        place = None if device is None else find_device(device)
-        arrays, metadata = load(path)
-        about = about_of(cls, path, metadata)
-        network = {name.removeprefix("network/"): a for name, a in arrays.items() if name.startswith("network/")}
-        _require_code(cls, about.get("code"), code)
-        try:
-            parameters = {name: unpacked(value, arrays) for name, value in about["parameters"].items()}
-            learned = {name: unpacked(value, arrays) for name, value in about["learned"].items()}
-            require_attributes(cls, learned)
-            estimator = cls(**parameters, **code)
-            _rebuild(estimator, learned, network)
-        except _WRONG as error:
-            raise CheckpointError(f"cannot load {path}: it does not describe this {cls.__name__}: {error}") from error
-        if place is not None:
-            estimator.device = device
-            estimator._place_ = place
-            estimator.module_.to(place)
+        estimator: Self = loaded(cls, path, device, code)
         return estimator
+
+    def _rebuild(self, learned: dict[str, Any], network: dict[str, Any]) -> None:
+        rebuild(self, learned, network)
+
+    def _move(self, place: Device) -> None:
+        self._place_ = place
+        self.module_.to(place)
 
 
 def _require_as_fitted(estimator: Any) -> None:
@@ -136,20 +125,6 @@ def _packed_parameters(parameters: dict[str, Any], arrays: dict[str, Any]) -> tu
     return values, code
 
 
-def _require_code(cls: type, needed: Any, given: dict[str, Any]) -> None:
-    needed = needed if isinstance(needed, list) else []
-    if unheard := [name for name in given if name not in needed]:
-        raise ValueError(
-            f"{cls.__name__}.load takes what the file does not hold, {', '.join(needed) or 'nothing'}, got "
-            f"{', '.join(unheard)}: change others by set_params"
-        )
-    if missing := [str(name)[:100] for name in needed if name not in given]:
-        raise ValueError(
-            f"{cls.__name__}.load needs {', '.join(f'{name}=...' for name in missing)} as it was: the file holds data "
-            "and no code"
-        )
-
-
 def _learned(state: dict[str, Any]) -> dict[str, Any]:
     """What was learned as plain values."""
     names = [name for name in state if name.endswith("_") or name.startswith("_")]
@@ -162,7 +137,7 @@ def _learned(state: dict[str, Any]) -> dict[str, Any]:
     return learned
 
 
-def _rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -> None:
+def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -> None:
     """Make an estimator, which has its parameters, what it was, on the CPU.
 
     Raises
@@ -178,8 +153,7 @@ def _rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -
     vars(estimator).update(learned)
     estimator._objective = Objective(**{name: objective[name] for name in OBJECTIVE}, loss=no_loss)
     if labels is not None:
-        estimator._labels = Labels.__new__(Labels)
-        estimator._labels.kind, estimator._labels.classes = labels["kind"], labels["classes"]
+        estimator._labels = Labels.restored(**labels)
     module = estimator._built(0)
     module.load_state_dict(network)
     require_draws(module, draws)
@@ -191,10 +165,7 @@ def _rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -
 
 
 def _require_room(options: Any, of_data: dict[str, Any], network: dict[str, Any]) -> None:
-    """Raise if the layers would have more numbers than the file holds, before they take memory."""
+    """See `reduced.require_room`."""
     sizes = numpy.atleast_1d((options or {}).get("hidden_layer_sizes", 100)).tolist()
     widths = [of_data["n_features"], *map(int, sizes), (options or {}).get("n_outputs", of_data["n_outputs"])]
-    needed = sum(a * b for a, b in pairwise(widths))
-    held = sum(int(array.size) for array in network.values())
-    if not 0 < needed <= held:
-        raise ValueError(f"its layers {str(widths)[:100]} have {needed} weights, its arrays {held} numbers")
+    require_room(widths, sum(a * b for a, b in pairwise(widths)), network)

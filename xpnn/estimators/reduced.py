@@ -13,7 +13,7 @@ from xpnn.estimators.labels import Labels
 from xpnn.estimators.objectives import Objective
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
 
-__all__ = ["OBJECTIVE", "no_loss", "plain", "rebuild", "reduced"]
+__all__ = ["OBJECTIVE", "no_loss", "plain", "rebuild", "reduced", "require_room"]
 
 OBJECTIVE = ("name", "outputs", "link", "reported", "quantiles", "questions")
 _GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun")
@@ -53,13 +53,13 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     """
     learned = dict(learned)
     draws, objective, labels = learned.pop("_draws"), learned.pop("_objective"), learned.pop("_labels", None)
-    _require_room(learned["_widths"], int(learned["_layers"]["n_ens"]), network)
+    widths, members = learned["_widths"], int(learned["_layers"]["n_ens"])
+    require_room(widths, members * sum(a * b for a, b in pairwise(widths)), network, members=members)
     vars(estimator).update(learned)
     estimator._dtype = numpy.dtype(learned["_dtype"])
     estimator._objective = Objective(**{name: objective[name] for name in OBJECTIVE}, loss=no_loss)
     if labels is not None:
-        estimator._labels = Labels.__new__(Labels)
-        estimator._labels.kind, estimator._labels.classes = labels["kind"], labels["classes"]
+        estimator._labels = Labels.restored(**labels)
     built = estimator._built(estimator._objective)
     built.load_state_dict(network)
     require_draws(built, draws)
@@ -69,11 +69,10 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     estimator.network_ = built
 
 
-def _require_room(widths: list[int], members: int, network: dict[str, Any]) -> None:
-    """Raise if the layers would have more numbers than the file holds, before they take memory."""
-    needed = members * sum(a * b for a, b in pairwise(widths))
+def require_room(widths: list[int], needed: int, network: dict[str, Any], *, members: int = 1) -> None:
+    """Raise if layers of such widths would need more numbers than the file holds, before they take memory."""
     held = sum(int(array.size) for array in network.values())
-    if not 0 < needed <= held:
+    if min(members, *widths) < 1 or needed > held:
         raise ValueError(f"its layers {str(widths)[:100]} have {needed} weights, its arrays {held} numbers")
 
 

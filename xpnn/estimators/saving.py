@@ -21,7 +21,7 @@ from xpnn.estimators.plain import packed, unpacked
 from xpnn.training.checkpoint import load, save
 from xpnn.training.layout import CheckpointError
 
-__all__ = ["FORMAT", "Savable", "about_of", "require_attributes"]
+__all__ = ["FORMAT", "Savable", "loaded"]
 
 FORMAT = 1  # of what is said about an estimator; the file has a number of its own
 
@@ -78,25 +78,47 @@ class Savable:
         OSError
             If the file cannot be read.
         """
-        place = None if device is None else find_device(device)
-        arrays, metadata = load(path)
-        about = about_of(cls, path, metadata)
-        network = {name.removeprefix("network/"): a for name, a in arrays.items() if name.startswith("network/")}
-        try:
-            parameters = {name: unpacked(value, arrays) for name, value in about["parameters"].items()}
-            learned = {name: unpacked(value, arrays) for name, value in about["learned"].items()}
-            require_attributes(cls, learned)
-            estimator = cls(**parameters)
-            estimator._rebuild(learned, network)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-            raise CheckpointError(f"cannot load {path}: it does not describe a {cls.__name__}: {error}") from error
-        if place is not None:
-            estimator.device = device  # type: ignore[attr-defined]
-            estimator._move(place)
+        estimator: Self = loaded(cls, path, device, {})
         return estimator
 
 
-def about_of(cls: type, path: Any, metadata: dict[str, Any]) -> dict[str, Any]:
+def loaded(cls: Any, path: str | os.PathLike[str], device: str | Device | None, code: dict[str, Any]) -> Any:
+    """The estimator of a file; `code` are the parameters that are no data (`modules_saving`)."""
+    place = None if device is None else find_device(device)
+    arrays, metadata = load(path)
+    about = _about(cls, path, metadata)
+    network = {name.removeprefix("network/"): a for name, a in arrays.items() if name.startswith("network/")}
+    _require_code(cls, about.get("code"), code)
+    try:
+        parameters = {name: unpacked(value, arrays) for name, value in about["parameters"].items()}
+        learned = {name: unpacked(value, arrays) for name, value in about["learned"].items()}
+        _require_attributes(cls, learned)
+        estimator = cls(**parameters, **code)
+        estimator._rebuild(learned, network)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        what = f"{'a' if 'code' not in about else 'this'} {cls.__name__}"  # which depends on what was given with it
+        raise CheckpointError(f"cannot load {path}: it does not describe {what}: {error}") from error
+    if place is not None:
+        estimator.device = device
+        estimator._move(place)
+    return estimator
+
+
+def _require_code(cls: type, needed: Any, given: dict[str, Any]) -> None:
+    needed = needed if isinstance(needed, list) else []
+    if unheard := [name for name in given if name not in needed]:
+        raise ValueError(
+            f"{cls.__name__}.load takes what the file does not hold, {', '.join(needed) or 'nothing'}, got "
+            f"{', '.join(unheard)}: change others by set_params"
+        )
+    if missing := [str(name)[:100] for name in needed if name not in given]:
+        raise ValueError(
+            f"{cls.__name__}.load needs {', '.join(f'{name}=...' for name in missing)} as it was: the file holds data "
+            "and no code"
+        )
+
+
+def _about(cls: type, path: Any, metadata: dict[str, Any]) -> dict[str, Any]:
     """What the file says of the estimator, if it is one of `cls` that can be read here."""
     about = metadata.get("estimator")
     if not isinstance(about, dict):
@@ -114,7 +136,7 @@ def about_of(cls: type, path: Any, metadata: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def require_attributes(cls: type, learned: dict[str, Any]) -> None:
+def _require_attributes(cls: type, learned: dict[str, Any]) -> None:
     """Raise if a name is none of what is learned: it must not hide a method."""
     for name in learned:
         if name.startswith("__") or not (name.startswith("_") or name.endswith("_")) or hasattr(cls, name):

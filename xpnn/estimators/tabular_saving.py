@@ -10,6 +10,7 @@ import numpy
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.native import to_host
 from xpnn.estimators.labels import Labels
+from xpnn.estimators.reduced import require_room
 from xpnn.estimators.tabular_network import Columns, of_columns
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
 from xpnn.tables.preprocessing import Preprocessing
@@ -64,8 +65,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     if labels is not None:
         if labels["kind"] not in _KINDS:
             raise ValueError(f"its labels are of a kind {labels['kind']!r:.40}")
-        estimator._labels = Labels.__new__(Labels)
-        estimator._labels.kind, estimator._labels.classes = labels["kind"], labels["classes"]
+        estimator._labels = Labels.restored(**labels)
     vars(estimator).update(learned)
     estimator.history_ = History(device=str(history["device"]), rows=[dict(row) for row in history["rows"]])
     estimator.preprocessing_, estimator.network_ = made, built
@@ -80,9 +80,7 @@ def _require_fit(made: Preprocessing, columns: Columns, order: Any) -> None:
 
 
 def _require_room(columns: Columns, about: dict[str, Any], network: dict[str, Any]) -> None:
-    """Raise if the layers would have more numbers than the file holds, before they take memory."""
+    """See `reduced.require_room`."""
     widths = [*about["hidden"], about["outputs"]]
     needed = about["members"] * sum(a * b for a, b in pairwise(widths)) + sum(columns.categories)
-    held = sum(int(array.size) for array in network.values())
-    if min(widths) < 1 or about["members"] < 1 or needed > held:
-        raise ValueError(f"its layers {str(widths)[:100]} have {needed} weights, its arrays {held} numbers")
+    require_room(widths, needed, network, members=about["members"])

@@ -139,8 +139,47 @@ def test_ctrl_c_ends_it_after_a_step_and_keeps_what_there_is(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
 def test_weights_that_are_not_finite_are_an_error():
     model = MLPRegressor(**{**SHORT, "learning_rate_init": 1e300}, solver="sgd")
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
         model.fit(X, NUMBERS)
     assert not hasattr(model, "network_")
+
+
+def test_what_overflows_is_warned_of():
+    """Adam's squares are infinite then, and weights stand still: nothing else would say so."""
+    with pytest.warns(RuntimeWarning, match="overflow encountered in multiply"):
+        MLPClassifier(**SHORT).fit(X * 1e200, LABELS)
+
+
+def test_a_handler_of_ones_own_ends_it_too(monkeypatch):
+    def interrupted(self, p, g):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Adam, "step", interrupted)
+    model = MLPClassifier(**SHORT)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(X, LABELS)
+    assert model.n_iter_ == len(model.loss_curve_) == 0
+
+
+def test_ctrl_c_after_the_last_step_is_not_lost(monkeypatch):
+    whole = alone.Together.epoch
+
+    def epoch(self, until=None):
+        whole(self, until)
+        if self.over:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(alone.Together, "epoch", epoch)
+    model = MLPClassifier(**SHORT)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(X, LABELS)
+    assert model.n_iter_ == 6
+
+
+def test_rows_that_are_too_many_to_copy_are_left_to_the_trainer(monkeypatch):
+    monkeypatch.setattr(alone, "LARGEST", X.nbytes - 1)
+    monkeypatch.setattr(alone, "Together", None)  # which fails if it is asked
+    MLPClassifier(**SHORT).fit(X, LABELS)

@@ -17,28 +17,37 @@ from xpnn.estimators.scikit_callbacks import is_watched
 from xpnn.estimators.search.known import has_known_rows, is_known
 from xpnn.estimators.search.together import Together
 from xpnn.estimators.search.waiting import Job
-from xpnn.estimators.solvers import InverseScaling, rate_of, scales_inversely
+from xpnn.estimators.solvers import rate_of, scales_inversely
 from xpnn.training.interruption import CTRL_C, noticed
 
 __all__ = ["goes_alone", "train_alone"]
 
+LARGEST = 2**28  # bytes of rows, which are copied to have a column of ones beside them
+
 
 def goes_alone(estimator: Any, batches: Any, progress: Any) -> bool:
     """Whether `train_alone` knows this fit. Rows held out are judged by the network, which the `Trainer` trains."""
-    asked = estimator.compile and progress.held_out is None and not is_watched(estimator)
-    return bool(asked) and is_known(estimator) and has_known_rows(estimator, batches)
+    asked = estimator.compile and progress.held_out is None and not is_watched(estimator) and is_known(estimator)
+    return bool(asked) and has_known_rows(estimator, batches) and batches.arrays[0].nbytes <= LARGEST
 
 
 def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:
-    """Train the estimator's network to the end of its fit; Ctrl-C ends it after a step, with a warning."""
+    """Train the estimator's network to the end of its fit; Ctrl-C ends it after a step, with a warning. NumPy warns of
+    what overflows, as it does in scikit-learn's.
+    """
     estimator._begun, estimator._trainer = begun_by(estimator), None
     job = Job(estimator, batches, progress, seed, None)
     together = Together([job])
-    with numpy.errstate(all="ignore"), noticed(CTRL_C) as interruption:
-        while not together.over and interruption.signal is None:
-            together.epoch(until=lambda: interruption.signal is not None)
-    if not job.done:
-        together.leave(0)
+    interrupted = False
+    with noticed(CTRL_C) as interruption:
+        try:
+            while not together.over and interruption.signal is None:
+                together.epoch(until=lambda: interruption.signal is not None)
+        except KeyboardInterrupt:  # a second one, or that of a program with a handler of its own
+            interrupted = True
+    if interrupted or interruption.signal is not None:
+        if not job.done:
+            together.leave(0)
         warnings.warn("Training interrupted by user.", stacklevel=8)
     estimator._begun = _left(estimator, batches, together)
 
@@ -56,5 +65,4 @@ def _left(estimator: Any, batches: Any, together: Together) -> Begun:
     rate: Any = float(together.members.numbers["rate"][0])
     if scales_inversely(estimator):
         rate = rate_of(estimator, batches.rows, len(batches))
-        assert isinstance(rate, InverseScaling)
     return Begun(estimator._begun.asked, rate, state)

@@ -1,7 +1,7 @@
 """Batched trainings in processes of joblib's, as scikit-learn's searches have them.
 
 Threads would do for the arrays, but between two operations they wait for Python's lock: two threads took 0.8 of the
-time of one, two processes 0.5 (100 hidden units). A process gets the jobs of its training as pickles, rows once, and
+time of one, two processes 0.55 (100 hidden units). A process gets the jobs of its training as pickles, rows once, and
 gives back what training changes, which the jobs of the search take over.
 """
 

@@ -56,10 +56,11 @@ class Members:
         enough = numbers["count"] > numbers["n_iter_no_change"]
         stay = numpy.ones(len(self.jobs), dtype=bool)
         for n, job in enumerate(self.jobs):
+            if not self.judged[n]:
+                stay[n] = self._goes_on(n, job, float(whole[n]), bool(enough[n]), written)
+                continue
             try:
-                stay[n] = self._judged(n, job, losses[n], written) if self.judged[n] else self._goes_on(
-                    n, job, float(whole[n]), bool(enough[n]), written
-                )  # fmt: skip
+                stay[n] = self._judged(n, job, losses[n], written)
             except Exception:  # its own fit, which is made by itself then, will raise it, where scikit-learn looks
                 stay[n] = False
         return stay

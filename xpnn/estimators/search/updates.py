@@ -35,6 +35,7 @@ class Adam:
 
     def epoch_begins(self, rates: Any, numbers: dict[str, Any], steps: int) -> None:
         """The numbers of the members for the steps of an epoch."""
+        self.numbers = numbers
         dtype, beta1, beta2 = self.first.dtype, numbers["beta_1"], numbers["beta_2"]
         self.beta1, self.beta2 = _column(beta1, dtype), _column(beta2, dtype)
         count = self.steps + numpy.arange(1.0, steps + 1)[:, None]
