@@ -4,8 +4,8 @@ import numpy
 import pytest
 
 import xpnn
+from xpnn.arrays.memory import ALIGNMENT
 from xpnn.compiler import rewrites
-from xpnn.compiler.buffers import ALIGNMENT
 from xpnn.compiler.program import Ref
 
 X = numpy.random.default_rng(0).normal(size=(64, 8))

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy
 
+from xpnn.arrays.memory import ALIGNMENT, aligned_bytes
 from xpnn.compiler.program import Program, Ref, replaced
 
 __all__ = ["Buffers"]
-
-ALIGNMENT = 64  # bytes: a line of the cache
 
 
 class Buffers:
@@ -117,7 +116,7 @@ class Buffers:
         if free:
             block = free.pop()
         else:
-            block = _aligned(units * ALIGNMENT)
+            block = aligned_bytes(units * ALIGNMENT)
             self.bytes += units * ALIGNMENT
         self._blocks[number] = (units, block)
         return numpy.ndarray(like.shape, like.dtype, buffer=block, strides=strides)
@@ -152,9 +151,3 @@ def _strides(like: Any) -> tuple[int, ...]:
 def _reach(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> int:
     """How many bytes lie between the first and the end of the last element."""
     return sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) + itemsize if 0 not in shape else 0
-
-
-def _aligned(size: int) -> Any:
-    raw = numpy.empty(size + ALIGNMENT, dtype=numpy.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size]

@@ -28,6 +28,9 @@ FITS = {
     "three": (MLPClassifier(**SHORT, label_smoothing=0.1), THREE),
     "balanced": (MLPClassifier(**SHORT, class_weight="balanced"), THREE),
     "several labels": (MLPClassifier(**SHORT), numpy.stack([LABELS, THREE == 1], axis=1).astype(int)),
+    "several labels, smoothed": (
+        MLPClassifier(**SHORT, label_smoothing=0.2), numpy.stack([LABELS, THREE == 1, THREE == 0], axis=1).astype(int)
+    ),
     "numbers": (MLPRegressor(**SHORT, alpha=0.3), NUMBERS),
     "two targets": (MLPRegressor(**SHORT), numpy.stack([NUMBERS, X[:, 3]], axis=1)),
     "no hidden layer": (MLPRegressor(**{**SHORT, "hidden_layer_sizes": ()}), NUMBERS),
@@ -44,6 +47,10 @@ FITS = {
     ),
     "stops": (MLPClassifier(**{**SHORT, "max_iter": 90}, n_iter_no_change=2, tol=0.02), THREE),
     "in order": (MLPClassifier(**SHORT, shuffle=False), LABELS),
+    "several networks": (MLPClassifier(**SHORT, n_ens=3), THREE),
+    "several of one output": (MLPRegressor(**SHORT, n_ens=2, alpha=0.3, solver="sgd"), NUMBERS),
+    "wide": (MLPClassifier(**{**SHORT, "hidden_layer_sizes": (30,)}), LABELS),
+    "one output of two layers": (MLPClassifier(**{**SHORT, "hidden_layer_sizes": (30, 20)}), LABELS),
 }
 
 
@@ -76,7 +83,9 @@ def test_it_is_the_trainers_fit(name, weights, monkeypatch):
     assert called == [1]
 
 
-@pytest.mark.parametrize("name", ["two classes", "deep", "momentum", "no momentum", "invscaling", "adaptive"])
+@pytest.mark.parametrize(
+    "name", ["two classes", "deep", "momentum", "no momentum", "invscaling", "adaptive", "several networks"]
+)
 def test_partial_fit_goes_on_with_the_optimizer_that_it_leaves(name):
     estimator, y = FITS[name]
 
@@ -98,7 +107,7 @@ def test_float32_stays_float32():
 @pytest.mark.parametrize(
     "options",
     [
-        {"early_stopping": True}, {"dropout": 0.1}, {"normalization": "layer"}, {"activation": "gelu"}, {"n_ens": 2},
+        {"early_stopping": True}, {"dropout": 0.1}, {"normalization": "layer"}, {"activation": "gelu"},
         {"solver": "adamw"}, {"schedule": "cosine"}, {"max_norm": 1.0}, {"warm_start": True}, {"verbose": True},
         {"callbacks": [lambda trainer, row: None]}, {"compile": False},
     ],

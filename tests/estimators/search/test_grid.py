@@ -91,8 +91,13 @@ class Counting(Callback):
         {"activation": "identity", "hidden_layer_sizes": (7, 5, 4)},
         {"tol": 0.05, "n_iter_no_change": 1, "max_iter": 30},
         {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 12},
+        {"n_ens": 2, "tol": 0.05, "n_iter_no_change": 1, "max_iter": 30},
+        {"n_ens": 2, "early_stopping": True, "n_iter_no_change": 2, "max_iter": 12},
     ],
-    ids=["adam", "momentum", "invscaling", "adaptive", "tanh", "logistic", "identity", "stops", "early stopping"],
+    ids=[
+        "adam", "momentum", "invscaling", "adaptive", "tanh", "logistic", "identity", "stops", "early stopping",
+        "ensembles", "judged ensembles",
+    ],
 )
 def test_networks_trained_together_are_those_trained_one_by_one(estimator, data, options):
     both(clone(estimator).set_params(**options), RATES, data, together=12, scoring=epochs, refit="loss")
@@ -201,7 +206,7 @@ def test_a_member_that_fails_in_training_fails_alone():
 
 ALONE = {
     "normalization": {"normalization": ["layer"]}, "schedule": {"schedule": ["cosine"]},
-    "max_norm": {"max_norm": [0.1]}, "n_ens": {"n_ens": [2]},
+    "max_norm": {"max_norm": [0.1]},
     "callbacks": {"callbacks": [[Counting()]]}, "dropout": {"dropout": [0.2]},
     "loss": {"loss": ["absolute_error"]}, "a state": {"random_state": [numpy.random.RandomState(0)]},
     "verbose": {"verbose": [1]}, "own function": {"activation": [tanh]},

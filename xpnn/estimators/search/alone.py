@@ -58,10 +58,10 @@ def _left(estimator: Any, batches: Any, together: Together) -> Begun:
     state: dict[str, Any] = {"steps": numpy.asarray(together.update.steps)}
     parts = [name for name, _ in estimator.network_.named_parameters()]
     for name, theta in together.update.moments().items():
-        views = together.views(theta.astype(dtype))
-        arrays = [array for pair in zip(*views, strict=True) for array in pair]
+        matrices = together.views(theta.astype(dtype))
+        arrays = [part for matrix in matrices for part in (matrix[..., :-1], matrix[..., -1])]
         for parameter, array in zip(parts, arrays, strict=True):
-            state[f"{parameter}.{name}"] = numpy.ascontiguousarray(array[0].T if "weight" in parameter else array[0, 0])
+            state[f"{parameter}.{name}"] = numpy.ascontiguousarray(array if together.members.copies > 1 else array[0])
     rate: Any = float(together.members.numbers["rate"][0])
     if scales_inversely(estimator):
         rate = rate_of(estimator, batches.rows, len(batches))

@@ -207,12 +207,14 @@ def _alike(job: Job) -> Any:
         tuple(map(id, job.batches.arrays)), job.seed, job.batches.batch_size, job.batches.shuffle,
         tuple(estimator._widths), str(estimator._dtype), estimator.activation, estimator.solver,
         bool(estimator.nesterovs_momentum), estimator.out_activation_, getattr(estimator, "label_smoothing", 0),
+        estimator.n_ens,
     )  # fmt: skip
 
 
 def _blocks(group: list[Job], parts: int) -> Iterator[list[Job]]:
     first = group[0]
-    size = max(1, CACHE // (first.batches.batch_size * max(first.estimator._widths[1:])))
+    numbers = first.batches.batch_size * max(first.estimator._widths[1:]) * first.estimator.n_ens
+    size = max(1, CACHE // numbers)
     size = min(size, -(-len(group) // parts))
     for start in range(0, len(group), size):
         yield group[start : start + size]

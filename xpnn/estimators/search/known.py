@@ -16,7 +16,7 @@ __all__ = ["has_known_rows", "is_known"]
 def is_known(estimator: Any) -> bool:
     """Whether the parameters of an MLP are ones that `together` knows."""
     plain = estimator.normalization is None and estimator.schedule is None and estimator.max_norm is None
-    plain = plain and estimator.n_ens == 1 and isinstance(estimator.random_state, Integral | None)
+    plain = plain and isinstance(estimator.random_state, Integral | None)
     known = estimator.solver in ("adam", "sgd") and isinstance(estimator.activation, str)
     return (
         plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks

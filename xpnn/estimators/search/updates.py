@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy
 
-__all__ = ["Adam", "Descent"]
+from xpnn.arrays.memory import aligned_rows
+
+__all__ = ["Adam", "Descent", "rows_of"]
+
+MANY = 256  # steps
 
 
 def _column(value: Any, dtype: Any) -> Any:
@@ -19,7 +23,17 @@ def _columns(values: Any, dtype: Any) -> list[Any]:
     """The same for each step, from (steps, members)."""
     values = values.astype(dtype)
     same = (values == values[:, :1]).all(axis=1)
+    if same.all():
+        return list(values[:, 0])
     return [row[0] if equal else row[:, None] for row, equal in zip(values, same, strict=True)]
+
+
+def rows_of(array: Any, which: Any) -> Any:
+    """A copy of these rows, which begin at lines of the cache, as those of `array` do."""
+    some = array[which]
+    copy = aligned_rows(some.shape, some.dtype)
+    copy[...] = some
+    return copy
 
 
 class Adam:
@@ -29,23 +43,33 @@ class Adam:
     passes over the parameters, not thirteen.
     """
 
-    def __init__(self, theta: Any, numbers: dict[str, Any], nesterov: bool) -> None:
-        self.first, self.second = numpy.zeros_like(theta), numpy.zeros_like(theta)
-        self.numbers, self.steps = numbers, 0
+    def __init__(self, theta: Any, nesterov: bool) -> None:
+        self.first, self.second = (aligned_rows(theta.shape, theta.dtype) for _ in range(2))
+        self.steps = 0
 
-    def epoch_begins(self, rates: Any, numbers: dict[str, Any], steps: int) -> None:
-        """The numbers of the members for the steps of an epoch."""
-        self.numbers = numbers
-        dtype, beta1, beta2 = self.first.dtype, numbers["beta_1"], numbers["beta_2"]
-        self.beta1, self.beta2 = _column(beta1, dtype), _column(beta2, dtype)
-        count = self.steps + numpy.arange(1.0, steps + 1)[:, None]
+    def begins(self, numbers: dict[str, Any]) -> None:
+        """The numbers of the members, when training begins and when some have left."""
+        self.numbers, dtype = numbers, self.first.dtype
+        self.beta1, self.beta2 = _column(numbers["beta_1"], dtype), _column(numbers["beta_2"], dtype)
+        self.known = self.steps  # steps, whose rates are in the lists
+
+    def epoch_begins(self, rates: Any) -> None:
+        """The learning rates of the members, which are the same in all epochs."""
+
+    def _next(self) -> None:
+        """The factors of the next steps: in numbers, they would take as long as the arrays of a step."""
+        beta1, beta2 = self.numbers["beta_1"], self.numbers["beta_2"]
+        count = self.steps + numpy.arange(1.0, MANY + 1)[:, None]
         scale = numpy.sqrt((1 - beta2) / (1 - beta2**count))
-        factor = rates * (1 - beta1) / ((1 - beta1**count) * scale)
-        self.e, self.rates = _columns(numbers["epsilon"] / scale, dtype), _columns(factor, dtype)
-        self.begun = self.steps
+        factor = self.numbers["rate"] * (1 - beta1) / ((1 - beta1**count) * scale)
+        dtype = self.first.dtype
+        self.e, self.rates = _columns(self.numbers["epsilon"] / scale, dtype), _columns(factor, dtype)
+        self.begun, self.known = self.steps, self.steps + MANY
 
     def step(self, p: Any, g: Any) -> None:
         """Update `p`; `g` is overwritten."""
+        if self.steps == self.known:
+            self._next()
         m, v, now = self.first, self.second, self.steps - self.begun
         self.steps += 1
         m *= self.beta1
@@ -66,20 +90,23 @@ class Adam:
 
     def keep(self, stay: Any) -> None:
         """Forget the members that stopped."""
-        self.first, self.second = self.first[stay], self.second[stay]
+        self.first, self.second = rows_of(self.first, stay), rows_of(self.second, stay)
 
 
 class Descent:
     """v ← momentum v - rate g;  p ← p + v, with Nesterov's p ← p + momentum v - rate g."""
 
-    def __init__(self, theta: Any, numbers: dict[str, Any], nesterov: bool) -> None:
-        self.velocity, self.nesterov = numpy.zeros_like(theta), nesterov
+    def __init__(self, theta: Any, nesterov: bool) -> None:
+        self.velocity, self.nesterov = aligned_rows(theta.shape, theta.dtype), nesterov
         self.steps = 0
 
-    def epoch_begins(self, rates: Any, numbers: dict[str, Any], steps: int) -> None:
-        """The numbers of the members for an epoch."""
-        dtype = self.velocity.dtype
-        self.rates, self.inertia = _column(rates, dtype), _column(numbers["momentum"], dtype)
+    def begins(self, numbers: dict[str, Any]) -> None:
+        """The numbers of the members, when training begins and when some have left."""
+        self.inertia = _column(numbers["momentum"], self.velocity.dtype)
+
+    def epoch_begins(self, rates: Any) -> None:
+        """The learning rates of the members for an epoch."""
+        self.rates = _column(rates, self.velocity.dtype)
 
     def step(self, p: Any, g: Any) -> None:
         """Update `p`; `g` is overwritten."""
@@ -101,4 +128,4 @@ class Descent:
 
     def keep(self, stay: Any) -> None:
         """Forget the members that stopped."""
-        self.velocity = self.velocity[stay]
+        self.velocity = rows_of(self.velocity, stay)
