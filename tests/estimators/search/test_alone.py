@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from xpnn.estimators import MLPClassifier, MLPRegressor
 from xpnn.estimators.pool import POOL
-from xpnn.estimators.search import alone
+from xpnn.estimators.search import alone, together
 from xpnn.estimators.search.updates import Adam
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -83,6 +83,13 @@ def test_it_is_the_trainers_fit(name, weights, monkeypatch):
     assert called == [1]
 
 
+@pytest.mark.parametrize("name", ["two classes", "numbers", "momentum", "several networks"])
+def test_parameters_may_be_updated_in_pieces(name, monkeypatch):
+    monkeypatch.setattr(together, "PIECE", 100)
+    estimator, y = FITS[name]
+    assert_same(*both(estimator, lambda model: model.fit(X, y, sample_weight=WEIGHTS)))
+
+
 @pytest.mark.parametrize(
     "name", ["two classes", "deep", "momentum", "no momentum", "invscaling", "adaptive", "several networks"]
 )
@@ -125,15 +132,15 @@ def test_nothing_is_kept_in_the_pool():
 
 
 def test_ctrl_c_ends_it_after_a_step_and_keeps_what_there_is(monkeypatch):
-    steps, whole = [], Adam.step
+    steps, whole = [], Adam.step_begins
 
-    def step(self, p, g):
+    def step_begins(self):
         steps.append(1)
         if len(steps) == 8:  # the second of the third epoch
             os.kill(os.getpid(), signal.SIGINT)
-        whole(self, p, g)
+        whole(self)
 
-    monkeypatch.setattr(Adam, "step", step)
+    monkeypatch.setattr(Adam, "step_begins", step_begins)
     model = MLPClassifier(**SHORT)
     with pytest.warns(UserWarning, match="Training interrupted by user."):
         model.fit(X, LABELS)
@@ -163,10 +170,10 @@ def test_what_overflows_is_warned_of():
 
 
 def test_a_handler_of_ones_own_ends_it_too(monkeypatch):
-    def interrupted(self, p, g):
+    def interrupted(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Adam, "step", interrupted)
+    monkeypatch.setattr(Adam, "step_begins", interrupted)
     model = MLPClassifier(**SHORT)
     with pytest.warns(UserWarning, match="Training interrupted by user."):
         model.fit(X, LABELS)

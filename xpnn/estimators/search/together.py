@@ -34,6 +34,7 @@ from xpnn.training.sampling import shuffled
 
 __all__ = ["Together", "trained_together"]
 
+PIECE = 2**17  # bytes of parameters that are updated at once: with all that belongs to them they stay in the cache
 NARROW = 48  # numbers in a row, for which a copy of a batch takes less time than it saves
 AHEAD = 2**16  # rows in orders of epochs that are drawn at once
 
@@ -60,6 +61,8 @@ class Batch:
         For each hidden layer: values and a row of ones, the values in it, and derivatives.
     y, t, total
         See `Losses.of`.
+    decay
+        What the weights are multiplied with in the gradient, where no rows have weights: a piece for each of theirs.
     """
 
     rows: slice
@@ -69,6 +72,7 @@ class Batch:
     y: Any
     t: Any
     total: Any
+    decay: list[Any]
 
 
 class Together:
@@ -89,21 +93,24 @@ class Together:
         self.widths = list(estimator._widths)
         theta = _parameters(jobs, self.members.copies)
         kind = Descent if estimator.solver == "sgd" else Adam
-        self.update = kind(theta, bool(estimator.nesterovs_momentum))
+        size = theta.shape[1]
+        part = max(1, PIECE // (theta.itemsize * len(theta)))
+        self.columns = [slice(start, start + part) for start in range(0, size, part)]
+        self.update = kind(theta, self.columns, bool(estimator.nesterovs_momentum))
         self._place(theta)
 
     def _place(self, theta: Any) -> None:
         """Take (members, size) as the parameters, with arrays for as many members."""
         self.theta = theta
-        self.gradient, self.passing, self.are_weights = (aligned_rows(theta.shape, theta.dtype) for _ in range(3))
-        self.layers, self.dlayers = self.views(theta), self.views(self.gradient)
+        gradient, self.passing, self.are_weights = (aligned_rows(theta.shape, theta.dtype) for _ in range(3))
+        self.pieces = [(theta[:, part], gradient[:, part], self.passing[:, part]) for part in self.columns]
+        self.layers, self.dlayers = self.views(theta), self.views(gradient)
         self.turned = [layer[:, :, :-1].mT for layer in self.layers]  # without biases, as the way back has them
         for layer in self.views(self.are_weights):
             layer[:, :, :-1] = 1
         self.decay = rows_of(self.are_weights, ...)
         self.decay *= self.members.numbers["alpha"].astype(theta.dtype)[:, None]
         self.update.begins(self.members.numbers)
-        self.decays: dict[float, Any] = {}
         self.losses = Losses(self.link, len(theta), self.t)
         count, size, space = len(self.x), self.batch_size, {}
         self.batches = []
@@ -111,8 +118,9 @@ class Together:
             rows = slice(start, min(start + size, count))
             n = rows.stop - start
             if n not in space:
-                space[n] = self._space(n)
-            self.batches.append(Batch(rows, *space[n], *self.losses.of(rows)))
+                space[n] = self._space(n), self._decay(n)
+            arrays, decay = space[n]
+            self.batches.append(Batch(rows, *arrays, *self.losses.of(rows), decay))
 
     def _space(self, rows: int) -> tuple[Any, Any, list[Any]]:
         """Arrays for as many rows; see `Batch`."""
@@ -177,11 +185,16 @@ class Together:
             activate(values, self.activation)
             below = above
         numpy.matmul(self.layers[-1], below, out=batch.y)
-        share = float(len(taken)) if w is None else float(w.sum())
-        factor = 1 / share if w is None else w * (1 / share)
+        factor, decay = 1 / len(taken), batch.decay
+        if w is not None:
+            share = float(w.sum())
+            factor, decay = w * (1 / share), self._decay(share)
         self._backward(batch.x, batch.hidden, self.losses.derivative(batch.y, batch.t, batch.total, factor))
-        self._penalise(share, keep=w is None)
-        self.update.step(self.theta, self.gradient)
+        self.update.step_begins()
+        for (p, g, spare), factor, state in zip(self.pieces, decay, self.update.pieces, strict=True):
+            numpy.multiply(factor, p, out=spare)
+            g += spare
+            self.update.step(p, g, *state)
 
     def _backward(self, x: Any, hidden: list[Any], d: Any) -> None:
         """The gradients of all parameters, from that of the outputs."""
@@ -202,15 +215,11 @@ class Together:
             d = values
         numpy.matmul(d, x, out=self.dlayers[0])
 
-    def _penalise(self, share: float, *, keep: bool) -> None:
-        decay = self.decays.get(share)
-        if decay is None:
-            decay = rows_of(self.decay, ...)
-            decay *= decay.dtype.type(1 / share)
-            if keep:
-                self.decays[share] = decay
-        numpy.multiply(decay, self.theta, out=self.passing)
-        self.gradient += self.passing
+    def _decay(self, share: float) -> list[Any]:
+        """alpha over the rows, or their weights, of a batch, for each weight; 0 for biases; in pieces."""
+        decay = rows_of(self.decay, ...)
+        decay *= decay.dtype.type(1 / share)
+        return [decay[:, part] for part in self.columns]
 
     # Members
 

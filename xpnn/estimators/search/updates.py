@@ -40,18 +40,20 @@ class Adam:
     """m ← beta1 m + g;  v ← beta2 v + g²;  p ← p - r m / (sqrt(v) + e).
 
     The running sums lack the factors 1 - beta1 and 1 - beta2 of the running means, which are in r and e instead: ten
-    passes over the parameters, not thirteen.
+    passes over the parameters, not thirteen. `columns` say which parameters are updated at once; `pieces` are the sums
+    of these.
     """
 
-    def __init__(self, theta: Any, nesterov: bool) -> None:
+    def __init__(self, theta: Any, columns: list[slice], nesterov: bool) -> None:
         self.first, self.second = (aligned_rows(theta.shape, theta.dtype) for _ in range(2))
-        self.steps = 0
+        self.steps, self.columns = 0, columns
 
     def begins(self, numbers: dict[str, Any]) -> None:
         """The numbers of the members, when training begins and when some have left."""
         self.numbers, dtype = numbers, self.first.dtype
         self.beta1, self.beta2 = _column(numbers["beta_1"], dtype), _column(numbers["beta_2"], dtype)
         self.known = self.steps  # steps, whose rates are in the lists
+        self.pieces = [(self.first[:, part], self.second[:, part]) for part in self.columns]
 
     def epoch_begins(self, rates: Any) -> None:
         """The learning rates of the members, which are the same in all epochs."""
@@ -63,24 +65,28 @@ class Adam:
         scale = numpy.sqrt((1 - beta2) / (1 - beta2**count))
         factor = self.numbers["rate"] * (1 - beta1) / ((1 - beta1**count) * scale)
         dtype = self.first.dtype
-        self.e, self.rates = _columns(self.numbers["epsilon"] / scale, dtype), _columns(factor, dtype)
+        e = self.numbers["epsilon"] / scale
+        self.many = list(zip(_columns(e, dtype), _columns(factor, dtype), strict=True))
         self.begun, self.known = self.steps, self.steps + MANY
 
-    def step(self, p: Any, g: Any) -> None:
-        """Update `p`; `g` is overwritten."""
+    def step_begins(self) -> None:
+        """All pieces are about to be updated once."""
         if self.steps == self.known:
             self._next()
-        m, v, now = self.first, self.second, self.steps - self.begun
+        self.e, self.rate = self.many[self.steps - self.begun]
         self.steps += 1
+
+    def step(self, p: Any, g: Any, m: Any, v: Any) -> None:
+        """Update a piece of the parameters; `g` is overwritten."""
         m *= self.beta1
         m += g
         g *= g
         v *= self.beta2
         v += g
         numpy.sqrt(v, out=g)
-        g += self.e[now]
+        g += self.e
         numpy.divide(m, g, out=g)
-        g *= self.rates[now]
+        g *= self.rate
         p -= g
 
     def moments(self) -> dict[str, Any]:
@@ -96,22 +102,25 @@ class Adam:
 class Descent:
     """v ← momentum v - rate g;  p ← p + v, with Nesterov's p ← p + momentum v - rate g."""
 
-    def __init__(self, theta: Any, nesterov: bool) -> None:
+    def __init__(self, theta: Any, columns: list[slice], nesterov: bool) -> None:
         self.velocity, self.nesterov = aligned_rows(theta.shape, theta.dtype), nesterov
-        self.steps = 0
+        self.steps, self.columns = 0, columns
 
     def begins(self, numbers: dict[str, Any]) -> None:
         """The numbers of the members, when training begins and when some have left."""
         self.inertia = _column(numbers["momentum"], self.velocity.dtype)
+        self.pieces = [(self.velocity[:, part],) for part in self.columns]
 
     def epoch_begins(self, rates: Any) -> None:
         """The learning rates of the members for an epoch."""
         self.rates = _column(rates, self.velocity.dtype)
 
-    def step(self, p: Any, g: Any) -> None:
-        """Update `p`; `g` is overwritten."""
+    def step_begins(self) -> None:
+        """All pieces are about to be updated once."""
         self.steps += 1
-        v = self.velocity
+
+    def step(self, p: Any, g: Any, v: Any) -> None:
+        """Update a piece of the parameters; `g` is overwritten."""
         g *= self.rates
         v *= self.inertia
         v -= g
