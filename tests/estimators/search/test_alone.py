@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from xpnn.estimators import MLPClassifier, MLPRegressor
 from xpnn.estimators.pool import POOL
-from xpnn.estimators.search import alone, together
+from xpnn.estimators.search import alone, known, together
 from xpnn.estimators.search.updates import Adam
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -195,7 +195,13 @@ def test_ctrl_c_after_the_last_step_is_not_lost(monkeypatch):
     assert model.n_iter_ == 6
 
 
-def test_rows_that_are_too_many_to_copy_are_left_to_the_trainer(monkeypatch):
-    monkeypatch.setattr(alone, "LARGEST", X.nbytes - 1)
-    monkeypatch.setattr(alone, "Together", None)  # which fails if it is asked
-    MLPClassifier(**SHORT).fit(X, LABELS)
+@pytest.mark.parametrize(("largest", "y"), [(X.nbytes - 1, LABELS), (3 * 90 * 45 * 8 - 1, numpy.arange(90) % 45)])
+def test_rows_and_outputs_that_are_too_many_to_hold_are_left_to_the_trainer(largest, y, monkeypatch):
+    monkeypatch.setattr(known, "LARGEST", largest)
+    made = []
+    monkeypatch.setattr(alone, "Together", lambda jobs, whole=alone.Together: made.append(1) or whole(jobs))
+    MLPClassifier(**SHORT).fit(X, y)
+    assert not made
+    monkeypatch.setattr(known, "LARGEST", largest + 1)
+    MLPClassifier(**SHORT).fit(X, y)
+    assert made

@@ -6,14 +6,16 @@ import numpy
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from xpnn.arrays.devices import device
 from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
-from xpnn.estimators.search import grid
+from xpnn.estimators.search import grid, known
 from xpnn.nn.activations import tanh
 from xpnn.training.callbacks.base import Callback
 
@@ -269,3 +271,50 @@ def test_a_search_that_fails_leaves_the_one_before():
     with pytest.raises(ValueError, match="inconsistent"):
         search.fit(IRIS[0], IRIS[1][:-1])
     numpy.testing.assert_array_equal(search.predict(IRIS[0]), before)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_networks_within_transformers_are_trained_there_and_then(cached, tmp_path):
+    """Nothing else would end up in a pipeline's cache, for whoever comes next."""
+    network = MLPClassifier((8,), max_iter=40, random_state=0, learning_rate_init=0.02)
+    stack = StackingClassifier([("network", network)], LogisticRegression(), cv=2)
+    X, y = CANCER[0][:, :4], CANCER[1]
+    searches = []
+    for n, kind in enumerate((GridSearchCV, GridSearchMLP)):
+        memory = str(tmp_path / str(n)) if cached else None
+        pipeline = make_pipeline(StandardScaler(), stack, network, memory=memory)
+        options = {"cv": 3, "scoring": "neg_log_loss", "refit": False}
+        searches.append(kind(pipeline, {"mlpclassifier__alpha": [1e-4, 1.0]}, **options).fit(X, y))
+    theirs, ours = searches
+    for name in ("split0_test_score", "split2_test_score"):
+        numpy.testing.assert_allclose(ours.cv_results_[name], theirs.cv_results_[name], rtol=1e-6)
+    assert ours.n_together_ == 6
+
+
+@pytest.mark.parametrize("n_jobs", ["two", 0])
+def test_a_wrong_n_jobs_is_refused_before_any_work(n_jobs, monkeypatch):
+    monkeypatch.setattr(grid.GridSearchMLP, "_prepared", None)  # which fails if it is called
+    kinds = GridSearchCV, GridSearchMLP
+    errors = []
+    for kind in kinds:
+        with pytest.raises(ValueError, match="n_jobs") as error:
+            kind(CLASSIFIER, RATES, n_jobs=n_jobs).fit(*IRIS)
+        errors.append(str(error.value).replace("MLP", "CV"))
+    assert errors[0] == errors[1]
+
+
+def test_a_search_of_which_no_fit_succeeds_fails_as_scikit_learns():
+    with pytest.raises(ValueError, match="All the 3 fits failed") as error:
+        GridSearchMLP(clone(REGRESSOR).set_params(loss=()), {"alpha": [1e-4]}, cv=3).fit(*DIABETES)
+    assert "Together" not in str(error.value)
+    assert error.value.__context__ is None
+
+
+def test_members_are_so_few_that_their_outputs_fit(monkeypatch):
+    estimator, largest = clone(CLASSIFIER), 5 * 100 * 3 * 8  # of one member and 100 rows
+    monkeypatch.setattr(known, "LARGEST", largest)
+    monkeypatch.setattr(grid, "LARGEST", largest)
+    sizes, whole = [], grid.trained_together
+    monkeypatch.setattr(grid, "trained_together", lambda jobs: sizes.append(len(jobs)) or whole(jobs))
+    both(estimator, RATES, IRIS, together=12)
+    assert set(sizes) == {1}

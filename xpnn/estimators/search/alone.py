@@ -22,13 +22,11 @@ from xpnn.training.interruption import CTRL_C, noticed
 
 __all__ = ["goes_alone", "train_alone"]
 
-LARGEST = 2**28  # bytes of rows, which are copied to have a column of ones beside them
-
 
 def goes_alone(estimator: Any, batches: Any, progress: Any) -> bool:
     """Whether `train_alone` knows this fit. Rows held out are judged by the network, which the `Trainer` trains."""
     asked = estimator.compile and progress.held_out is None and not is_watched(estimator) and is_known(estimator)
-    return bool(asked) and has_known_rows(estimator, batches) and batches.arrays[0].nbytes <= LARGEST
+    return bool(asked) and has_known_rows(estimator, batches)
 
 
 def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:

@@ -3,6 +3,7 @@
 A search over learning rates and penalties trains the same network again and again, on few different sets of rows. Here
 those that share rows, batches and shapes are members of one batched training (`search.together`), in as many processes
 as asked for; scores, errors, warnings and the refit are scikit-learn's own code, over the estimators that come out.
+Only NumPy's warnings of what overflows in a training are not given, since nobody could say whose it was.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from math import gcd
 from typing import Any
 
@@ -26,9 +28,9 @@ from sklearn.utils.validation import _check_method_params
 from xpnn.estimators.mlp_base import MLP
 from xpnn.estimators.scikit_callbacks import is_watched
 from xpnn.estimators.search.apart import train_apart
-from xpnn.estimators.search.known import has_known_rows, is_known
+from xpnn.estimators.search.known import LARGEST, has_known_rows, is_known, output_bytes
 from xpnn.estimators.search.together import trained_together
-from xpnn.estimators.search.waiting import Job, collecting, giving
+from xpnn.estimators.search.waiting import Job, collecting, giving, only
 
 __all__ = ["GridSearchMLP"]
 
@@ -88,13 +90,17 @@ class GridSearchMLP(GridSearchCV):
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> GridSearchMLP:
         """Search, and train the best candidate on all rows; see `sklearn.model_selection.GridSearchCV.fit`."""
+        self._validate_params()
+        effective_n_jobs(self.n_jobs)  # which refuses 0
         working = copy.copy(self)  # scikit-learn's part of it runs in this thread
         if isinstance(self.cv, Iterator):
             working.cv = list(self.cv)  # which is read twice
         working.n_jobs, working._given, working._shared = None, (X, y, params, self.n_jobs), (0.0, 0)
-        try:
+        together = False
+        with suppress(_NothingTogether):
             super(GridSearchMLP, working).fit(X, y, **params)
-        except _NothingTogether:
+            together = True
+        if not together:
             working.n_jobs, working._given = self.n_jobs, None  # processes, as scikit-learn has them
             super(GridSearchMLP, working).fit(X, y, **params)
         seconds, fits = working._shared
@@ -163,7 +169,7 @@ class GridSearchMLP(GridSearchCV):
             if not isinstance(last, MLP) or is_watched(estimator) or is_watched(last):
                 return ()
             X_train, y_train = _safe_split(estimator, X, y, train)
-            with warnings.catch_warnings(record=True) as said:
+            with warnings.catch_warnings(record=True) as said, only(last):
                 warnings.simplefilter("always")
                 estimator.fit(X_train, y_train, **_check_method_params(X, params=fit_params, indices=train))
         except Exception:
@@ -214,7 +220,7 @@ def _alike(job: Job) -> Any:
 def _blocks(group: list[Job], parts: int) -> Iterator[list[Job]]:
     first = group[0]
     numbers = first.batches.batch_size * max(first.estimator._widths[1:]) * first.estimator.n_ens
-    size = max(1, CACHE // numbers)
+    size = max(1, min(CACHE // numbers, LARGEST // (output_bytes(first.estimator, first.batches) or 1)))
     size = min(size, -(-len(group) // parts))
     for start in range(0, len(group), size):
         yield group[start : start + size]

@@ -10,7 +10,9 @@ import numpy
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.search.activations import ACTIVATIONS
 
-__all__ = ["has_known_rows", "is_known"]
+__all__ = ["LARGEST", "has_known_rows", "is_known", "output_bytes"]
+
+LARGEST = 2**28  # bytes of rows, which are copied to have a column of ones beside them, and of outputs of an epoch
 
 
 def is_known(estimator: Any) -> bool:
@@ -27,8 +29,16 @@ def is_known(estimator: Any) -> bool:
 
 
 def has_known_rows(estimator: Any, batches: Any) -> bool:
-    """Whether its rows are NumPy's, and its labels of one question."""
+    """Whether its rows are NumPy's, not too many, and its labels of one question."""
     labels = getattr(estimator, "_labels", None)
     known = labels is None or labels.kind != "multiclass-multioutput"
     here = type(batches) is Dense and all(isinstance(array, numpy.ndarray) for array in batches.arrays)
-    return known and here and estimator._place_.name == "cpu"
+    if not (known and here and estimator._place_.name == "cpu"):
+        return False
+    return max(int(batches.arrays[0].nbytes), output_bytes(estimator, batches)) <= LARGEST
+
+
+def output_bytes(estimator: Any, batches: Any) -> int:
+    """How much the outputs of an epoch take, which `losses.Losses` holds with as many targets, twice."""
+    networks = int(estimator.n_ens)
+    return (networks + 2) * int(batches.rows) * int(estimator._widths[-1]) * int(batches.arrays[0].itemsize)

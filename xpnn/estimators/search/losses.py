@@ -18,12 +18,13 @@ def targets_of(estimator: Any, t: Any) -> Any:
     smoothing, choices = float(getattr(estimator, "label_smoothing", 0.0)), 2
     if estimator.out_activation_ == "softmax":
         choices = estimator.n_outputs_
-        t = numpy.eye(choices, dtype=estimator._dtype)[t]
+        labels, t = t, numpy.zeros((choices, len(t)), estimator._dtype)
+        t[labels, numpy.arange(len(labels))] = 1
+    else:
+        t = numpy.ascontiguousarray(t.T)
     if smoothing:
         t = t * (1 - smoothing) + smoothing / choices
-    if estimator.out_activation_ == "logistic":
-        t = t - t.dtype.type(0.5)
-    return numpy.ascontiguousarray(t.T)
+    return t - t.dtype.type(0.5) if estimator.out_activation_ == "logistic" else t
 
 
 class Losses:

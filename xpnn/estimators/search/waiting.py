@@ -5,7 +5,8 @@ training would begin it leaves a `Job` here. The jobs are trained together; then
 takes over what its job has become. A fit is known by its parameters and its data, so nothing is taken that another fit
 would not have found, too; one that is not known trains by itself.
 
-Only fits of the thread that searches wait, and only between `collecting` and the end of `giving`.
+Only fits of the thread that searches wait, and only between `collecting` and the end of `giving`; while jobs are
+collected only those that `only` names: a transformer's networks are trained there and then.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import numpy
 from scipy import sparse
 
-__all__ = ["Job", "SetAside", "adopted", "collecting", "collects", "giving"]
+__all__ = ["Job", "SetAside", "adopted", "collecting", "collects", "giving", "only"]
 
 _here = threading.local()
 
@@ -48,11 +49,27 @@ class Job:
 def collecting(can_wait: Any) -> Iterator[list[Job]]:
     """Fits leave their jobs in the list; those for which `can_wait(estimator)` is False raise `SetAside`."""
     jobs: list[Job] = []
-    _here.collecting = (jobs, can_wait)
+    _here.collecting, _here.only = (jobs, can_wait), None
     try:
         yield jobs
     finally:
         _here.collecting = None
+
+
+@contextmanager
+def only(estimator: Any) -> Iterator[None]:
+    """No other estimator's fits wait."""
+    _here.only = estimator
+    try:
+        yield
+    finally:
+        _here.only = None
+
+
+def _collecting(estimator: Any) -> Any:
+    """The jobs and what can wait, if this estimator's are collected."""
+    one = getattr(_here, "only", None)
+    return getattr(_here, "collecting", None) if one is None or one is estimator else None
 
 
 @contextmanager
@@ -77,7 +94,7 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
     SetAside
         While jobs are collected, if this one cannot wait.
     """
-    collecting = getattr(_here, "collecting", None)
+    collecting = _collecting(estimator)
     if sparse.issparse(data[0]) or sparse.issparse(data[1]):
         if collecting is not None:
             raise SetAside
@@ -106,7 +123,7 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
 
 def collects(estimator: Any, batches: Any, progress: Any, seed: int) -> bool:
     """Leave a job, if jobs are collected."""
-    collecting = getattr(_here, "collecting", None)
+    collecting = _collecting(estimator)
     if collecting is None:
         return False
     collecting[0].append(Job(estimator, batches, progress, seed, _here.key))
