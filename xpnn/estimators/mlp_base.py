@@ -140,6 +140,7 @@ class MLP(CallbackSupport, Savable, Copied):
             if goes_on or incremental or not adopted(self, (X, y, sample_weight, *held_out)):
                 self._fit_anew_or_on(X, y, sample_weight, held_out, first=not goes_on, incremental=incremental)
             self._require_finite()
+            self.network_.eval()  # for good: threads predict with it at once
             if task is not None:
                 task.ends()
         return self

@@ -66,7 +66,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     set_draws(built, draws)
     estimator._place_, estimator._home, estimator._trainer = find_device("cpu"), None, None
     estimator._begun = None
-    estimator.network_ = built
+    estimator.network_ = built.eval()
 
 
 def require_room(widths: list[int], needed: int, network: dict[str, Any], *, members: int = 1) -> None:

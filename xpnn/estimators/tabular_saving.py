@@ -68,7 +68,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
         estimator._labels = Labels.restored(**labels)
     vars(estimator).update(learned)
     estimator.history_ = History(device=str(history["device"]), rows=[dict(row) for row in history["rows"]])
-    estimator.preprocessing_, estimator.network_ = made, built
+    estimator.preprocessing_, estimator.network_ = made, built.eval()
     estimator._place_ = find_device("cpu")
 
 

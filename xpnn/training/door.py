@@ -235,8 +235,13 @@ def _tried_with(some: int, rows: int, remedy: Mapping[type[Exception], str] | No
 
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
-    """The model in evaluation mode, and every module back to its own mode afterwards."""
+    """The model in evaluation mode, and every module back to its own mode afterwards. Where all are in evaluation mode
+    nothing is written: threads may predict with one model at once.
+    """
     modes = [(module, module.training) for _, module in model.named_modules()]
+    if not any(training for _, training in modes):
+        yield
+        return
     model.eval()
     try:
         yield
