@@ -220,7 +220,7 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
     """Train the estimator's network for its epochs, or for one; in a search, leave it to that (`waiting`)."""
     if collects(estimator, batches, progress, seed):
         return
-    if not incremental and goes_alone(estimator, batches, progress):
+    if not incremental and goes_alone(estimator, batches):
         train_alone(estimator, batches, progress, seed)
         return
     progress.begins(batches)

@@ -6,6 +6,7 @@ import signal
 import numpy
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import get_scorer
 
 from xpnn.estimators import MLPClassifier, MLPRegressor
 from xpnn.estimators.pool import POOL
@@ -64,6 +65,13 @@ def both(estimator, fit):
     return found
 
 
+def counted(monkeypatch):
+    """A list that has a 1 for each fit that goes alone from now on."""
+    found, whole = [], alone.Together
+    monkeypatch.setattr(alone, "Together", lambda jobs, **how: found.append(1) or whole(jobs, **how))
+    return found
+
+
 def assert_same(ours, trainers, rtol=1e-9):
     for name in CURVES:
         numpy.testing.assert_allclose(getattr(ours, name), getattr(trainers, name), rtol=rtol, err_msg=name)
@@ -75,12 +83,73 @@ def assert_same(ours, trainers, rtol=1e-9):
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
 @pytest.mark.parametrize("name", FITS)
 def test_it_is_the_trainers_fit(name, weights, monkeypatch):
-    called = []
-    monkeypatch.setattr(alone, "Together", lambda jobs, made=alone.Together: called.append(1) or made(jobs))
+    called = counted(monkeypatch)
     estimator, y = FITS[name]
     ours, trainers = both(estimator, lambda model: model.fit(X, y, sample_weight=weights))
     assert_same(ours, trainers)
     assert called == [1]
+
+
+JUDGED = ("validation_loss_curve_", "validation_scores_", "best_validation_score_", "loss_curve_", "n_iter_", "t_")
+BY_SCORE = {"early_stopping": True, "monitor": "score"}
+STOPS = {"early_stopping": True, "n_iter_no_change": 2, "tol": 0.02, "max_iter": 60}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "given"),
+    [
+        ("two classes", {"early_stopping": True}, False), ("three", BY_SCORE, False), ("numbers", STOPS, False),
+        ("momentum", {**STOPS, "learning_rate": "adaptive"}, False), ("two targets", {}, True),
+        ("several networks", STOPS, True), ("two classes", {**BY_SCORE, "monitor": get_scorer("roc_auc")}, True),
+    ],
+    ids=["early stopping", "score", "stops", "adaptive", "curves only", "several networks", "scorer"],
+)  # fmt: skip
+@pytest.mark.parametrize("weights", [None, WEIGHTS + 1], ids=["", "weighted"])
+def test_rows_held_out_are_judged_as_by_the_trainer(name, options, given, weights, monkeypatch):
+    called = counted(monkeypatch)
+    estimator, y = FITS[name]
+    held_out = {"X_val": X[::3] + 0.1, "y_val": y[::3]} if given else {}
+    estimator = clone(estimator).set_params(**options)
+    fits = both(estimator, lambda model: model.fit(X, y, sample_weight=weights, **held_out))
+    assert called == [1]
+    for attribute in JUDGED:
+        ours, trainers = (getattr(model, attribute) for model in fits)
+        if trainers is None:
+            assert ours is None
+        else:
+            numpy.testing.assert_allclose(ours, trainers, rtol=1e-9, err_msg=attribute)
+    for a, b in zip(fits[0].coefs_, fits[1].coefs_, strict=True):
+        numpy.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
+
+
+def test_a_judge_that_fails_is_heard():
+    def judge(estimator, X, y):
+        if estimator.n_iter_ == 3:
+            raise RuntimeError("cannot say")
+        return 0.5
+
+    with pytest.raises(RuntimeError, match="cannot say"):
+        MLPClassifier(**SHORT, early_stopping=True, monitor=judge).fit(X, LABELS)
+
+
+def test_ctrl_c_keeps_the_best_of_what_was_judged(monkeypatch):
+    epochs, whole = [], alone.Together.epoch
+
+    def epoch(self, until=None):
+        epochs.append(1)
+        if len(epochs) == 4:
+            raise KeyboardInterrupt
+        whole(self, until)
+
+    monkeypatch.setattr(alone.Together, "epoch", epoch)
+    model = MLPClassifier(**SHORT, early_stopping=True)
+    with pytest.warns(UserWarning, match="Training interrupted by user."):
+        model.fit(X, LABELS)
+    assert model.n_iter_ == len(model.loss_curve_) == len(model.validation_scores_) == 3
+    assert model.best_loss_ is None
+    monkeypatch.undo()
+    three = clone(model).set_params(max_iter=3).fit(X, LABELS)
+    numpy.testing.assert_array_equal(model.coefs_[0], three.coefs_[0])
 
 
 @pytest.mark.parametrize("name", ["two classes", "numbers", "momentum", "several networks"])
@@ -114,7 +183,7 @@ def test_float32_stays_float32():
 @pytest.mark.parametrize(
     "options",
     [
-        {"early_stopping": True}, {"dropout": 0.1}, {"normalization": "layer"}, {"activation": "gelu"},
+        {"dropout": 0.1}, {"normalization": "layer"}, {"activation": "gelu"},
         {"solver": "adamw"}, {"schedule": "cosine"}, {"max_norm": 1.0}, {"warm_start": True}, {"verbose": True},
         {"callbacks": [lambda trainer, row: None]}, {"compile": False},
     ],
@@ -198,8 +267,7 @@ def test_ctrl_c_after_the_last_step_is_not_lost(monkeypatch):
 @pytest.mark.parametrize(("largest", "y"), [(X.nbytes - 1, LABELS), (3 * 90 * 45 * 8 - 1, numpy.arange(90) % 45)])
 def test_rows_and_outputs_that_are_too_many_to_hold_are_left_to_the_trainer(largest, y, monkeypatch):
     monkeypatch.setattr(known, "LARGEST", largest)
-    made = []
-    monkeypatch.setattr(alone, "Together", lambda jobs, whole=alone.Together: made.append(1) or whole(jobs))
+    made = counted(monkeypatch)
     MLPClassifier(**SHORT).fit(X, y)
     assert not made
     monkeypatch.setattr(known, "LARGEST", largest + 1)

@@ -1,7 +1,8 @@
 """A fit of scikit-learn's own kind by itself, by the operations of `together`: a network is then one of one.
 
 What an epoch of small networks costs is the calls around its products. A `Trainer` serves callbacks, other layers and
-losses, any device; a fit that has none of them takes the same steps, to rounding, in half the time (breast cancer).
+losses, any device; a fit that has none of them takes the same steps, to rounding, in less than half the time (breast
+cancer).
 `compile=False` asks for the `Trainer` and its plain steps.
 """
 
@@ -23,9 +24,9 @@ from xpnn.training.interruption import CTRL_C, noticed
 __all__ = ["goes_alone", "train_alone"]
 
 
-def goes_alone(estimator: Any, batches: Any, progress: Any) -> bool:
-    """Whether `train_alone` knows this fit. Rows held out are judged by the network, which the `Trainer` trains."""
-    asked = estimator.compile and progress.held_out is None and not is_watched(estimator) and is_known(estimator)
+def goes_alone(estimator: Any, batches: Any) -> bool:
+    """Whether `train_alone` knows this fit."""
+    asked = estimator.compile and not is_watched(estimator) and is_known(estimator)
     return bool(asked) and has_known_rows(estimator, batches)
 
 
@@ -35,7 +36,7 @@ def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:
     """
     estimator._begun, estimator._trainer = begun_by(estimator), None
     job = Job(estimator, batches, progress, seed, None)
-    together = Together([job])
+    together = Together([job], alone=True)
     interrupted = False
     with noticed(CTRL_C) as interruption:
         try:

@@ -32,8 +32,8 @@ class Members:
         What the optimizer has to know: arrays with a number for each network.
     """
 
-    def __init__(self, jobs: list[Job]) -> None:
-        self.jobs, self.copies = list(jobs), int(jobs[0].estimator.n_ens)
+    def __init__(self, jobs: list[Job], *, alone: bool) -> None:
+        self.jobs, self.copies, self.alone = list(jobs), int(jobs[0].estimator.n_ens), alone
         self.numbers = {
             name: numpy.repeat([float(getattr(job.estimator, name)) for job in jobs], self.copies) for name in NUMBERS
         }
@@ -68,8 +68,10 @@ class Members:
                 continue
             try:
                 stay.append(self._judged(n, job, loss, written))
-            except Exception:  # its own fit, which is made by itself then, will raise it, where scikit-learn looks
-                stay.append(False)
+            except Exception:
+                if self.alone:
+                    raise
+                stay.append(False)  # its own fit, which is made by itself then, will raise it, where scikit-learn looks
         return stay
 
     def _goes_on(self, n: int, job: Job, loss: float, square: float, written: Callable[[int], None]) -> bool:
@@ -91,7 +93,9 @@ class Members:
         return False
 
     def leave(self, n: int) -> None:
-        """The numbers of a member to its estimator."""
+        """The numbers of a member to its estimator, which has them already if it is judged."""
+        if self.judged[n]:
+            return
         estimator, rows = self.jobs[n].estimator, self.jobs[n].batches.rows
         estimator.t_ = estimator.n_iter_ * rows
         if estimator.loss_curve_:

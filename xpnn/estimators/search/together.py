@@ -76,12 +76,12 @@ class Batch:
 
 
 class Together:
-    """The arrays of the members: parameters, activations, and the batches."""
+    """The arrays of the members: parameters, activations, and the batches. One `alone` raises what goes wrong."""
 
-    def __init__(self, jobs: list[Job]) -> None:
+    def __init__(self, jobs: list[Job], *, alone: bool = False) -> None:
         first = jobs[0]
         estimator = first.estimator
-        self.members = Members(jobs)
+        self.members = Members(jobs, alone=alone)
         self.activation, self.link = estimator.activation, estimator.out_activation_
         x, t, *w = first.batches.arrays
         self.x = numpy.concatenate([x, numpy.ones((x.shape[0], 1), x.dtype)], axis=1)
