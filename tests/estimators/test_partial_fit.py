@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_twins import assert_twins, twins
 
 from xpnn.arrays.devices import device_of
+from xpnn.arrays.namespaces import namespace_of
 from xpnn.estimators import MLPClassifier, MLPRegressor
 
 RNG = numpy.random.default_rng(8)
@@ -207,3 +208,23 @@ def test_a_deep_copy_goes_on_as_its_original(before):
     for one in (model, other):
         one.partial_fit(X, NUMBERS).set_params(learning_rate_init=9.0).partial_fit(X, NUMBERS)
     numpy.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
+
+
+def scaled(factor):
+    def loss(y, t):
+        return factor * namespace_of(y).mean((y - t) ** 2)
+
+    return loss
+
+
+def test_another_function_is_the_loss_from_then_on_whatever_its_name():
+    """Of plain descent, the opposite loss takes the opposite step."""
+    moved = []
+    for factor in (1.0, -1.0):
+        model = MLPRegressor(scaled(1.0), **SMALL, solver="sgd", momentum=0.0, alpha=0.0).partial_fit(X, NUMBERS)
+        optimizer, before = model._trainer.optimizer, model.coefs_[0].copy()
+        model.set_params(loss=scaled(factor), batch_size=len(X)).partial_fit(X, NUMBERS)
+        assert model._trainer.optimizer is optimizer
+        moved.append(model.coefs_[0] - before)
+    assert abs(moved[0]).max() > 1e-6
+    numpy.testing.assert_allclose(moved[0], -moved[1], rtol=1e-9)  # rounding of float64

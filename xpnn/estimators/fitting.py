@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from xpnn.arrays.native import to_host
+from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.going_on import asked_of, begun_by, going_on, resumed
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.pool import POOL, key_of
@@ -33,7 +34,7 @@ from xpnn.training.door import evaluating
 from xpnn.training.interruption import CTRL_C
 from xpnn.training.trainer import Trainer
 
-_IN_THE_STEP = ("alpha", "max_norm", "label_smoothing", "delta", "tweedie_power")  # what `partial_fit` may change
+_IN_THE_STEP = ("loss", "alpha", "max_norm", "label_smoothing", "delta", "tweedie_power")  # may change
 __all__ = ["HeldOut", "Progress", "penalty", "trained"]
 
 
@@ -225,22 +226,22 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
         return
     progress.begins(batches)
     network, trainer = estimator.network_, estimator._trainer if incremental else None
-    asked = [repr(getattr(estimator, name, None)) for name in _IN_THE_STEP]
-    if trainer is not None and asked != estimator._asked_of_step:  # another step by the same optimizer
+    asked = [kept(getattr(estimator, name, None)) for name in _IN_THE_STEP]
+    if trainer is not None and not alike(asked, estimator._asked_of_step):  # another step by the same optimizer
         trainer = _trainer_of(estimator, network, batches, incremental, trainer.optimizer)
     estimator._asked_of_step = asked
     if not incremental or estimator._begun is None:
         estimator._begun = begun_by(estimator)
     key = None if incremental else key_of(estimator, batches)
-    with POOL.borrowed(key) as kept:
+    with POOL.borrowed(key) as place:
         if trainer is None:
-            trainer = kept.trainer_for(network) if kept is not None else None
+            trainer = place.trainer_for(network) if place is not None else None
         if trainer is None:
-            keeps = kept is not None and kept.takes(network)
+            keeps = place is not None and place.takes(network)
             own = copy.deepcopy(network) if keeps else network
             trainer = _trainer_of(estimator, own, batches, incremental, resumed(estimator, own))
-            if kept is not None and keeps:
-                kept.keep(trainer)
+            if place is not None and keeps:
+                place.keep(trainer)
         if incremental and scales_inversely(asked_of(estimator)):
             set_rate(trainer.optimizer, scaled_inversely(asked_of(estimator), estimator.t_))
         trainer.seed, estimator.network_ = seed, trainer.model

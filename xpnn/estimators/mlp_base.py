@@ -106,6 +106,7 @@ class MLP(CallbackSupport, Savable, Copied):
     _place_: Device
     _labels: Any
     _begun: Begun | None
+    _asked_of_step: list[Any] | None
     classes_: Any
     network_: Module
 
@@ -227,7 +228,7 @@ class MLP(CallbackSupport, Savable, Copied):
         self.n_layers_ = len(self._widths)
         self.n_outputs_ = objective.outputs
         self.out_activation_ = objective.link
-        self._trainer = self._begun = None
+        self._trainer = self._begun = self._asked_of_step = None
         if self.solver != "lbfgs":
             self.loss_curve_: list[float] = []
             self.validation_loss_curve_: list[float] | None = None

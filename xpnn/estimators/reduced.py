@@ -16,7 +16,7 @@ from xpnn.nn.drawing import draws_of, require_draws, set_draws
 __all__ = ["OBJECTIVE", "no_loss", "plain", "rebuild", "reduced", "require_room"]
 
 OBJECTIVE = ("name", "outputs", "link", "reported", "quantiles", "questions")
-_GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun")
+_GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun", "_asked_of_step")
 
 
 def plain(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     require_draws(built, draws)
     set_draws(built, draws)
     estimator._place_, estimator._home, estimator._trainer = find_device("cpu"), None, None
-    estimator._begun = None
+    estimator._begun = estimator._asked_of_step = None
     estimator.network_ = built.eval()
 
 
