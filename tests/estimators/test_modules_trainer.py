@@ -145,12 +145,25 @@ def test_sequences(module):
         Classifier(**options).fit(SEQUENCES, LATE)
 
 
+def weights(*given):
+    return numpy.asarray(given, dtype="float64")
+
+
+def weighing(*given):
+    return nn.CrossEntropy(class_weight=weights(*given))
+
+
 CHANGES = {
     "max_norm": ({}, {"max_norm": 0.01}),
     "accumulate": ({}, {"accumulate": 2}),
     "smoothing": ({}, {"label_smoothing": 0.3}),
     "options": (
         {"loss": nn.CrossEntropy, "loss_options": {"label_smoothing": 0.0}}, {"loss_options": {"label_smoothing": 0.3}},
+    ),
+    "array of a loss": ({"loss": weighing(1, 1, 1)}, {"loss": weighing(1, 9, 1)}),
+    "array of an option": (
+        {"loss": nn.CrossEntropy, "loss_options": {"class_weight": weights(1, 1, 1)}},
+        {"loss_options": {"class_weight": weights(1, 9, 1)}},
     ),
 }  # fmt: skip
 
@@ -162,13 +175,14 @@ def test_partial_fit_takes_what_is_changed_and_goes_on_with_its_optimizer(name):
     model = Classifier(network, **given, **before).partial_fit(X, THREE, classes=[0, 1, 2])
     model.set_params(**after).partial_fit(X, THREE)
     twin = network(4, 3, "float64").initialize(seeds(0)[0])
-    optimizer, smoothing = optim.Adam(twin, learning_rate=0.01), 0.0
+    optimizer, smoothing, by_class = optim.Adam(twin, learning_rate=0.01), 0.0, None
     average = optim.WeightAverage(twin, decay=0.9)
     for options in ({}, {key: value for key, value in after.items() if key in ("max_norm", "accumulate")}):
-        loss = nn.CrossEntropy(label_smoothing=smoothing)
+        loss = nn.CrossEntropy(label_smoothing=smoothing, class_weight=by_class)
         trainer = Trainer(twin, loss, optimizer, average=average, **options)
         trainer.fit(X, THREE, epochs=1, batch_size=32, shuffle=False, progress=False)
         smoothing = 0.3 if name in ("smoothing", "options") else 0.0
+        by_class = weights(1, 9, 1) if name.startswith("array") else None
     for key, array in average.model.state_dict().items():
         numpy.testing.assert_array_equal(model.module_.state_dict()[key], array)
     assert model.n_iter_ == len(model.history_) == 2

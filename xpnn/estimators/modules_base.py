@@ -17,6 +17,7 @@ from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, tree_map
+from xpnn.estimators.alike import alike
 from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.labels import Labels
@@ -60,7 +61,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
     _dtype: str
     _home: Device | None
     _labels: Labels
-    _asked_of_step: list[str]
+    _asked_of_step: list[Any] | None
     classes_: Any
 
     # What a classifier and a regressor do differently
@@ -257,7 +258,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         if trainer is None:
             batches = -(-rows_of(rows[0]) // batch_size)
             trainer = trainer_of(self, self.module_, -(-batches // int(self.accumulate)) * epochs)
-        elif asked_of_step(self) != self._asked_of_step:
+        elif not alike(asked_of_step(self), self._asked_of_step):
             trainer = trainer_of(self, trainer.model, 0, trainer)
         self._asked_of_step = asked_of_step(self)
         some = slice(0, min(2, rows_of(rows[0])))
@@ -305,7 +306,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         state = dict(super().__getstate__())
         state.pop("_fit_task", None)
         if "module_" in state:
-            state |= {"_place_": None, "_home": None, "_trainer": None}
+            state |= {"_place_": None, "_home": None, "_trainer": None, "_asked_of_step": None}
             if "_labels" in state:
                 state["classes_"] = state["_labels"].classes
         return hosted(state)

@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn import config_context
 
 from xpnn.arrays.tree import Tree, tree_map
+from xpnn.estimators.alike import kept
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.modules_building import optimizer_of
 from xpnn.estimators.modules_inputs import on_the_host, rows_of, taken
@@ -76,9 +77,10 @@ def trainer_of(estimator: Any, module: Module, updates: int, before: Trainer | N
     )  # fmt: skip
 
 
-def asked_of_step(estimator: Any) -> list[str]:
-    """What a trainer was made by beside its optimizer, in words: another one is needed where they change."""
-    return [repr(getattr(estimator, name, None)) for name in _OF_STEP]
+def asked_of_step(estimator: Any) -> list[Any]:
+    """What a trainer was made by beside its optimizer, as it is now: another one is needed where it changes."""
+    asked = [kept(getattr(estimator, name, None)) for name in _OF_STEP]
+    return [copy.deepcopy(one) if isinstance(one, Module) else one for one in asked]
 
 
 def trained(
