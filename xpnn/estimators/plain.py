@@ -1,7 +1,8 @@
 """Values as data: what a file can hold of an estimator, without any code.
 
 Numbers, words, lists, tuples, dictionaries, NumPy's arrays, scalars and dtypes become JSON and arrays, and come back as
-the same types. Functions and other objects do not: a file that named them would have to run code when it is read.
+the same types. Functions and other objects do not: a file that named them would have to run code when it is read. A
+member of an enumeration is such an object, though it is a number, too: give int(member).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy
 from xpnn.arrays.devices import Device
 
 __all__ = ["packed", "unpacked"]
+
+_TWISTER, _KEY = "MT19937", 624  # of NumPy's RandomState
 
 
 def packed(value: Any, where: str, arrays: dict[str, Any]) -> Any:
@@ -50,7 +53,7 @@ def packed(value: Any, where: str, arrays: dict[str, Any]) -> Any:
         return value.requested or value.name
     if isinstance(value, numpy.generic | numpy.ndarray):
         return _packed_array(value, where, arrays)
-    if isinstance(value, numpy.random.RandomState):
+    if type(value) is numpy.random.RandomState and value.get_state(legacy=False)["bit_generator"] == _TWISTER:
         return {"random": packed(value.get_state(legacy=False), where, arrays)}
     raise TypeError(
         f"save cannot store {where}, a {type(value).__module__}.{type(value).__qualname__}: the file holds data and no "
@@ -59,6 +62,8 @@ def packed(value: Any, where: str, arrays: dict[str, Any]) -> Any:
 
 
 def _packed_array(value: Any, where: str, arrays: dict[str, Any]) -> Any:
+    if isinstance(value, numpy.ma.MaskedArray):
+        raise TypeError(f"save cannot store {where}, an array with a mask: give one without")
     if value.dtype.kind in "biuf":
         arrays[where] = numpy.asarray(value)
         return {"scalar" if isinstance(value, numpy.generic) else "array": where}
@@ -104,7 +109,17 @@ def unpacked(value: Any, arrays: dict[str, Any]) -> Any:
         items[:] = unpacked(content, arrays)
         return (items.astype(str) if value["kind"] == "U" else items).reshape(value["shape"])
     if kind == "random":
-        random = numpy.random.RandomState()
-        random.set_state(unpacked(content, arrays))
-        return random
+        return _random(unpacked(content, arrays))
     raise ValueError(f"{str(kind)[:100]!r} is no kind of value")
+
+
+def _random(state: Any) -> numpy.random.RandomState:
+    """A generator in this state. NumPy reads where `pos` points, be it beyond the key: a crash at best."""
+    key, pos, has_gauss = state["state"]["key"], state["state"]["pos"], state["has_gauss"]
+    if not isinstance(key, numpy.ndarray) or key.shape != (_KEY,) or key.dtype != numpy.uint32:
+        raise ValueError(f"a RandomState needs a key of {_KEY} numbers in uint32")
+    if type(pos) is not int or not 0 <= pos <= _KEY or type(has_gauss) is not int or has_gauss not in (0, 1):
+        raise ValueError(f"a RandomState is at no place {str(pos)[:100]} of {_KEY}, or has_gauss is neither 0 nor 1")
+    random = numpy.random.RandomState()
+    random.set_state((_TWISTER, key, pos, has_gauss, float(state["gauss"])))
+    return random
