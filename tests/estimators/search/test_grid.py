@@ -318,3 +318,19 @@ def test_members_are_so_few_that_their_outputs_fit(monkeypatch):
     monkeypatch.setattr(grid, "trained_together", lambda jobs: sizes.append(len(jobs)) or whole(jobs))
     both(estimator, RATES, IRIS, together=12)
     assert set(sizes) == {1}
+
+
+@pytest.mark.parametrize(("estimator", "data"), [(CLASSIFIER, IRIS), (CLASSIFIER, CANCER), (REGRESSOR, DIABETES)])
+@pytest.mark.parametrize("wide", [False, True])
+def test_bits_do_not_depend_on_how_many_are_trained_at_once(estimator, data, wide, monkeypatch):
+    X, y = scale(data[0]), data[1]
+    if wide:
+        X = numpy.concatenate([X] * 13, axis=1)
+    found = []
+    for most in (2**18, 1, 3 * 32 * 12):
+        monkeypatch.setattr(grid, "CACHE", most)
+        search = GridSearchMLP(estimator, {"alpha": [1e-4, 0.01, 0.1, 1.0]}, cv=2, scoring=everything, refit=False)
+        search.fit(X, y)
+        found.append([search.cv_results_[f"split{n}_test_weights"] for n in range(2)])
+    numpy.testing.assert_array_equal(found[0], found[1])
+    numpy.testing.assert_array_equal(found[0], found[2])

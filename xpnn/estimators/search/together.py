@@ -35,7 +35,7 @@ from xpnn.training.sampling import shuffled
 __all__ = ["Together", "trained_together"]
 
 PIECE = 2**17  # bytes of parameters that are updated at once: with all that belongs to them they stay in the cache
-NARROW = 48  # numbers in a row, for which a copy of a batch takes less time than it saves
+NARROW = 48  # numbers in a row, for which a copy of a batch takes less time than it saves to a network alone
 AHEAD = 2**16  # rows in orders of epochs that are drawn at once
 
 
@@ -56,7 +56,8 @@ class Batch:
     rows
         Where it is in the order of the epoch.
     x, turned
-        Its rows, (n, in + 1), with ones; and (in + 1, n), where the first product takes them faster so.
+        Its rows, (n, in + 1), with ones; and (in + 1, n), where the first product takes them faster so: in searches
+        always, since the last bits of a product depend on it, and those of a member must not on how many there are.
     hidden
         For each hidden layer: values and a row of ones, the values in it, and derivatives.
     y, t, total
@@ -126,7 +127,7 @@ class Together:
         """Arrays for as many rows; see `Batch`."""
         dtype, hidden = self.theta.dtype, []
         x = aligned((rows, self.x.shape[1]), dtype)
-        turned = aligned(x.shape[::-1], dtype) if len(self.theta) > 1 or x.shape[1] < NARROW else None
+        turned = aligned(x.shape[::-1], dtype) if not self.members.alone or x.shape[1] < NARROW else None
         for width in self.widths[1:-1]:
             above = aligned((len(self.theta), width + 1, rows), dtype)
             above[:, -1] = 1
