@@ -51,9 +51,9 @@ class GridSearchMLP(GridSearchCV):
     Trained together are `MLPClassifier` and `MLPRegressor`, also as the last step of a `Pipeline`, on the CPU, with
     solver 'adam' or 'sgd', one of scikit-learn's four activations, dense rows, and losses log loss or squared error,
     without dropout, normalization, schedule, max_norm or callbacks. Members of a batch have fold, integer random_state,
-    hidden_layer_sizes, activation, solver, batch_size, label_smoothing and n_ens in common; learning rates, alpha, momentum,
-    beta_1, beta_2, epsilon, tol, n_iter_no_change and max_iter may differ. All other fits are done one by one, with the
-    same results; so are those after the first that would hold more than 1 GiB of weights and rows, and all where `cv`
+    hidden_layer_sizes, activation, solver, batch_size, label_smoothing and n_ens in common; learning rates, alpha,
+    momentum, beta_1, beta_2, epsilon, tol, n_iter_no_change and max_iter may differ. All other fits are done one by one,
+    with the same results; so are those after the first that would hold more than 1 GiB of weights and rows, and all where `cv`
     gives other folds each time it is asked.
 
     Parameters
