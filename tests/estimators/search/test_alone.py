@@ -171,6 +171,27 @@ def test_partial_fit_goes_on_with_the_optimizer_that_it_leaves(name):
     assert_same(*both(estimator, fit))
 
 
+def test_outputs_may_be_as_large_as_they_like():
+    """exp(1000) is infinite."""
+    for name in ("two classes", "three", "several labels"):
+        estimator, y = FITS[name]
+        ours, trainers = both(estimator, lambda model, y=y: model.fit(X * 1e4, y))
+        assert_same(ours, trainers, rtol=1e-6)
+        assert abs(ours.decision_function(X * 1e4)).max() > 1000
+
+
+def test_a_state_of_random_numbers_is_drawn_from_as_by_the_trainer(monkeypatch):
+    called, states = counted(monkeypatch), []
+
+    def fit(model):
+        states.append(numpy.random.RandomState(5))
+        model.set_params(random_state=states[-1]).fit(X, LABELS)
+
+    assert_same(*both(FITS["two classes"][0], fit))
+    assert called == [1]
+    assert len({state.randint(10**9) for state in states}) == 1
+
+
 def test_float32_stays_float32():
     def fit(model):
         model.fit(X.astype("float32"), LABELS)

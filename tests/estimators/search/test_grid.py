@@ -115,6 +115,10 @@ def test_shapes_and_seeds_may_differ():
     both(CLASSIFIER, grid, IRIS, together=24, scoring=epochs, refit="loss")
 
 
+def test_how_many_networks_are_averaged_may_differ():
+    both(CLASSIFIER, {"n_ens": [1, 2, 3], "alpha": [1e-4, 1.0]}, IRIS, together=18, scoring=epochs, refit="loss")
+
+
 def test_others_are_fitted_one_by_one():
     grid = [{"solver": ["adam", "lbfgs", "adamw"], "max_iter": [3]}, {"dropout": [0.2]}]
     both(CLASSIFIER, grid, IRIS, together=3)

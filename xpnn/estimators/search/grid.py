@@ -28,7 +28,7 @@ from sklearn.utils.validation import _check_method_params
 from xpnn.estimators.mlp_base import MLP
 from xpnn.estimators.scikit_callbacks import is_watched
 from xpnn.estimators.search.apart import train_apart
-from xpnn.estimators.search.known import LARGEST, has_known_rows, is_known, output_bytes
+from xpnn.estimators.search.known import LARGEST, has_known_rows, may_wait, output_bytes
 from xpnn.estimators.search.together import trained_together
 from xpnn.estimators.search.waiting import Job, collecting, giving, only
 
@@ -52,9 +52,9 @@ class GridSearchMLP(GridSearchCV):
     solver 'adam' or 'sgd', one of scikit-learn's four activations, dense rows, and losses log loss or squared error,
     without dropout, normalization, schedule, max_norm or callbacks. Members of a batch have fold, integer random_state,
     hidden_layer_sizes, activation, solver, batch_size, label_smoothing and n_ens in common; learning rates, alpha,
-    momentum, beta_1, beta_2, epsilon, tol, n_iter_no_change and max_iter may differ. All other fits are done one by one,
-    with the same results; so are those after the first that would hold more than 1 GiB of weights and rows, and all where `cv`
-    gives other folds each time it is asked.
+    momentum, beta_1, beta_2, epsilon, tol, n_iter_no_change and max_iter may differ. All other fits are done one by
+    one, with the same results; so are those after the first that would hold more than 1 GiB of weights and rows, and
+    all where `cv` gives other folds each time it is asked.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class GridSearchMLP(GridSearchCV):
             return []
         rows: dict[Any, Any] = {}
         taken = 0
-        with collecting(is_known) as jobs:
+        with collecting(may_wait) as jobs:
             for candidate in candidates:
                 for train, _ in folds:
                     if taken > MEMORY:

@@ -10,7 +10,7 @@ import numpy
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.search.activations import ACTIVATIONS
 
-__all__ = ["LARGEST", "has_known_rows", "is_known", "output_bytes"]
+__all__ = ["LARGEST", "has_known_rows", "is_known", "may_wait", "output_bytes"]
 
 LARGEST = 2**28  # bytes of rows, which are copied to have a column of ones beside them, and of outputs of an epoch
 
@@ -18,7 +18,6 @@ LARGEST = 2**28  # bytes of rows, which are copied to have a column of ones besi
 def is_known(estimator: Any) -> bool:
     """Whether the parameters of an MLP are ones that `together` knows."""
     plain = estimator.normalization is None and estimator.schedule is None and estimator.max_norm is None
-    plain = plain and isinstance(estimator.random_state, Integral | None)
     known = estimator.solver in ("adam", "sgd") and isinstance(estimator.activation, str)
     return (
         plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks
@@ -26,6 +25,11 @@ def is_known(estimator: Any) -> bool:
         and not estimator.warm_start and estimator.device in (None, "cpu", "auto")
         and estimator.loss in ("log_loss", "squared_error")
     )  # fmt: skip
+
+
+def may_wait(estimator: Any) -> bool:
+    """Whether it is known, and the same when it is asked for again: a `RandomState` would draw other numbers."""
+    return is_known(estimator) and isinstance(estimator.random_state, Integral | None)
 
 
 def has_known_rows(estimator: Any, batches: Any) -> bool:

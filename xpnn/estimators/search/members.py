@@ -51,11 +51,9 @@ class Members:
     def rates(self, epoch: int) -> Any:
         """The learning rates of an epoch."""
         rates = self.numbers["rate"]
-        if any(self.inverse):
-            rates = rates.copy()
-            for n, job in enumerate(self.jobs):
-                if self.inverse[n]:
-                    rates[self.of(n)] = scaled_inversely(job.estimator, epoch * job.batches.rows)
+        for n, job in enumerate(self.jobs):
+            if self.inverse[n]:
+                rates[self.of(n)] = scaled_inversely(job.estimator, epoch * job.batches.rows)
         return rates
 
     def epoch_ends(self, losses: Any, squares: Any, written: Callable[[int], None]) -> list[bool]:
