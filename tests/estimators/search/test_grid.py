@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 from xpnn.arrays.devices import device
 from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
-from xpnn.estimators.search import grid, known
+from xpnn.estimators.search import grid, known, together
 from xpnn.nn.activations import tanh
 from xpnn.training.callbacks.base import Callback
 
@@ -332,7 +332,7 @@ def test_bits_do_not_depend_on_how_many_are_trained_at_once(estimator, data, wid
         X = numpy.concatenate([X] * 13, axis=1)
     found = []
     for most in (2**18, 1, 3 * 32 * 12):
-        monkeypatch.setattr(grid, "CACHE", most)
+        monkeypatch.setattr(together, "CACHE", most)
         search = GridSearchMLP(estimator, {"alpha": [1e-4, 0.01, 0.1, 1.0]}, cv=2, scoring=everything, refit=False)
         search.fit(X, y)
         found.append([search.cv_results_[f"split{n}_test_weights"] for n in range(2)])

@@ -53,11 +53,9 @@ def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:
 
 def _left(estimator: Any, batches: Any, together: Together) -> Begun:
     """The state of the optimizer, as that of `optim` has it, for a `partial_fit` that goes on."""
-    dtype = together.theta.dtype
-    state: dict[str, Any] = {"steps": numpy.asarray(together.update.steps)}
+    state: dict[str, Any] = {"steps": numpy.asarray(together.steps)}
     parts = [name for name, _ in estimator.network_.named_parameters()]
-    for name, theta in together.update.moments().items():
-        matrices = together.views(theta.astype(dtype))
+    for name, matrices in together.moments().items():
         arrays = [part for matrix in matrices for part in (matrix[..., :-1], matrix[..., -1])]
         for parameter, array in zip(parts, arrays, strict=True):
             state[f"{parameter}.{name}"] = numpy.ascontiguousarray(array if together.members.copies > 1 else array[0])

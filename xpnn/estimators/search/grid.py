@@ -35,7 +35,6 @@ from xpnn.estimators.search.waiting import Job, collecting, giving, only
 __all__ = ["GridSearchMLP"]
 
 MEMORY = 2**30  # bytes of weights and rows that wait at most; fits beyond it are done one by one
-CACHE = 2**18  # numbers of a hidden layer that one batched step has at once
 
 
 class _NothingTogether(Exception):
@@ -192,7 +191,7 @@ def _shared_rows(job: Job, rows: dict[Any, Any]) -> int:
 
 
 def _train(jobs: list[Job], n_jobs: int) -> None:
-    """Those alike together, some at a time: activations that stay in the cache take half the time."""
+    """Those alike together, in as many parts as there are processes."""
     groups: dict[Any, list[Job]] = {}
     for job in jobs:
         if has_known_rows(job.estimator, job.batches):
@@ -219,8 +218,7 @@ def _alike(job: Job) -> Any:
 
 def _blocks(group: list[Job], parts: int) -> Iterator[list[Job]]:
     first = group[0]
-    numbers = first.batches.batch_size * max(first.estimator._widths[1:]) * first.estimator.n_ens
-    size = max(1, min(CACHE // numbers, LARGEST // (output_bytes(first.estimator, first.batches) or 1)))
+    size = max(1, LARGEST // (output_bytes(first.estimator, first.batches) or 1))
     size = min(size, -(-len(group) // parts))
     for start in range(0, len(group), size):
         yield group[start : start + size]

@@ -49,9 +49,9 @@ class Losses:
         """An epoch of rows in this order."""
         self.given.take(order, axis=1, out=self.t, mode="clip")
 
-    def of(self, rows: slice) -> tuple[Any, Any, Any]:
+    def of(self, members: slice, rows: slice) -> tuple[Any, Any, Any]:
         """Outputs, (members, outputs, n), to be filled in each epoch; targets; and sums, of `derivative`."""
-        return self.y[:, :, rows], self.t[:, rows], self.total[:, :, rows]
+        return self.y[members, :, rows], self.t[:, rows], self.total[members, :, rows]
 
     def derivative(self, y: Any, t: Any, total: Any, factor: Any) -> Any:
         """The derivative of a batch, times `factor`, a number or one for each row. Outputs become what `sums` needs."""

@@ -1,16 +1,9 @@
 """Many networks of one shape, trained together on the same batches.
 
-Networks that see the same rows in the same order are members of one training: activations are (members, out, n), and
-each operation is one call for all. So are the parameters: one array (members, size), of which the matrices of the
-layers are views, so that penalty and optimizer take a few passes over it. Biases are the last columns of the matrices,
-and what they multiply is a row of ones: a layer and its gradient are one product each. Learning rates, penalties and
-Adam's numbers are arrays, one number for each member. A member that has stopped leaves.
-
-What limits it is the memory: arrays are made once and written again and again, and members are so few that they stay in
-the cache (`grid`). Rows come last, since products that have them inside are the fastest (digits: 138 us a step, 152
-with rows first), as are sums over few outputs. The last layer of a network with one output is a vector w: the gradient
-of what is below it is w times the derivative of the activation times a number for each row. The numbers go to the rows
-of x and w to the rows of the product, both smaller than the activations.
+Networks that see the same rows in the same order are members of one training: they share batches, epochs and most
+calls. Parameters are one array (members, size), as are running means. A step is made by a few members at once (`few`):
+more would not stay in the cache, which takes longer than the calls that they save. Learning rates, penalties and Adam's
+numbers are arrays, one number for each member. A member that has stopped leaves.
 
 Each member takes the steps that `fitting.trained` takes; only the order of sums and factors may be another.
 """
@@ -19,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy
 
 from xpnn.arrays.memory import aligned, aligned_rows
 from xpnn.estimators.network import linear_layers
-from xpnn.estimators.search.activations import activate, derivative
+from xpnn.estimators.search.few import Few, Space, matrices_of
 from xpnn.estimators.search.losses import Losses, targets_of
 from xpnn.estimators.search.members import Members
 from xpnn.estimators.search.updates import Adam, Descent, rows_of
@@ -34,6 +28,7 @@ from xpnn.training.sampling import shuffled
 
 __all__ = ["Together", "trained_together"]
 
+CACHE = 2**16  # numbers of a hidden layer that one step of a few members has at once
 PIECE = 2**17  # bytes of parameters that are updated at once: with all that belongs to them they stay in the cache
 NARROW = 48  # numbers in a row, for which a copy of a batch takes less time than it saves to a network alone
 AHEAD = 2**16  # rows in orders of epochs that are drawn at once
@@ -49,7 +44,7 @@ def trained_together(jobs: list[Job]) -> None:
 
 @dataclass
 class Batch:
-    """The arrays that a batch fills in each epoch; those of the rows are shared by batches of as many.
+    """What belongs to a batch in each epoch.
 
     Attributes
     ----------
@@ -58,22 +53,17 @@ class Batch:
     x, turned
         Its rows, (n, in + 1), with ones; and (in + 1, n), where the first product takes them faster so: in searches
         always, since the last bits of a product depend on it, and those of a member must not on how many there are.
-    hidden
-        For each hidden layer: values and a row of ones, the values in it, and derivatives.
-    y, t, total
-        See `Losses.of`.
-    decay
-        What the weights are multiplied with in the gradient, where no rows have weights: a piece for each of theirs.
+    parts
+        For each few members: arrays of hidden layers, and of `Losses.of`.
+    decays
+        For each few members what the parameters are multiplied with in the gradient, where no rows have weights.
     """
 
     rows: slice
     x: Any
     turned: Any
-    hidden: list[Any]
-    y: Any
-    t: Any
-    total: Any
-    decay: list[Any]
+    parts: list[tuple[list[Any], tuple[Any, Any, Any]]]
+    decays: list[list[Any]]
 
 
 class Together:
@@ -93,62 +83,54 @@ class Together:
         self.orders: list[Any] = []
         self.widths = list(estimator._widths)
         theta = _parameters(jobs, self.members.copies)
-        kind = Descent if estimator.solver == "sgd" else Adam
-        size = theta.shape[1]
-        part = max(1, PIECE // (theta.itemsize * len(theta)))
-        self.columns = [slice(start, start + part) for start in range(0, size, part)]
-        self.update = kind(theta, self.columns, bool(estimator.nesterovs_momentum))
-        self._place(theta)
+        self.kind = Descent if estimator.solver == "sgd" else Adam
+        self.nesterov = bool(estimator.nesterovs_momentum)
+        self.steps = 0
+        self._place(theta, [aligned_rows(theta.shape, theta.dtype) for _ in range(self.kind.ARRAYS)])
 
-    def _place(self, theta: Any) -> None:
-        """Take (members, size) as the parameters, with arrays for as many members."""
-        self.theta = theta
-        gradient, self.passing, self.are_weights = (aligned_rows(theta.shape, theta.dtype) for _ in range(3))
-        self.pieces = [(theta[:, part], gradient[:, part], self.passing[:, part]) for part in self.columns]
-        self.layers, self.dlayers = self.views(theta), self.views(gradient)
-        self.turned = [layer[:, :, :-1].mT for layer in self.layers]  # without biases, as the way back has them
-        for layer in self.views(self.are_weights):
+    def _place(self, theta: Any, state: list[Any]) -> None:
+        """Take (members, size) as the parameters, with running means and arrays for as many members."""
+        self.theta, self.state, self.layers = theta, state, matrices_of(theta, self.widths)
+        self.are_weights = aligned_rows(theta.shape, theta.dtype)
+        for layer in matrices_of(self.are_weights, self.widths):
             layer[:, :, :-1] = 1
-        self.decay = rows_of(self.are_weights, ...)
-        self.decay *= self.members.numbers["alpha"].astype(theta.dtype)[:, None]
-        self.update.begins(self.members.numbers)
+        most = max(1, CACHE // (self.batch_size * max(self.widths[1:])))
+        part = max(1, PIECE // (theta.itemsize * min(most, len(theta))))
+        self.columns = [slice(start, start + part) for start in range(0, theta.shape[1], part)]
+        space = Space(min(most, len(theta)), theta.shape[1], self.widths, theta.dtype)
         self.losses = Losses(self.link, len(theta), self.t)
-        count, size, space = len(self.x), self.batch_size, {}
-        self.batches = []
-        for start in range(0, count, size):
-            rows = slice(start, min(start + size, count))
+        self.slices = [slice(start, start + most) for start in range(0, len(theta), most)]
+        self.fews = [self._few(members, space) for members in self.slices]
+        self.batches, arrays = [], {}
+        for start in range(0, len(self.x), self.batch_size):
+            rows = slice(start, min(start + self.batch_size, len(self.x)))
             n = rows.stop - start
-            if n not in space:
-                space[n] = self._space(n), self._decay(n)
-            arrays, decay = space[n]
-            self.batches.append(Batch(rows, *arrays, *self.losses.of(rows), decay))
+            if n not in arrays:
+                arrays[n] = *self._rows(n), [few.hidden(n) for few in self.fews], self._decays(n)
+            x, turned, hidden, decays = arrays[n]
+            outputs = [self.losses.of(members, rows) for members in self.slices]
+            self.batches.append(Batch(rows, x, turned, list(zip(hidden, outputs, strict=True)), decays))
 
-    def _space(self, rows: int) -> tuple[Any, Any, list[Any]]:
-        """Arrays for as many rows; see `Batch`."""
-        dtype, hidden = self.theta.dtype, []
-        x = aligned((rows, self.x.shape[1]), dtype)
-        turned = aligned(x.shape[::-1], dtype) if not self.members.alone or x.shape[1] < NARROW else None
-        for width in self.widths[1:-1]:
-            above = aligned((len(self.theta), width + 1, rows), dtype)
-            above[:, -1] = 1
-            hidden.append((above, above[:, :-1], aligned((len(self.theta), width, rows), dtype)))
-        return x, turned, hidden
+    def _few(self, members: slice, space: Space) -> Few:
+        numbers = {name: value[members] for name, value in self.members.numbers.items()}
+        state = [array[members] for array in self.state]
+        update = self.kind(state, numbers, self.columns, steps=self.steps, nesterov=self.nesterov)
+        return Few(self.theta[members], update, self.columns, space, self.activation)
 
-    def views(self, theta: Any) -> list[Any]:
-        """The matrices (members, out, in + 1) of the layers, biases last."""
-        matrices, start = [], 0
-        for n_in, n_out in zip(self.widths[:-1], self.widths[1:], strict=True):
-            end = start + n_out * (n_in + 1)
-            matrices.append(theta[:, start:end].reshape(len(theta), n_out, n_in + 1))
-            start = end
-        return matrices
+    def _rows(self, rows: int) -> tuple[Any, Any]:
+        """Arrays for as many rows of x; see `Batch`."""
+        x = aligned((rows, self.x.shape[1]), self.theta.dtype)
+        turned = not self.members.alone or x.shape[1] < NARROW
+        return x, aligned(x.shape[::-1], x.dtype) if turned else None
 
     # An epoch
 
     def epoch(self, until: Callable[[], bool] | None = None) -> None:
         """All batches once, or, `until` says so after one of them; then those that are done leave."""
         members = self.members
-        self.update.epoch_begins(members.rates(self.epochs))
+        rates = members.rates(self.epochs)
+        for few, which in zip(self.fews, self.slices, strict=True):
+            few.update.epoch_begins(rates[which])
         order = self._order()
         self.losses.begin(order)
         w = None if self.w is None else self.w[order]
@@ -162,8 +144,7 @@ class Together:
         self.over = not any(stay)
         if not self.over and not all(stay):
             networks = members.keep(stay)
-            self.update.keep(networks)
-            self._place(rows_of(self.theta, networks))
+            self._place(rows_of(self.theta, networks), [rows_of(array, networks) for array in self.state])
 
     def _order(self) -> Any:
         """The rows in the order of this epoch. Several are drawn at once: calls that follow one another are faster."""
@@ -181,46 +162,19 @@ class Together:
         if batch.turned is not None:
             numpy.copyto(batch.turned, below)
             below = batch.turned
-        for layer, (above, values, _) in zip(self.layers, batch.hidden, strict=False):
-            numpy.matmul(layer, below, out=values)
-            activate(values, self.activation)
-            below = above
-        numpy.matmul(self.layers[-1], below, out=batch.y)
-        factor, decay = 1 / len(taken), batch.decay
+        factor, decays = 1 / len(taken), batch.decays
         if w is not None:
             share = float(w.sum())
-            factor, decay = w * (1 / share), self._decay(share)
-        self._backward(batch.x, batch.hidden, self.losses.derivative(batch.y, batch.t, batch.total, factor))
-        self.update.step_begins()
-        for (p, g, spare), factor, state in zip(self.pieces, decay, self.update.pieces, strict=True):
-            numpy.multiply(factor, p, out=spare)
-            g += spare
-            self.update.step(p, g, *state)
+            factor, decays = w * (1 / share), self._decays(share)
+        for few, (hidden, outputs), decay in zip(self.fews, batch.parts, decays, strict=True):
+            few.step(batch.x, below, hidden, outputs[0], partial(self.losses.derivative, *outputs, factor), decay)
+        self.steps += 1
 
-    def _backward(self, x: Any, hidden: list[Any], d: Any) -> None:
-        """The gradients of all parameters, from that of the outputs."""
-        for n in range(len(hidden), 0, -1):
-            below, values, slope = hidden[n - 1]
-            numpy.matmul(d, below.mT, out=self.dlayers[n])
-            derivative(values, slope, self.activation)
-            if n == 1 and d.shape[1] == 1:  # see the module
-                if slope.shape[1] > 2 * x.shape[1]:
-                    x = x * d.mT
-                else:
-                    slope *= d
-                numpy.matmul(slope, x, out=self.dlayers[0])
-                self.dlayers[0] *= self.turned[1]
-                return
-            numpy.matmul(self.turned[n], d, out=values)
-            values *= slope
-            d = values
-        numpy.matmul(d, x, out=self.dlayers[0])
-
-    def _decay(self, share: float) -> list[Any]:
+    def _decays(self, share: float) -> list[list[Any]]:
         """alpha over the rows, or their weights, of a batch, for each weight; 0 for biases; in pieces."""
-        decay = rows_of(self.decay, ...)
-        decay *= decay.dtype.type(1 / share)
-        return [decay[:, part] for part in self.columns]
+        decay = rows_of(self.are_weights, ...)
+        decay *= (self.members.numbers["alpha"] / share).astype(decay.dtype)[:, None]
+        return [[decay[members, part] for part in self.columns] for members in self.slices]
 
     # Members
 
@@ -229,10 +183,15 @@ class Together:
         self.members.leave(member)
         self._written(member)
 
+    def moments(self) -> dict[str, Any]:
+        """What the optimizer has of all members, by the names of its state: for each the matrices of the layers."""
+        moments = self.kind.moments(self.state, self.members.numbers)
+        return {name: matrices_of(theta.astype(self.theta.dtype), self.widths) for name, theta in moments.items()}
+
     def _squares(self) -> Any:
         """Sums of squares of the members' weights."""
-        numpy.multiply(self.theta, self.are_weights, out=self.passing)
-        return numpy.vecdot(self.passing, self.passing).astype(numpy.float64)
+        weights = self.theta * self.are_weights
+        return numpy.vecdot(weights, weights).astype(numpy.float64)
 
     def _written(self, member: int) -> None:
         """The member's weights of now in its network."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 
@@ -40,20 +40,31 @@ class Adam:
     """m ← beta1 m + g;  v ← beta2 v + g²;  p ← p - r m / (sqrt(v) + e).
 
     The running sums lack the factors 1 - beta1 and 1 - beta2 of the running means, which are in r and e instead: ten
-    passes over the parameters, not thirteen. `columns` say which parameters are updated at once; `pieces` are the sums
-    of these.
+    passes over the parameters, not thirteen.
+
+    Parameters
+    ----------
+    state
+        m and v, (members, size) each.
+    numbers
+        Those of `members.Members`, of these members.
+    columns
+        Which parameters are updated at once; `pieces` are the state of these.
+    steps
+        Made before.
+    nesterov
+        Of `Descent`.
     """
 
-    def __init__(self, theta: Any, columns: list[slice], nesterov: bool) -> None:
-        self.first, self.second = (aligned_rows(theta.shape, theta.dtype) for _ in range(2))
-        self.steps, self.columns = 0, columns
+    ARRAYS: ClassVar[int] = 2
 
-    def begins(self, numbers: dict[str, Any]) -> None:
-        """The numbers of the members, when training begins and when some have left."""
-        self.numbers, dtype = numbers, self.first.dtype
-        self.beta1, self.beta2 = _column(numbers["beta_1"], dtype), _column(numbers["beta_2"], dtype)
-        self.known = self.steps  # steps, whose rates are in the lists
-        self.pieces = [(self.first[:, part], self.second[:, part]) for part in self.columns]
+    def __init__(
+        self, state: list[Any], numbers: dict[str, Any], columns: list[slice], *, steps: int, nesterov: bool
+    ) -> None:
+        self.numbers, self.dtype = numbers, state[0].dtype
+        self.beta1, self.beta2 = _column(numbers["beta_1"], self.dtype), _column(numbers["beta_2"], self.dtype)
+        self.pieces = [tuple([array[:, part] for array in state]) for part in columns]
+        self.steps = self.known = steps  # known: whose rates are in the list
 
     def epoch_begins(self, rates: Any) -> None:
         """The learning rates of the members, which are the same in all epochs."""
@@ -64,9 +75,8 @@ class Adam:
         count = self.steps + numpy.arange(1.0, MANY + 1)[:, None]
         scale = numpy.sqrt((1 - beta2) / (1 - beta2**count))
         factor = self.numbers["rate"] * (1 - beta1) / ((1 - beta1**count) * scale)
-        dtype = self.first.dtype
         e = self.numbers["epsilon"] / scale
-        self.many = list(zip(_columns(e, dtype), _columns(factor, dtype), strict=True))
+        self.many = list(zip(_columns(e, self.dtype), _columns(factor, self.dtype), strict=True))
         self.begun, self.known = self.steps, self.steps + MANY
 
     def step_begins(self) -> None:
@@ -89,31 +99,28 @@ class Adam:
         g *= self.rate
         p -= g
 
-    def moments(self) -> dict[str, Any]:
+    @staticmethod
+    def moments(state: list[Any], numbers: dict[str, Any]) -> dict[str, Any]:
         """The running means of `optim.Adam`, by its names."""
-        beta1, beta2 = (self.numbers[name][:, None] for name in ("beta_1", "beta_2"))
-        return {"mean": (1 - beta1) * self.first, "square": (1 - beta2) * self.second}
-
-    def keep(self, stay: Any) -> None:
-        """Forget the members that stopped."""
-        self.first, self.second = rows_of(self.first, stay), rows_of(self.second, stay)
+        beta1, beta2 = (numbers[name][:, None] for name in ("beta_1", "beta_2"))
+        return {"mean": (1 - beta1) * state[0], "square": (1 - beta2) * state[1]}
 
 
 class Descent:
-    """v ← momentum v - rate g;  p ← p + v, with Nesterov's p ← p + momentum v - rate g."""
+    """v ← momentum v - rate g;  p ← p + v, with Nesterov's p ← p + momentum v - rate g. See `Adam`."""
 
-    def __init__(self, theta: Any, columns: list[slice], nesterov: bool) -> None:
-        self.velocity, self.nesterov = aligned_rows(theta.shape, theta.dtype), nesterov
-        self.steps, self.columns = 0, columns
+    ARRAYS: ClassVar[int] = 1
 
-    def begins(self, numbers: dict[str, Any]) -> None:
-        """The numbers of the members, when training begins and when some have left."""
-        self.inertia = _column(numbers["momentum"], self.velocity.dtype)
-        self.pieces = [(self.velocity[:, part],) for part in self.columns]
+    def __init__(
+        self, state: list[Any], numbers: dict[str, Any], columns: list[slice], *, steps: int, nesterov: bool
+    ) -> None:
+        self.dtype, self.nesterov, self.steps = state[0].dtype, nesterov, steps
+        self.inertia = _column(numbers["momentum"], self.dtype)
+        self.pieces = [(state[0][:, part],) for part in columns]
 
     def epoch_begins(self, rates: Any) -> None:
         """The learning rates of the members for an epoch."""
-        self.rates = _column(rates, self.velocity.dtype)
+        self.rates = _column(rates, self.dtype)
 
     def step_begins(self) -> None:
         """All pieces are about to be updated once."""
@@ -131,10 +138,7 @@ class Descent:
         numpy.multiply(v, self.inertia, out=g)
         p += g
 
-    def moments(self) -> dict[str, Any]:
+    @staticmethod
+    def moments(state: list[Any], numbers: dict[str, Any]) -> dict[str, Any]:
         """The state of `estimators.momentum` or of `optim.SGD`."""
-        return {"velocity": self.velocity}
-
-    def keep(self, stay: Any) -> None:
-        """Forget the members that stopped."""
-        self.velocity = rows_of(self.velocity, stay)
+        return {"velocity": state[0]}
