@@ -6,7 +6,8 @@ import numpy
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor
+from xpnn.estimators.held_out import parted
 
 X = numpy.random.default_rng(8).standard_normal((40, 3))
 LABELS = (X[:, 0] > 0).astype(int)
@@ -77,3 +78,18 @@ def test_a_column_of_targets_is_the_same_as_the_targets():
         column = small(MLPRegressor).fit(X, NUMBERS, X_val=X, y_val=NUMBERS[:, None])
     flat = small(MLPRegressor).fit(X, NUMBERS, X_val=X, y_val=NUMBERS)
     assert column.validation_loss_curve_ == flat.validation_loss_curve_
+
+
+@pytest.mark.parametrize("labels", [numpy.where(numpy.arange(40) == 5, 2, LABELS), numpy.arange(40) // 2])
+def test_rows_are_held_out_where_classes_are_too_rare_for_equal_shares(labels):
+    model = small(MLPClassifier, early_stopping=True).fit(X, labels)
+    assert len(model.validation_scores_) == len(model.validation_loss_curve_) == 2
+    model = Classifier(max_epochs=2, early_stopping=True, random_state=0).fit(X, labels)
+    assert len(model.history_["val_loss"]) == 2
+
+
+def test_held_out_rows_have_the_shares_of_classes_where_they_can():
+    labels = numpy.repeat([0, 1], [80, 20])
+    train, test = parted(100, 0.1, numpy.random.RandomState(1), labels)
+    assert labels[test].sum() == 2
+    assert sorted([*train, *test]) == list(range(100))

@@ -260,3 +260,20 @@ def test_another_module_or_loss_is_refused_where_a_fit_goes_on(who):
     with pytest.raises(ValueError, match=f"{name} needs the module of the first fit, <function network"):
         getattr(model, who)(X, abs(NUMBERS))
     numpy.testing.assert_array_equal(model.predict(X), before)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        (Regressor(loss="poisson"), {"y_val": -numpy.ones(20)}, "^y_val: loss='poisson' needs targets y at least 0"),
+        (Regressor(loss="gamma"), {"y_val": numpy.zeros(20)}, "^y_val: loss='gamma' needs targets y above 0, got 0"),
+        (Classifier(), {"y_val": numpy.full(20, 7)}, "^y_val: .*7"),
+        (Classifier(), {"sample_weight_val": numpy.ones(3)}, r"^sample_weight_val: .*\(3,\)"),
+    ],
+)
+def test_what_is_wrong_with_rows_to_validate_with_is_named(model, given, message):
+    X, y = numpy.random.default_rng(0).normal(size=(20, 2)), 1 + numpy.arange(20) % 2
+    model = model.set_params(max_epochs=1)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, **{"X_val": X, "y_val": y, **given})
+    assert not hasattr(model, "module_")

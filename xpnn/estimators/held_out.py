@@ -4,12 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, validate_data
 
 from xpnn.estimators.placement import brought, on_host, require_home
 from xpnn.estimators.refusals import named, require_alike
 
-__all__ = ["checked_held_out"]
+__all__ = ["checked_held_out", "parted"]
+
+
+def parted(rows: int, fraction: float, random: Any, strata: Any) -> tuple[Any, Any] | None:
+    """The numbers of the rows to train with and of those held out, or None if there are too few rows to hold two out.
+
+    Parameters
+    ----------
+    rows
+        How many there are.
+    fraction
+        The share to hold out.
+    random
+        What decides which.
+    strata
+        What both parts are to have the same shares of, or None. Where that cannot be, as with a class of one row or
+        more classes than rows to hold out, rows are drawn from all.
+
+    Examples
+    --------
+    >>> train, test = parted(100, 0.1, numpy.random.RandomState(0), numpy.asarray([0] * 99 + [1]))
+    >>> len(train), len(test)
+    (90, 10)
+    >>> parted(9, 0.1, None, None) is None
+    True
+    """
+    for shares in (None,) if strata is None else (strata, None):
+        try:
+            train, test = train_test_split(numpy.arange(rows), random_state=random, test_size=fraction, stratify=shares)
+        except ValueError:  # too few rows, or too few of a class
+            continue
+        if len(test) > 1:  # a part so small decides nothing: the training loss does
+            return train, test
+    return None
 
 
 def checked_held_out(estimator: Any, given: tuple[Any, Any, Any], method: str, *, y: Any, dtype: Any) -> Any:

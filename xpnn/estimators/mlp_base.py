@@ -12,7 +12,6 @@ from typing import Any
 import numpy
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -24,7 +23,7 @@ from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.ensembles import Averaged, of_members
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.going_on import Begun, going_on
-from xpnn.estimators.held_out import checked_held_out
+from xpnn.estimators.held_out import checked_held_out, parted
 from xpnn.estimators.network import (
     ACTIVATIONS,
     NORMALIZATIONS,
@@ -268,16 +267,10 @@ class MLP(CallbackSupport, Savable, Copied):
             return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, weighted_val)
         if not self.early_stopping or self.solver == "lbfgs":
             return _some(X, t, weighted), None
-        rows = numpy.arange(X.shape[0])
-        stratify = t if self._stratified(t) else None
-        try:
-            train, test = train_test_split(
-                rows, random_state=random, test_size=self.validation_fraction, stratify=stratify
-            )
-        except ValueError:  # too few rows, or too few of a class
-            train, test = rows, rows[:0]
-        if len(test) < 2:  # a part so small decides nothing: the training loss does
+        parts = parted(X.shape[0], self.validation_fraction, random, t if self._stratified(t) else None)
+        if parts is None:
             return _some(X, t, weighted), None
+        train, test = parts
         held_out = HeldOut(rows_of(X, test), y[test], t[test], rows_of(w, test), rows_of(weighted, test))
         return _some(rows_of(X, train), t[train], rows_of(weighted, train)), held_out
 

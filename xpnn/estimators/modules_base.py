@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -20,6 +19,7 @@ from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.alike import alike
 from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.fitting import HeldOut
+from xpnn.estimators.held_out import parted
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_building import asks_for, built
 from xpnn.estimators.modules_fitting import asked_of_step, outputs_of, rows_at_once, trained, trainer_of
@@ -69,6 +69,9 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
     @abstractmethod
     def _noted(self, y: Any, *, first: bool) -> Any:
         """Note what the targets are, or raise if they are others than at first; gives them, a column as a row."""
+
+    def _require_possible_targets(self, y: Any) -> None:
+        """Raise if the loss has no value for such targets."""
 
     @abstractmethod
     def _outputs_asked(self, y: Any) -> int:
@@ -219,15 +222,10 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
             return _some(X, t, weighted), self._given_apart(y, all_y, *given)
         if not self.early_stopping:
             return _some(X, t, weighted), None
-        rows = numpy.arange(rows_of(X))
-        try:
-            train, test = train_test_split(
-                rows, random_state=random, test_size=self.validation_fraction, stratify=self._strata(t)
-            )
-        except ValueError:  # too few rows, or too few of a class
-            train, test = rows, rows[:0]
-        if len(test) < 2:  # a part so small decides nothing: the training loss does
+        parts = parted(rows_of(X), self.validation_fraction, random, self._strata(t))
+        if parts is None:
             return _some(X, t, weighted), None
+        train, test = parts
         held_out = HeldOut(taken(X, test), y[test], t[test], taken(w, test), taken(weighted, test))
         return _some(taken(X, train), t[train], taken(weighted, train)), held_out
 
@@ -238,10 +236,13 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
             X_val, y_val = checked(self, X_val, y_val, first=False, numeric=self._numeric)
         X_val = self._converted(X_val)
         if w_val is not None:
-            w_val = _check_sample_weight(on_host(w_val), y_val, dtype=numpy.float64)
+            with named("sample_weight_val"):
+                w_val = _check_sample_weight(on_host(w_val), y_val, dtype=numpy.float64)
         require_alike(y, y_val)
         y_val = y_val[:, 0] if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
-        t_val = self._encoded(y_val)
+        with named("y_val"):
+            self._require_possible_targets(y_val)
+            t_val = self._encoded(y_val)
         weighted = self._weighted(y_val, w_val, all_y)
         if weighted is not None and not weighted.any():
             raise ValueError("The weights of the rows in X_val must contain at least one non-zero number.")

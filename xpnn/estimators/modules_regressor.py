@@ -153,8 +153,11 @@ random_state, module_options, optimizer_options, loss_options
     def _noted(self, y: Any, *, first: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        require_positive(self.loss, self._options().get("tweedie_power", 0.0), y)
+        self._require_possible_targets(y)
         return y
+
+    def _require_possible_targets(self, y: Any) -> None:
+        require_positive(self.loss, self._options().get("tweedie_power", 0.0), y)
 
     def _options(self) -> dict[str, Any]:
         """The options of a loss by name, checked."""
