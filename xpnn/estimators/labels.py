@@ -17,6 +17,8 @@ from xpnn.estimators.objectives import Objective, binary, multiclass, multilabel
 
 __all__ = ["Labels"]
 
+_KINDS = ("binary", "multiclass", "multilabel-indicator", "multiclass-multioutput")
+
 
 class Labels:
     """What the targets of a classification are: two classes, several, several labels at once, or several questions.
@@ -50,7 +52,15 @@ class Labels:
 
     @classmethod
     def restored(cls, kind: str, classes: Any) -> Labels:
-        """The labels of which a file or pickle holds these two."""
+        """The labels of which a file or pickle holds these two.
+
+        Raises
+        ------
+        ValueError
+            If there is no such kind.
+        """
+        if kind not in _KINDS:
+            raise ValueError(f"labels are of no kind {str(kind)[:40]!r}: expected one of {', '.join(_KINDS)}")
         labels = cls.__new__(cls)
         labels.kind, labels.classes = kind, classes
         return labels

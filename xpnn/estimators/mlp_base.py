@@ -44,7 +44,7 @@ from xpnn.estimators.placement import (
     results,
     rows_of,
 )
-from xpnn.estimators.reduced import plain, rebuild, reduced
+from xpnn.estimators.reduced import PRIVATE, plain, rebuild, reduced
 from xpnn.estimators.refusals import layers_of, named, require_possible, require_same_layers, require_same_loss
 from xpnn.estimators.reporting import Report
 from xpnn.estimators.rows import batches_of
@@ -99,6 +99,7 @@ class MLP(CallbackSupport, Savable, Copied):
     """The base of `MLPClassifier` and `MLPRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _saved_private = PRIVATE
     loss: Any
     _dtype: Any
     _home: Device | None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy
 from sklearn.base import BaseEstimator
@@ -24,10 +24,9 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.plain import packed
-from xpnn.estimators.reduced import OBJECTIVE, no_loss, require_room
-from xpnn.estimators.saving import FORMAT, loaded
+from xpnn.estimators.reduced import OBJECTIVE, no_loss, of_scikit_learn, require_room
+from xpnn.estimators.saving import loaded, written
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
-from xpnn.training.checkpoint import save
 from xpnn.training.history import History
 
 __all__ = ["SavableModule"]
@@ -43,6 +42,11 @@ Self = TypeVar("Self", bound="SavableModule")
 class SavableModule(BaseEstimator):
     """`save` and `load` of `Classifier` and `Regressor`."""
 
+    _saved_private: ClassVar[tuple[str, ...]] = (
+        "_draws", "_dtype", "_history", "_incremental", "_inputs", "_keeps_integers", "_labels", "_objective",
+        "_of_data",
+    )  # fmt: skip
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator into a safetensors file: parameters, what was learned, weights; no code.
 
@@ -53,7 +57,10 @@ class SavableModule(BaseEstimator):
         sklearn.exceptions.NotFittedError
             If there is nothing to save yet.
         ValueError
-            If `module` or its options are others than in the fit.
+            If `module` or its options are others than in the fit, or an attribute was added whose name is private or
+            hides a method.
+        TypeError
+            If an attribute was added that is no data.
         OSError
             If the file cannot be written; an older one of that name is then unchanged.
         """
@@ -62,10 +69,8 @@ class SavableModule(BaseEstimator):
         _require_as_fitted(self)
         arrays: dict[str, Any] = {}
         values, code = _packed_parameters(self.get_params(deep=False), arrays)
-        said = {name: packed(value, name, arrays) for name, value in _learned(state).items()}
-        about = {"class": type(self).__name__, "format": FORMAT, "parameters": values, "learned": said, "code": code}
-        arrays.update({f"network/{name}": to_host(array) for name, array in state["module_"].state_dict().items()})
-        save(path, arrays, {"estimator": about})
+        network = {name: to_host(array) for name, array in state["module_"].state_dict().items()}
+        written(self, path, {"parameters": values, "code": code}, arrays, _learned(self, state), network)
 
     @classmethod
     def load(cls: type[Self], path: str | os.PathLike[str], device: str | Device | None = None, **code: Any) -> Self:
@@ -125,10 +130,10 @@ def _packed_parameters(parameters: dict[str, Any], arrays: dict[str, Any]) -> tu
     return values, code
 
 
-def _learned(state: dict[str, Any]) -> dict[str, Any]:
+def _learned(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     """What was learned as plain values."""
-    names = [name for name in state if name.endswith("_") or name.startswith("_")]
-    learned = {name: state[name] for name in names if name not in _GONE and not name.startswith("_sk")}
+    gone = {*_GONE, *estimator.get_params(deep=False)}
+    learned = {name: value for name, value in state.items() if name not in gone and not of_scikit_learn(name)}
     learned["_objective"] = {name: getattr(state["_objective"], name) for name in OBJECTIVE}
     if "_labels" in state:
         learned["_labels"] = {"kind": state["_labels"].kind, "classes": state["_labels"].classes}

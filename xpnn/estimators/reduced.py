@@ -13,10 +13,15 @@ from xpnn.estimators.labels import Labels
 from xpnn.estimators.objectives import Objective
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
 
-__all__ = ["OBJECTIVE", "no_loss", "plain", "rebuild", "reduced", "require_room"]
+__all__ = ["OBJECTIVE", "PRIVATE", "no_loss", "of_scikit_learn", "plain", "rebuild", "reduced", "require_room"]
 
 OBJECTIVE = ("name", "outputs", "link", "reported", "quantiles", "questions")
 _GONE = ("network_", "_place_", "_home", "_fit_task", "_trainer", "_begun", "_asked_of_step")
+PRIVATE = (
+    "_best_monitored", "_draws", "_dtype", "_incremental", "_labels", "_layers", "_no_improvement_count", "_objective",
+    "_widths",
+)  # fmt: skip
+"""What is learned beside public attributes."""
 
 
 def plain(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +45,12 @@ def reduced(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     parameters = estimator.get_params(deep=False)
     learned = {name: value for name, value in plain(vars(estimator)).items() if name not in parameters}
     network = learned.pop("_network")
-    return {name: value for name, value in learned.items() if not name.startswith("_sk")}, network
+    return {name: value for name, value in learned.items() if not of_scikit_learn(name)}, network
+
+
+def of_scikit_learn(name: str) -> bool:
+    """Whether an attribute is scikit-learn's own: callbacks, which are code, and requests, see `requests`."""
+    return name.startswith("_sk") or name == "_metadata_request"
 
 
 def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -> None:

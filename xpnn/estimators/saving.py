@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sklearn.utils.validation import check_is_fitted
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
 from xpnn.estimators.plain import packed, unpacked
+from xpnn.estimators.requests import requests_of, set_requests
 from xpnn.training.checkpoint import load, save
 from xpnn.training.layout import CheckpointError
 
-__all__ = ["FORMAT", "Savable", "loaded"]
+__all__ = ["FORMAT", "Savable", "loaded", "written"]
 
 FORMAT = 1  # of what is said about an estimator; the file has a number of its own
 
@@ -30,6 +31,9 @@ Self = TypeVar("Self", bound="Savable")
 
 class Savable:
     """`save` and `load` of an estimator that can say its state in plain values."""
+
+    _saved_private: ClassVar[tuple[str, ...]]
+    """The private attributes that a file may hold; a class with others of its own lists them, too."""
 
     @abstractmethod
     def _reduced(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -51,7 +55,9 @@ class Savable:
         sklearn.exceptions.NotFittedError
             If there is nothing to save yet.
         TypeError
-            If a parameter is a function or another object that is no data; it is named.
+            If a parameter or an attribute is a function or another object that is no data; it is named.
+        ValueError
+            If an attribute was added whose name is private or hides a method; it is named.
         OSError
             If the file cannot be written; an older one of that name is then unchanged.
         """
@@ -60,10 +66,7 @@ class Savable:
         parameters = self.get_params(deep=False)  # type: ignore[attr-defined]
         values = {name: packed(value, name, arrays) for name, value in parameters.items()}
         learned, network = self._reduced()
-        said = {name: packed(value, name, arrays) for name, value in learned.items()}
-        about = {"class": type(self).__name__, "format": FORMAT, "parameters": values, "learned": said}
-        arrays.update({f"network/{name}": array for name, array in network.items()})
-        save(path, arrays, {"estimator": about})
+        written(self, path, {"parameters": values}, arrays, learned, network)
 
     @classmethod
     def load(cls: type[Self], path: str | os.PathLike[str], device: str | Device | None = None) -> Self:
@@ -82,6 +85,20 @@ class Savable:
         return estimator
 
 
+def written(
+    estimator: Any, path: str | os.PathLike[str], about: dict[str, Any], arrays: dict[str, Any],
+    learned: dict[str, Any], network: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write what is said `about` an estimator, with its `arrays`, and what it has learned."""
+    _require_attributes(type(estimator), learned)
+    learned = {name: packed(value, name, arrays) for name, value in learned.items()}
+    said = {"class": type(estimator).__name__, "format": FORMAT, **about, "learned": learned}
+    if (requests := requests_of(estimator)) is not None:
+        said["requests"] = requests
+    arrays.update({f"network/{name}": array for name, array in network.items()})
+    save(path, arrays, {"estimator": said})
+
+
 def loaded(cls: Any, path: str | os.PathLike[str], device: str | Device | None, code: dict[str, Any]) -> Any:
     """The estimator of a file; `code` are the parameters that are no data (`modules_saving`)."""
     place = None if device is None else find_device(device)
@@ -95,6 +112,7 @@ def loaded(cls: Any, path: str | os.PathLike[str], device: str | Device | None, 
         _require_attributes(cls, learned)
         estimator = cls(**parameters, **code)
         estimator._rebuild(learned, network)
+        set_requests(estimator, about.get("requests"))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         what = f"{'a' if 'code' not in about else 'this'} {cls.__name__}"  # which depends on what was given with it
         raise CheckpointError(f"cannot load {path}: it does not describe {what}: {error}") from error
@@ -136,8 +154,14 @@ def _about(cls: type, path: Any, metadata: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _require_attributes(cls: type, learned: dict[str, Any]) -> None:
-    """Raise if a name is none of what is learned: it must not hide a method."""
+def _require_attributes(cls: Any, learned: dict[str, Any]) -> None:
+    """Raise if a name is none that a file may hold: it must not hide a method, or be a private one that is not known.
+    The same before a file is written and after it is read, so that what is written can be read.
+    """
+    parameters = cls._get_param_names()
     for name in learned:
-        if name.startswith("__") or not (name.startswith("_") or name.endswith("_")) or hasattr(cls, name):
-            raise ValueError(f"{name[:100]!r} is nothing that is learned")
+        private = name.startswith("_") and name not in cls._saved_private
+        if private or name in parameters or hasattr(cls, name):
+            raise ValueError(
+                f"a file of a {cls.__name__} holds no attribute {name[:100]!r}: expected public names that hide nothing"
+            )

@@ -28,7 +28,7 @@ from xpnn.estimators.tabular_frames import table_of
 from xpnn.estimators.tabular_network import EMBEDDINGS, architecture, inputs_of, network_of, order_of
 from xpnn.estimators.tabular_options import hidden_of, kinds_of, require_options
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
-from xpnn.estimators.tabular_saving import rebuild, reduced
+from xpnn.estimators.tabular_saving import PRIVATE, rebuild, reduced
 from xpnn.estimators.tabular_training import HeldOut, Rows, outputs_of, trained
 from xpnn.estimators.tabular_unseen import unknown_shares, warn_of_unseen
 from xpnn.estimators.undo import all_or_nothing
@@ -64,6 +64,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
     """The base of `TabularClassifier` and `TabularRegressor`; not to be used by itself."""
 
     _parameter_constraints: dict[str, list[Any]] = CONSTRAINTS
+    _saved_private = PRIVATE
     _label_smoothing = 0.0
 
     # What a classifier and a regressor do differently

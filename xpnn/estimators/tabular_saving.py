@@ -10,17 +10,22 @@ import numpy
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.native import to_host
 from xpnn.estimators.labels import Labels
-from xpnn.estimators.reduced import require_room
+from xpnn.estimators.reduced import of_scikit_learn, require_room
 from xpnn.estimators.tabular_network import Columns, of_columns
 from xpnn.nn.drawing import draws_of, require_draws, set_draws
 from xpnn.tables.preprocessing import Preprocessing
 from xpnn.training.history import History
 
-__all__ = ["rebuild", "reduced"]
+__all__ = ["PRIVATE", "rebuild", "reduced"]
 
 _GONE = ("network_", "preprocessing_", "history_", "_labels", "_place_", "_fit_task")
 _NEEDED = ("_order", "_dtype", "_column_names", "_architecture", "_unknown", "n_iter_", "best_epoch_", "n_features_in_")
 _KINDS = ("binary", "multiclass")
+PRIVATE = (
+    "_architecture", "_centre", "_column_names", "_draws", "_dtype", "_factor", "_greatest", "_history", "_labels",
+    "_least", "_one_axis", "_order", "_preprocessing", "_unknown",
+)  # fmt: skip
+"""What is learned beside public attributes."""
 
 
 def reduced(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -28,7 +33,7 @@ def reduced(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     parameters = estimator.get_params(deep=False)
     state = estimator.__getstate__()
     learned = {name: value for name, value in state.items() if name not in parameters and name not in _GONE}
-    learned = {name: value for name, value in learned.items() if not name.startswith("_sk")}
+    learned = {name: value for name, value in learned.items() if not of_scikit_learn(name)}
     arrays, data = state["preprocessing_"].state()
     learned["_preprocessing"] = {"arrays": arrays, "data": data}
     learned["_history"] = {"device": estimator.history_.device, "rows": [dict(row) for row in estimator.history_.rows]}
