@@ -9,7 +9,14 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xpnn.estimators import Classifier, CurvesDisplay, MLPClassifier, MLPRegressor
+from xpnn.estimators import (
+    Classifier,
+    CurvesDisplay,
+    MLPClassifier,
+    MLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
 from xpnn.training.callbacks import plots
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
@@ -89,3 +96,23 @@ def test_what_has_no_curves_is_named(monkeypatch):
     monkeypatch.setattr(plots.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"CurvesDisplay needs matplotlib: pip install 'xpnn\[plot\]'"):
         CurvesDisplay(loss=[1.0]).plot()
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "panel"),
+    [
+        (TabularClassifier, "log_loss", "loss"),
+        (TabularClassifier, "accuracy", "score"),
+        (TabularRegressor, "r2", "score"),
+        (TabularRegressor, "squared_error", "error"),
+        (TabularRegressor, "absolute_error", "error"),
+    ],
+)
+def test_a_tabular_estimator_shows_its_metric_of_held_out_rows(kind, metric, panel):
+    model = kind(metric=metric, max_epochs=3, random_state=0).fit(X, Y, X_val=X[:20], y_val=Y[:20])
+    display = CurvesDisplay.from_estimator(model)
+    panels = {axes.get_title(): lines_of(axes) for axes in display.axes_}
+    assert panels["loss"]["training"] == model.history_["loss"]
+    assert panels[panel]["validation"] == model.history_[f"val_{metric}"]
+    (best,) = (line for line in display.axes_[list(panels).index(panel)].get_lines() if len(line.get_xdata()) == 1)
+    assert best.get_xdata()[0] == model.best_epoch_

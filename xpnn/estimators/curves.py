@@ -21,6 +21,7 @@ from xpnn.training.history import History
 __all__ = ["CurvesDisplay"]
 
 _SCORES = {"val_r2", "val_roc_auc", "val_accuracy", "val_balanced_accuracy"}
+_ERRORS = {"val_squared_error", "val_absolute_error"}  # in units of the targets, which the training loss is not in
 _PANEL = (4.6, 3.4)  # inches
 
 
@@ -33,15 +34,16 @@ class CurvesDisplay:
     ----------
     loss
         The training loss of each epoch.
-    val_loss, val_score
-        Those of held-out rows, or None. Where they begin later (after a `warm_start`), they are of the last epochs.
+    val_loss, val_score, val_error
+        Those of held-out rows, or None; the error is in units of the targets. Where they begin later (after a
+        `warm_start`), they are of the last epochs.
     name
         A title, or None.
 
     Attributes
     ----------
     axes_
-        The axes of matplotlib, shape (panels,): the loss, and the score if there is one.
+        The axes of matplotlib, shape (panels,): the loss, and score or error if there is one.
     ax_
         The first of them.
     figure_
@@ -73,11 +75,13 @@ class CurvesDisplay:
         loss: Sequence[float],
         val_loss: Sequence[float] | None = None,
         val_score: Sequence[float] | None = None,
+        val_error: Sequence[float] | None = None,
         name: str | None = None,
     ) -> None:
         if not len(loss):
             raise ValueError("CurvesDisplay expected the loss of one epoch or more, got none")
-        self.loss, self.val_loss, self.val_score, self.name = loss, val_loss, val_score, name
+        self.loss, self.val_loss, self.val_score, self.val_error = loss, val_loss, val_score, val_error
+        self.name = name
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None, name: str | None = None) -> CurvesDisplay:
@@ -131,7 +135,8 @@ class CurvesDisplay:
         """As rows of a history."""
         epochs = len(self.loss)
         rows = [{"epoch": n + 1, "loss": float(loss)} for n, loss in enumerate(self.loss)]
-        for key, curve in {"val_loss": self.val_loss, "val_score": self.val_score}.items():
+        curves = {"val_loss": self.val_loss, "val_score": self.val_score, "val_error": self.val_error}
+        for key, curve in curves.items():
             values = [] if curve is None else list(curve)[-epochs:]
             for row, value in zip(rows[epochs - len(values) :], values, strict=True):
                 row[key] = float(value)
@@ -143,8 +148,12 @@ def _curves_of(estimator: Any) -> dict[str, Any]:
     if isinstance(history, History):
         known = {key for row in history.rows for key in row}
         found: dict[str, Any] = {key: history[key] for key in ("loss", "val_loss", "val_score") if key in known}
-        for key in _SCORES & known:  # of a tabular estimator, by name
-            found.setdefault("val_score", history[key])
+        for key in known:  # of a tabular estimator, by name
+            kind = "val_score" if key in _SCORES else "val_loss" if key == "val_log_loss" else key
+            if kind in ("val_score", "val_loss"):
+                found.setdefault(kind, history[key])
+            elif kind in _ERRORS:
+                found.setdefault("val_error", history[key])
         return found
     if not hasattr(estimator, "loss_curve_"):
         raise TypeError(f"expected an estimator with loss_curve_ or history_, got {estimator!r:.80}")
