@@ -59,3 +59,37 @@ def test_arrays_of_other_libraries_are_moved_to_the_host(dispatch, monkeypatch):
             found = model.fit(strict.asarray(x), strict.asarray(y), sample_weight=weight).predict(strict.asarray(x))
             assert type(found) is numpy.ndarray
             numpy.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("names", [[0, 1], pandas.MultiIndex.from_tuples([("a", 1), ("a", 2)])])
+def test_columns_whose_names_are_no_words_are_compared_too(names):
+    frame = pandas.DataFrame(RNG.standard_normal((ROWS, 2)), columns=names)
+    model = TabularRegressor(**QUICK).fit(frame, Y)
+    with pytest.raises(ValueError, match="columns should be those of fit, in the same order: training had"):
+        model.predict(frame[frame.columns[::-1]])
+    numpy.testing.assert_array_equal(model.predict(frame), model.predict(frame.to_numpy()))
+
+
+def test_an_array_may_be_followed_by_a_frame_with_numbers_for_names():
+    model = TabularRegressor(**QUICK).fit(RNG.standard_normal((ROWS, 2)), Y)
+    assert model.predict(pandas.DataFrame(numpy.zeros((3, 2)))).shape == (3,)
+
+
+def test_numbers_beside_words_in_lists_of_rows_stay_numbers():
+    rows = [[float(a), t] for a, t in zip(FRAME["a"], FRAME["t"], strict=True)]
+    model = TabularRegressor(**QUICK).fit(rows, Y)
+    assert [row["kind"] for row in model.preprocessing_.summary()] == ["number", "category"]
+    numpy.testing.assert_array_equal(model.predict(rows), model.predict(numpy.asarray(rows, dtype=object)))
+
+
+def test_infinity_as_a_word_among_numbers_is_refused():
+    words = FRAME.assign(a=FRAME["a"].astype(str))
+    wrong = words.assign(a=["-inf" if n == 4 else a for n, a in enumerate(words["a"])])
+    message = "infinity .* first is '-inf' in column 'a', row 4"
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**QUICK, kinds={"a": "number"}).fit(wrong, Y)
+    model = TabularRegressor(**QUICK, kinds={"a": "number"}).fit(words, Y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(wrong)
+    with pytest.raises(ValueError, match="^X_val: .*" + message):
+        model.fit(words, Y, X_val=wrong, y_val=Y)

@@ -24,7 +24,7 @@ from xpnn.estimators.placement import on_host
 from xpnn.estimators.refusals import named, require_alike
 from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
-from xpnn.estimators.tabular_frames import table_of
+from xpnn.estimators.tabular_frames import require_finite, table_of
 from xpnn.estimators.tabular_network import EMBEDDINGS, architecture, inputs_of, network_of, order_of
 from xpnn.estimators.tabular_options import hidden_of, kinds_of, require_options
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
@@ -172,7 +172,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         outputs = self._learn_targets(y, weight)
         self.preprocessing_ = self._preprocessed(table, weight)
         self._unknown = unknown_shares(self.preprocessing_, table)
-        features = self.preprocessing_.transform(table, dtype=dtype)
+        features = self._features(table, dtype)
         plan = self._plan(len(table))
         seed = int(random.randint(numpy.iinfo(numpy.int32).max))
         self._order = order_of(features, plan.embedding)[0]
@@ -205,6 +205,10 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
                 warnings.warn(TableWarning(words, column), stacklevel=6)
         return found
 
+    def _features(self, table: Table, dtype: str) -> Features:
+        require_finite(self.preprocessing_, table)
+        return self.preprocessing_.transform(table, dtype=dtype)
+
     def _plan(self, rows: int) -> Plan:
         given = {
             "epochs": self.max_epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate,
@@ -227,7 +231,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
     def _held_out(self, given: tuple[Any, ...], trained_with: Any, dtype: str) -> HeldOut:
         table, y, weight = given
         with named("X_val"):
-            features = self.preprocessing_.transform(table, dtype=dtype)
+            features = self._features(table, dtype)
         warn_of_unseen(self.preprocessing_, table, self._unknown, name="X_val", stacklevel=6)
         weight = self._weighted(y, weight, trained_with)
         return HeldOut(inputs_of(features, self._order), self._encoded(y, dtype)[1], weight)
@@ -238,7 +242,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         """The network's outputs for rows, (members, n, outputs), on the host."""
         check_is_fitted(self)
         table = table_of(self, X, names=self._column_names)
-        features = self.preprocessing_.transform(table, dtype=self._dtype)
+        features = self._features(table, self._dtype)
         warn_of_unseen(self.preprocessing_, table, self._unknown, stacklevel=3)
         return self._outputs_of(features)
 
@@ -263,7 +267,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
             The largest first: the mean over the repeats.
         """
         check_is_fitted(self)
-        features = self.preprocessing_.transform(table_of(self, X, names=self._column_names), dtype=self._dtype)
+        features = self._features(table_of(self, X, names=self._column_names), self._dtype)
         falls = permutation_importance(
             self._outputs_of, features, y, lambda outputs, t: self._scored(t, outputs), repeats=repeats, seed=seed
         )

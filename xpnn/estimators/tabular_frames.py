@@ -13,9 +13,12 @@ from sklearn.utils.validation import validate_data
 
 from xpnn.estimators.placement import on_host
 from xpnn.tables.columns import Column
+from xpnn.tables.converting import number_in
+from xpnn.tables.encoders import NumberEncoder
+from xpnn.tables.preprocessing import Preprocessing
 from xpnn.tables.table import Table, listed
 
-__all__ = ["is_frame", "table_of"]
+__all__ = ["is_frame", "require_finite", "table_of"]
 
 _INFINITE = "Input X contains infinity or a value too large for dtype('float64')."
 
@@ -40,13 +43,63 @@ def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
     if is_frame(X):
         _check_frame(estimator, X, first)
         table = Table(X)
+        _require_names(estimator, table.names, names)
     else:
         X = validate_data(
-            estimator, X, dtype=None, ensure_all_finite="allow-nan", reset=first, ensure_min_samples=2 if first else 1
+            estimator,
+            _mixed(X),
+            dtype=None,
+            ensure_all_finite="allow-nan",
+            reset=first,
+            ensure_min_samples=2 if first else 1,
         )
         table = Table(X)
     columns = [_column(table, name, X) for name in table.names]
     return Table(dict(zip(table.names if names is None else names, columns, strict=True)))
+
+
+def _mixed(X: Any) -> Any:
+    """Lists of rows with words: as objects, since NumPy makes words of the numbers beside them."""
+    if not isinstance(X, list | tuple):
+        return X
+    try:
+        words = numpy.asarray(X).dtype.kind in "US"
+    except (TypeError, ValueError):  # of rows that are not equally long: scikit-learn has words for it
+        return X
+    return numpy.asarray(X, dtype=object) if words else X
+
+
+def _require_names(estimator: Any, given: list[str], names: list[str] | None) -> None:
+    """Names that are no words, as of numbers, scikit-learn does not compare."""
+    if names is None or hasattr(estimator, "feature_names_in_"):
+        return
+    of_frame = names != [f"x{n}" for n in range(len(names))]  # else training had an array
+    if of_frame and given != names:
+        raise ValueError(
+            f"The columns should be those of fit, in the same order: training had {listed(names)}, this frame has "
+            f"{listed(given)}"
+        )
+
+
+def require_finite(preprocessing: Preprocessing, table: Table) -> None:
+    """Raise if a word of a column of numbers is infinity: table_of knows only of columns that are stored as numbers.
+
+    Raises
+    ------
+    ValueError
+        Naming column and row.
+    """
+    for encoder in preprocessing._encoders or []:
+        if not isinstance(encoder, NumberEncoder):
+            continue
+        column = table.column(encoder.name)
+        infinite = [n for n, word in enumerate(column.levels) if abs(number_in(word) or 0.0) == numpy.inf]
+        places = numpy.flatnonzero(numpy.isin(column.values, infinite))
+        if infinite and len(places):
+            place = int(places[0])
+            raise ValueError(
+                f"{_INFINITE} The first is {column.value(place)!r} in column {encoder.name!r}, row {column.row(place)}."
+            )
 
 
 def _check_frame(estimator: Any, X: Any, first: bool) -> None:
