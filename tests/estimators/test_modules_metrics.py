@@ -100,3 +100,26 @@ def test_a_metric_that_does_not_fit_is_refused_before_an_epoch(message):
     with pytest.raises(ValueError, match=f"metrics {message}"):
         model.fit(X, targets)
     assert vars(model) == before
+
+
+def mine(y, t):
+    return y.mean()
+
+
+@pytest.mark.parametrize("name", ["loss", "score", "scorer"])
+def test_names_that_are_reported_are_no_metrics_of_ones_own(name):
+    with pytest.raises(ValueError, match=f"metrics expected other names than .*, got '{name}'"):
+        quick(Regressor, metrics={name: mine}).fit(X, NUMBERS)
+
+
+def test_a_metric_goes_before_the_fit_if_nobody_knows_whether_more_of_it_is_better():
+    def builds(n_features, n_outputs):
+        pytest.fail("it has built a module")
+
+    model = quick(Regressor, module=builds, early_stopping=True, metrics={"mine": mine}, monitor="mine")
+    with pytest.raises(
+        ValueError, match=r"monitor='mine': its name does not say .* end in _error or _score, or give a"
+    ):
+        model.fit(X, NUMBERS)
+    named = {"metrics": {"my_error": mine}, "monitor": "my_error"}
+    assert quick(Regressor, early_stopping=True, max_epochs=1, **named).fit(X, NUMBERS).best_epoch_ == 1

@@ -35,7 +35,7 @@ from xpnn.estimators.modules_inputs import (
     taken,
     takes_numbers_of_words,
 )
-from xpnn.estimators.modules_metrics import metrics_of, require_metrics, scorer_of
+from xpnn.estimators.modules_metrics import metrics_of, require_direction, require_metrics, scorer_of
 from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.modules_saving import SavableModule
 from xpnn.estimators.objectives import Objective
@@ -120,7 +120,9 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
             raise ValueError(f"expected X_val beside {'y_val' if y_val is not None else 'sample_weight_val'}")
         if X_val is not None and y_val is None:
             raise ValueError("expected y_val beside X_val")
-        scorer_of(self.monitor, metrics_of(self.metrics))
+        scorer_of(self.monitor, metrics := metrics_of(self.metrics))
+        if self.early_stopping and not incremental:
+            require_direction(self.monitor, metrics)
         require_bars(self)
         if incremental and isinstance(self.schedule, str):
             raise ValueError(

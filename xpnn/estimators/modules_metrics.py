@@ -13,13 +13,15 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.quantities import central
+from xpnn.training.direction import better_when
 from xpnn.training.metrics.accumulating import METRICS, accumulated
 from xpnn.training.metrics.base import Metric
 from xpnn.training.metrics.shares import accuracy, binary_accuracy
 
-__all__ = ["judged_by", "metrics_for", "metrics_of", "require_metrics", "scorer_of"]
+__all__ = ["judged_by", "metrics_for", "metrics_of", "require_direction", "require_metrics", "scorer_of"]
 
 _METRICS = {function.__name__: function for function in METRICS}
+_OURS = ("loss", "score", "scorer")
 
 
 def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Metric | Callable[..., Any]]:
@@ -28,9 +30,13 @@ def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Met
     Raises
     ------
     ValueError
-        If a name is none of them.
+        If a name is none of them, or one that a history has already.
     """
     if given is None or isinstance(given, Mapping):
+        if taken := [name for name in given or {} if name in _OURS]:
+            raise ValueError(
+                f"metrics expected other names than {', '.join(_OURS)}, which are reported, got {taken[0]!r}"
+            )
         return dict(given or {})
     names = [given] if isinstance(given, str) else list(given)
     for name in names:
@@ -91,6 +97,21 @@ def scorer_of(monitor: Any, metrics: Iterable[str]) -> Callable[..., float] | No
     if monitor not in get_scorer_names():
         raise ValueError(f"monitor expected one of {', '.join(known)} or the name of a scorer, got {monitor!r}")
     return get_scorer(monitor)  # type: ignore[no-any-return]
+
+
+def require_direction(monitor: Any, metrics: Iterable[str]) -> None:
+    """Raise if `monitor` names a metric of which nobody knows whether more of it is better.
+
+    Raises
+    ------
+    ValueError
+        Saying what would be known.
+    """
+    if isinstance(monitor, str) and monitor in metrics and better_when(f"val_{monitor}") is None:
+        raise ValueError(
+            f"monitor={monitor!r}: its name does not say whether more of it is better: let it end in _error or _score, "
+            "or give a function monitor(estimator, X, y) of which more is better"
+        )
 
 
 def judged_by(monitor: Any, estimator: Any) -> Any:
