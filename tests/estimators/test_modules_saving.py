@@ -183,6 +183,7 @@ def test_files_of_other_classes_are_refused(tmp_path):
         lambda about: about["learned"].update(classes_={"code": "import os"}),
         lambda about: about["parameters"].update(unheard=1),
         lambda about: about["parameters"].update(module_options={"dict": [["hidden_layer_sizes", 10**9]]}),
+        lambda about: about["parameters"].update(module_options={"dict": [["n_features", 10**9]]}),
         lambda about: about.pop("parameters"),
         lambda about: about.update(code=["module"], parameters={}),
     ],
@@ -194,4 +195,35 @@ def test_files_that_do_not_describe_the_class_are_refused(tmp_path, change):
     change(metadata["estimator"])
     save(tmp_path / "m", arrays, metadata)
     with pytest.raises((CheckpointError, ValueError), match=r"does not describe this Classifier|load needs module="):
+        Classifier.load(tmp_path / "m")
+
+
+def test_options_that_are_changed_in_place_are_others(tmp_path):
+    options = {"hidden_layer_sizes": [4, 3], "activation": ["relu", "tanh"]}
+    model = quick(module_options=options).fit(X, THREE)
+    model.module_options["activation"][0] = "logistic"
+    for goes_on in (lambda: model.save(tmp_path / "m"), lambda: model.partial_fit(X, THREE)):
+        with pytest.raises(ValueError, match=r"module_options=\{.*'relu', 'tanh'.* as in the fit|as in the first fit"):
+            goes_on()
+    again = saved(quick(module_options=options).fit(X, THREE), tmp_path / "n")
+    again.module_options["activation"][0] = "relu"
+    with pytest.raises(ValueError, match="as in the fit"):
+        again.save(tmp_path / "m")
+
+
+def test_options_with_arrays_go_on_if_they_are_equal(tmp_path):
+    model = quick(module_options={"hidden_layer_sizes": numpy.asarray([4, 3])}).fit(X, THREE)
+    model.set_params(module__hidden_layer_sizes=numpy.asarray([4, 3])).partial_fit(X, THREE)
+    again = saved(model, tmp_path / "m").partial_fit(X, THREE)
+    assert again.n_iter_ == model.n_iter_ + 1
+    with pytest.raises(ValueError, match="as in the fit"):
+        model.set_params(module__hidden_layer_sizes=numpy.asarray([4, 4])).save(tmp_path / "m")
+
+
+def test_widths_among_the_options_take_no_memory(tmp_path):
+    quick().fit(X, THREE).save(tmp_path / "m")
+    arrays, metadata = load(tmp_path / "m")
+    metadata["estimator"]["parameters"]["module_options"] = {"dict": [["n_features", 10**9]]}
+    save(tmp_path / "m", arrays, metadata)
+    with pytest.raises(CheckpointError, match=r"layers \[1000000000, 100, 3\] have"):
         Classifier.load(tmp_path / "m")

@@ -16,7 +16,7 @@ from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, tree_map
-from xpnn.estimators.alike import alike
+from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.held_out import parted
@@ -170,7 +170,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         self._dtype = dtype_name(module.parameters()[0].dtype)
         self._place_ = place or self._place(module)
         self.module_: Module = module.to(self._place_)
-        self._module_options, self._module_given = dict(self.module_options or {}), self.module
+        self._module_options, self._module_given = kept(dict(self.module_options or {})), self.module
         self._trainer: Trainer | None = None
         self.history_ = History()
         self.n_iter_ = 0
@@ -189,7 +189,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         who = "partial_fit" if self._incremental else "warm_start"
         if self.module is not self._module_given:
             raise ValueError(f"{who} needs the module of the first fit, {self._module_given!r}, got {self.module!r}")
-        if self._module_options != (self.module_options or {}):
+        if not alike(self._module_options, self.module_options or {}):
             raise ValueError(f"{who} needs module_options={self._module_options!r} as in the first fit")
         if not self._incremental:
             self.module_ = copy.deepcopy(self.module_)

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from xpnn.arrays.devices import Device
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.native import to_host
+from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.plain import packed
@@ -111,7 +112,7 @@ def _require_as_fitted(estimator: Any) -> None:
     """Raise if the parameters would build another module than the one that was trained."""
     if estimator.module is not estimator._module_given:
         raise ValueError(f"save expected the module of the fit, {estimator._module_given!r}, got {estimator.module!r}")
-    if (estimator.module_options or {}) != estimator._module_options:
+    if not alike(estimator.module_options or {}, estimator._module_options):
         raise ValueError(f"save expected module_options={estimator._module_options!r} as in the fit")
 
 
@@ -165,12 +166,13 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     set_draws(module, draws)
     estimator.history_ = History(history["device"], rows=list(history["rows"]))
     estimator._place_, estimator._home, estimator._trainer = find_device("cpu"), None, None
-    estimator._module_given, estimator._module_options = estimator.module, dict(estimator.module_options or {})
+    estimator._module_given, estimator._module_options = estimator.module, kept(dict(estimator.module_options or {}))
     estimator.module_ = module.eval()
 
 
 def _require_room(options: Any, of_data: dict[str, Any], network: dict[str, Any]) -> None:
     """See `reduced.require_room`."""
     sizes = numpy.atleast_1d((options or {}).get("hidden_layer_sizes", 100)).tolist()
-    widths = [of_data["n_features"], *map(int, sizes), (options or {}).get("n_outputs", of_data["n_outputs"])]
+    ends = [(options or {}).get(name, of_data[name]) for name in ("n_features", "n_outputs")]
+    widths = [int(ends[0]), *map(int, sizes), int(ends[1])]
     require_room(widths, sum(a * b for a, b in pairwise(widths)), network)
