@@ -5,7 +5,7 @@ import warnings
 import numpy
 import pytest
 
-from xpnn.estimators import TabularClassifier
+from xpnn.estimators import TabularClassifier, TabularRegressor
 from xpnn.tables import TableWarning
 
 pandas = pytest.importorskip("pandas")
@@ -57,3 +57,37 @@ def test_a_column_that_was_rare_levels_in_training_already_is_as_it_was():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.predict(frame)
+
+
+@pytest.mark.parametrize(
+    ("trained", "given"),
+    [
+        (numpy.asarray([0.1, 0.2], "float32"), numpy.asarray([0.1, 0.2])),
+        (numpy.asarray([0.1, 0.2]), numpy.asarray([0.1, 0.2], "float32")),
+        (numpy.asarray([0, 1]), numpy.asarray([False, True])),
+        (numpy.asarray([False, True]), numpy.asarray([0, 1])),
+        (numpy.asarray(["2020-01-01", "2020-03-01"], "datetime64[s]"), numpy.asarray(["2020-01-01", "2020-03-01"])),
+    ],
+)
+def test_equal_values_that_are_stored_otherwise_are_the_same_level(trained, given):
+    x = numpy.arange(60) / 60
+    rows = numpy.arange(60) % 2
+    model = TabularRegressor(kinds={"c": "category"}, max_epochs=3, random_state=0)
+    model.fit(_frame(x, trained[rows]), x + rows)
+    same, other = model.predict(_frame(x[:4], trained[rows[:4]])), model.predict(_frame(x[:4], given[rows[:4]]))
+    numpy.testing.assert_array_equal(same, other)
+
+
+def _frame(x, c):
+    return pandas.DataFrame({"x": x, "c": c})
+
+
+@pytest.mark.parametrize(
+    "trained", [numpy.asarray([3, 7]), numpy.asarray(["2020-01-01", "2020-03-01"], "datetime64[s]")]
+)
+def test_a_single_row_of_another_kind_is_warned_of(trained):
+    x, rows = numpy.arange(60) / 60, numpy.arange(60) % 2
+    model = TabularRegressor(kinds={"c": "category"}, max_epochs=1, random_state=0)
+    model.fit(_frame(x, trained[rows]), x)
+    with pytest.warns(TableWarning, match="hardly any value .* 'c'"):
+        model.predict(_frame(x[:1], ["1 March"]))

@@ -11,6 +11,7 @@ import warnings
 import numpy
 
 from xpnn.tables.columns import TableWarning
+from xpnn.tables.converting import as_text, date_in, number_in
 from xpnn.tables.encoders import CategoryEncoder
 from xpnn.tables.preprocessing import Preprocessing
 from xpnn.tables.table import Table
@@ -40,12 +41,40 @@ def unknown_shares(preprocessing: Preprocessing, table: Table) -> dict[str, floa
     return found
 
 
+def _of_another_kind(preprocessing: Preprocessing, table: Table) -> list[str]:
+    """The columns none of whose values training had, nor any of their kind: here one row is enough."""
+    found = []
+    for encoder in preprocessing._encoders or []:
+        if isinstance(encoder, CategoryEncoder) and not encoder.boolean:
+            column = table.column(encoder.name)
+            known = [level for level in encoder.levels if level is not None]
+            here = ~column.missing
+            if known and here.any() and not encoder.codes(column)[here].any():
+                text = as_text(column)
+                given = _kind([text.levels[n] for n in numpy.unique(text.values[here])])
+                if "text" != _kind(known) != given:
+                    found.append(encoder.name)
+    return found
+
+
+def _kind(levels: list[str]) -> str:
+    """What all of these words are: numbers, dates, else text."""
+    for kind, meaning in (("number", number_in), ("date", date_in)):
+        if all(meaning(level) is not None for level in levels):
+            return kind
+    return "text"
+
+
 def warn_of_unseen(
     preprocessing: Preprocessing, table: Table, usual: dict[str, float], *, name: str = "X", stacklevel: int
 ) -> None:
-    """Warn once of the columns where nearly all values are 'other', unless training's were (`usual`), too."""
+    """Warn once of the columns where nearly all values are 'other', unless training's were (`usual`), too.
+
+    Of fewer than `LEAST_ROWS` values only where training's were numbers or dates, and none of these is one.
+    """
     now = unknown_shares(preprocessing, table)
     columns = [column for column, share in now.items() if share >= NEARLY_ALL > usual.get(column, 0.0)]
+    columns += [column for column in _of_another_kind(preprocessing, table) if column not in columns]
     if columns:
         first = table.column(columns[0])
         place = int(numpy.flatnonzero(~first.missing)[0])

@@ -122,7 +122,7 @@ def _truth_in(word: str) -> int | None:
 
 
 def as_text(column: Column) -> Column:
-    """The same column as words: 3.0 and 3 are both "3".
+    """The same column as words: 3.0 and 3 are both "3", and 0.1 in float32 is "0.1".
 
     Raises
     ------
@@ -134,7 +134,11 @@ def as_text(column: Column) -> Column:
     require_told_apart(column)
     here = ~column.missing
     different, places = numpy.unique(column.values[here], return_inverse=True)
-    words = [text_of_number(value) if column.kind == "number" else str(value) for value in different]
+    short = numpy.dtype(column.dtype) if column.dtype in ("float32", "float16") else None
+    if short is not None:  # 0.1 of float32 is "0.1", as that of float64 is
+        words = [text_of_number(float(str(value))) for value in different.astype(short)]
+    else:
+        words = [text_of_number(value) if column.kind == "number" else str(value) for value in different]
     order = {word: number for number, word in enumerate(sorted(words))}
     values = numpy.full(len(column), -1, dtype=numpy.int64)
     values[here] = numpy.asarray([order[word] for word in words], dtype=numpy.int64)[places] if words else -1

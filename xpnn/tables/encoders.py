@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from xpnn.tables.columns import BOOLEANS, Column
-from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text
+from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text, date_in
 from xpnn.tables.features import level_name
 from xpnn.tables.scaling import scale_for, smooth_clip, weighted_quantiles
 
@@ -174,12 +174,23 @@ class CategoryEncoder:
 
     def codes(self, column: Column) -> numpy.ndarray:
         """Shape (n,), int64."""
+        kind = column.kind
         column = as_booleans(column) if self.boolean else as_text(column)
         place = {level: number for number, level in enumerate(self.levels, start=1)}
-        meanings = [place.get(level, 0) for level in column.levels]
+        meanings = [place.get(level, place.get(self._otherwise(level, kind), 0)) for level in column.levels]
         table = numpy.asarray([*meanings, place.get(None, 0)], dtype=numpy.int64)  # the last is that of -1
         found: numpy.ndarray = table[column.values]
         return found
+
+    @staticmethod
+    def _otherwise(level: str, kind: str) -> str:
+        """A level that training did not have as training would have written it: booleans as 0 and 1, dates in full."""
+        if kind == "boolean":
+            return str(BOOLEANS.index(level))
+        if kind == "number":
+            return {"0": "False", "1": "True"}.get(level, level)
+        date = date_in(level)
+        return level if date is None else str(numpy.datetime64(date, "us"))
 
     def encode(self, column: Column) -> list[numpy.ndarray]:
         """Its columns of numbers, each of shape (n,); none if it is one of codes."""
