@@ -179,3 +179,27 @@ def test_one_option_of_several_is_set_alone():
     assert model.set_params(module__width=5).module_options == {"width": 5, "depth": 2}
     assert model.set_params(optimizer__beta1=0.8).optimizer_options == {"beta1": 0.8}
     assert Classifier(module_options="wrong").get_params()["module_options"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [("tweedie", {"tweedie_power": "x"}), ("tweedie", {"tweedie_power": None}), ("huber", {"delta": "x"}),
+     ("huber", {"delta": None}), ("huber", {"delta": numpy.inf}), ("quantile", {"quantiles": [[0.1, 0.2]]})],
+)  # fmt: skip
+def test_options_of_losses_that_are_no_numbers_are_named(loss, options):
+    X = numpy.random.default_rng(0).normal(size=(20, 2))
+    model = Regressor(loss=loss, loss_options=options, max_epochs=1)
+    with pytest.raises(ValueError, match=f"^loss__{next(iter(options))} expected"):
+        model.fit(X, numpy.abs(X[:, 0]))
+    assert not hasattr(model, "module_")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"module_options": {"dropout": "x"}}, "^module__dropout expected probabilities"),
+     ({"class_weight": {0: -1.0}}, "^class_weight expected weights of 0 or more, got -1.0 for class 0")],
+)  # fmt: skip
+def test_options_of_the_default_network_and_weights_of_classes_are_checked_first(options, message):
+    X = numpy.random.default_rng(0).normal(size=(20, 2))
+    with pytest.raises(ValueError, match=message):
+        Classifier(max_epochs=1, **options).fit(X, numpy.arange(20) % 2)

@@ -40,7 +40,7 @@ from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.modules_saving import SavableModule
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
-from xpnn.estimators.refusals import named, require_alike, require_same_loss
+from xpnn.estimators.refusals import named, require_alike, require_class_weight, require_dropout, require_same_loss
 from xpnn.estimators.reporting import require_bars
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.undo import all_or_nothing
@@ -124,6 +124,9 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         if self.early_stopping and not incremental:
             require_direction(self.monitor, metrics)
         require_bars(self)
+        require_class_weight(getattr(self, "class_weight", None))
+        if self.module is None:
+            require_dropout((self.module_options or {}).get("dropout", 0.0), "module__dropout")
         if incremental and isinstance(self.schedule, str):
             raise ValueError(
                 f"partial_fit cannot know where schedule={self.schedule!r} ends: give a function of the step, or none"

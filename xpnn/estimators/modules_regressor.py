@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from numbers import Real
 from typing import Any
 
 import numpy
@@ -166,11 +168,13 @@ random_state, module_options, optimizer_options, loss_options
         known = _OF_NAMES.get(self.loss, {})
         options = require_loss_options(self.loss, self.loss_options, known)
         quantiles = numpy.atleast_1d(options.get("quantiles", 0.5))
-        if not quantiles.size or quantiles.dtype.kind not in "fi" or not ((quantiles > 0) & (quantiles < 1)).all():
+        numbers = quantiles.size and quantiles.ndim == 1 and quantiles.dtype.kind in "fi"
+        if not numbers or not ((quantiles > 0) & (quantiles < 1)).all():
             raise ValueError(f"loss__quantiles expected numbers between 0 and 1, got {options['quantiles']!r}")
-        if not options.get("delta", 1.0) > 0:
+        delta, power = options.get("delta", 1.0), options.get("tweedie_power", 1.0)
+        if not isinstance(delta, Real) or not 0 < float(delta) < inf:
             raise ValueError(f"loss__delta expected a number above 0, got {options['delta']!r}")
-        if not 1 <= options.get("tweedie_power", 1.0) <= 2:
+        if not isinstance(power, Real) or not 1 <= float(power) <= 2:
             raise ValueError(f"loss__tweedie_power expected a number from 1 to 2, got {options['tweedie_power']!r}")
         return {**options, "quantiles": quantiles.tolist()}
 

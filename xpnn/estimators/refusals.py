@@ -18,6 +18,7 @@ __all__ = [
     "require_alike",
     "require_callbacks",
     "require_class_weight",
+    "require_dropout",
     "require_possible",
     "require_rate",
     "require_same_layers",
@@ -116,12 +117,23 @@ def require_class_weight(given: Any) -> None:
 
 def _require_layers(estimator: Any) -> None:
     """Of lists, which scikit-learn does not look into."""
-    for one in _as_list(estimator.dropout):
-        if not isinstance(one, Real) or not 0 <= float(one) < 1:
-            raise ValueError(f"dropout expected probabilities from 0 to below 1, got {one!r}")
+    require_dropout(estimator.dropout)
     for one in _as_list(estimator.activation):
         if not callable(one) and one not in ACTIVATIONS:
             raise ValueError(f"activation expected functions or names among {', '.join(ACTIVATIONS)}, got {one!r}")
+
+
+def require_dropout(given: Any, name: str = "dropout") -> None:
+    """Raise if one of the probabilities is none.
+
+    Raises
+    ------
+    ValueError
+        Naming it.
+    """
+    for one in _as_list(given):
+        if not isinstance(one, Real) or not 0 <= float(one) < 1:
+            raise ValueError(f"{name} expected probabilities from 0 to below 1, got {one!r}")
 
 
 def require_callbacks(callbacks: Any) -> None:
