@@ -227,3 +227,12 @@ def test_widths_among_the_options_take_no_memory(tmp_path):
     save(tmp_path / "m", arrays, metadata)
     with pytest.raises(CheckpointError, match=r"layers \[1000000000, 100, 3\] have"):
         Classifier.load(tmp_path / "m")
+
+
+def test_other_layers_of_the_same_shapes_are_refused(tmp_path):
+    def build(n_features, n_outputs, kind=nn.ReLU):
+        return nn.Sequential(nn.Linear(n_features, 4), kind(), nn.Linear(4, n_outputs))
+
+    quick(module=build).fit(X, THREE).save(tmp_path / "m")
+    with pytest.raises(CheckpointError, match="other layers: 1: Tanh where it was 1: ReLU"):
+        Classifier.load(tmp_path / "m", module=lambda n_features, n_outputs: build(n_features, n_outputs, nn.Tanh))

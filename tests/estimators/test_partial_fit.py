@@ -228,3 +228,13 @@ def test_another_function_is_the_loss_from_then_on_whatever_its_name():
         moved.append(model.coefs_[0] - before)
     assert abs(moved[0]).max() > 1e-6
     numpy.testing.assert_allclose(moved[0], -moved[1], rtol=1e-9)  # rounding of float64
+
+
+@pytest.mark.parametrize("who", ["partial_fit", "fit"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_fit_of_lbfgs_is_gone_on_with_by_steps(who, early_stopping):
+    model = MLPRegressor(**SMALL, solver="lbfgs", tol=1.0, warm_start=True).fit(X, NUMBERS)
+    model.set_params(solver="adam", early_stopping=early_stopping, tol=9, n_iter_no_change=1)
+    getattr(model, who)(X, NUMBERS)
+    assert len(model.loss_curve_) >= 1
+    assert model.loss_ == model.loss_curve_[-1]

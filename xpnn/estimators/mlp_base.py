@@ -230,13 +230,16 @@ class MLP(CallbackSupport, Savable, Copied):
         self.out_activation_ = objective.link
         self._trainer = self._begun = self._asked_of_step = None
         if self.solver != "lbfgs":
-            self.loss_curve_: list[float] = []
-            self.validation_loss_curve_: list[float] | None = None
-            self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-            self.best_validation_score_ = None if not self.early_stopping else -inf
-            self.best_loss_ = None if self.early_stopping else inf
-            self._no_improvement_count = 0
-            self._best_monitored: float | None = None
+            self._begin_curves()
+
+    def _begin_curves(self) -> None:
+        self.loss_curve_: list[float] = []
+        self.validation_loss_curve_: list[float] | None = None
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_ = None if not self.early_stopping else -inf
+        self.best_loss_ = None if self.early_stopping else inf
+        self._no_improvement_count = 0
+        self._best_monitored: float | None = None
 
     def _built(self, objective: Objective) -> Module:
         """A network as `_widths`, `_layers` and `_dtype` say, on the CPU, its weights not drawn yet."""
@@ -310,6 +313,8 @@ class MLP(CallbackSupport, Savable, Copied):
         self, train: tuple[Any, ...], held_out: HeldOut | None, seed: int, place: Device, incremental: bool
     ) -> None:
         batch_size = self._rows_at_once(train[0].shape[0])
+        if "loss_curve_" not in vars(self):  # the fit before was one of lbfgs, which has no epochs
+            self._begin_curves()
         if not incremental:
             self.n_iter_, self._best_monitored = 0, None
         progress = Progress(self, held_out, incremental)

@@ -44,8 +44,8 @@ class SavableModule(BaseEstimator):
     """`save` and `load` of `Classifier` and `Regressor`."""
 
     _saved_private: ClassVar[tuple[str, ...]] = (
-        "_draws", "_dtype", "_history", "_incremental", "_inputs", "_keeps_integers", "_labels", "_objective",
-        "_of_data",
+        "_draws", "_dtype", "_history", "_incremental", "_inputs", "_keeps_integers", "_labels", "_layers",
+        "_objective", "_of_data",
     )  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -91,7 +91,8 @@ class SavableModule(BaseEstimator):
         ValueError
             If another parameter is given than those that the file does not hold, or one of them is not; they are named.
         CheckpointError
-            If the file is damaged or foreign, of another class, of a newer version, or of another module.
+            If the file is damaged or foreign, of another class, of a newer version, or of another module: one with
+            other layers (their classes and shapes are compared, not their options).
         DeviceUnavailable
             If `device` cannot be used; it is asked before the file is read.
         OSError
@@ -140,7 +141,13 @@ def _learned(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
         learned["_labels"] = {"kind": state["_labels"].kind, "classes": state["_labels"].classes}
     learned["_history"] = {"rows": state["history_"].rows, "device": state["history_"].device}
     learned["_draws"] = draws_of(state["module_"])
+    learned["_layers"] = _layers(state["module_"])
     return learned
+
+
+def _layers(module: Any) -> list[str]:
+    """What the layers are, in words: other ones may have the same shapes."""
+    return [f"{path}: {type(layer).__name__}" for path, layer in module.named_modules() if path]
 
 
 def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) -> None:
@@ -153,7 +160,7 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     """
     learned = dict(learned)
     objective, labels = learned.pop("_objective"), learned.pop("_labels", None)
-    draws, history = learned.pop("_draws"), learned.pop("_history")
+    draws, history, layers = learned.pop("_draws"), learned.pop("_history"), learned.pop("_layers", None)
     if estimator.module is None:
         _require_room(estimator.module_options, learned["_of_data"], network)
     vars(estimator).update(learned)
@@ -161,6 +168,9 @@ def rebuild(estimator: Any, learned: dict[str, Any], network: dict[str, Any]) ->
     if labels is not None:
         estimator._labels = Labels.restored(**labels)
     module = estimator._built(0)
+    if layers is not None and layers != (there := _layers(module)):
+        other = [f"{b} where it was {a}" for a, b in zip(layers, there, strict=False) if a != b]
+        raise ValueError(f"its module has other layers: {str([*other, len(there)][0])[:200]}")
     module.load_state_dict(network)
     require_draws(module, draws)
     set_draws(module, draws)
