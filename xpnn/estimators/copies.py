@@ -5,7 +5,8 @@
 | a pickle | of the host only, those within parameters, too | no | a GPU's word |
 | `copy.deepcopy` | where they are, and results are of the library they were of | of the MLPs | the same |
 
-What was trained on a GPU is so used where there is none, and where its library was never installed. An estimator that
+A deep copy goes on as its original does, but for the masks of dropout, which its new trainer draws anew. What was
+trained on a GPU is so used where there is none, and where its library was never installed. An estimator that
 was given a module on a GPU, and trains it there since `device` is None, has the GPU's word as `device` in a pickle:
 the workers of a search train where it would.
 """
