@@ -93,3 +93,25 @@ def test_infinity_as_a_word_among_numbers_is_refused():
         model.predict(wrong)
     with pytest.raises(ValueError, match="^X_val: .*" + message):
         model.fit(words, Y, X_val=wrong, y_val=Y)
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"),
+    [
+        (1e39, "column 'a' expected numbers within 3.403e\\+38"),
+        (1e300, "column 'a' expected numbers within"),
+        (1e-300, "column 'a' expected numbers that differ by"),
+    ],
+)
+def test_numbers_that_no_scale_brings_into_range_are_named(factor, message):
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(**QUICK).fit(FRAME.assign(a=FRAME["a"] * factor), Y)
+    TabularRegressor(**QUICK, kinds={"a": "drop"}).fit(FRAME.assign(a=FRAME["a"] * factor), Y)
+
+
+@pytest.mark.parametrize("power", [-200, -20, 140])
+def test_weights_count_by_their_ratios_however_large_they_are(power):
+    weight, x = 1.0 + numpy.arange(ROWS) % 3, FRAME[["a"]].to_numpy("float32")
+    model = TabularRegressor(max_epochs=3, random_state=0)
+    expected = model.fit(x, Y, sample_weight=weight).predict(x)
+    numpy.testing.assert_array_equal(model.fit(x, Y, sample_weight=weight * 2.0**power).predict(x), expected)

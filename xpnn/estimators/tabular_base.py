@@ -24,7 +24,7 @@ from xpnn.estimators.placement import on_host
 from xpnn.estimators.refusals import named, require_alike
 from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
-from xpnn.estimators.tabular_frames import require_finite, table_of
+from xpnn.estimators.tabular_frames import require_finite, require_in_range, table_of
 from xpnn.estimators.tabular_network import EMBEDDINGS, architecture, inputs_of, network_of, order_of
 from xpnn.estimators.tabular_options import hidden_of, kinds_of, require_options
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
@@ -189,7 +189,9 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
 
     def _preprocessed(self, table: Table, weight: Any) -> Preprocessing:
         """Learned from the training rows; warns of columns that are left out."""
-        found = Preprocessing(kinds=kinds_of(self.kinds, self.categories, table.names))
+        kinds = kinds_of(self.kinds, self.categories, table.names)
+        require_in_range(table, kinds)
+        found = Preprocessing(kinds=kinds)
         weight = numpy.ones(len(table)) if weight is None else weight
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -226,7 +228,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
             if not counts.size:
                 raise ValueError("class_weight must leave at least one row a weight above 0.")
             inputs, t, weight = tuple(part[counts] for part in inputs), t[counts], weight[counts]
-        return Rows(inputs, t, None if weight is None else numpy.asarray(weight, dtype=dtype))
+        return Rows(inputs, t, None if weight is None else _in_range(weight).astype(dtype))
 
     def _held_out(self, given: tuple[Any, ...], trained_with: Any, dtype: str) -> HeldOut:
         table, y, weight = given
@@ -330,6 +332,15 @@ def _without_values(preprocessing: Preprocessing) -> Preprocessing:
 def _named(name: str, first: bool) -> AbstractContextManager[None]:
     """Errors speak of X, y and sample_weight; of rows held out they say which."""
     return nullcontext() if first else named(name)
+
+
+def _in_range(weight: Any) -> Any:
+    """Weights of which the largest is near 1, none too small for float32: only their ratios count.
+
+    They are divided by a power of two, so that a fit is the same to the bit.
+    """
+    largest = int(numpy.frexp(weight.max())[1])
+    return numpy.maximum(numpy.ldexp(weight, -largest), numpy.finfo(numpy.float32).tiny)
 
 
 def _is_float32(X: Any) -> bool:

@@ -14,12 +14,13 @@ from sklearn.utils.validation import validate_data
 from xpnn.estimators.placement import on_host
 from xpnn.tables.columns import Column
 from xpnn.tables.converting import number_in
-from xpnn.tables.encoders import NumberEncoder
+from xpnn.tables.encoders import LARGEST, NumberEncoder
 from xpnn.tables.preprocessing import Preprocessing
 from xpnn.tables.table import Table, listed
 
-__all__ = ["is_frame", "require_finite", "table_of"]
+__all__ = ["is_frame", "require_finite", "require_in_range", "table_of"]
 
+_LEAST_SPREAD = 1e-149  # of columns closer together, no scale is finite (tables/scaling.py)
 _INFINITE = "Input X contains infinity or a value too large for dtype('float64')."
 
 
@@ -99,6 +100,31 @@ def require_finite(preprocessing: Preprocessing, table: Table) -> None:
             place = int(places[0])
             raise ValueError(
                 f"{_INFINITE} The first is {column.value(place)!r} in column {encoder.name!r}, row {column.row(place)}."
+            )
+
+
+def require_in_range(table: Table, kinds: dict[str, str]) -> None:
+    """Raise if numbers to train with are so large, or so close to each other, that float32 could not tell them apart.
+
+    Raises
+    ------
+    ValueError
+        Naming the column, and what to do.
+    """
+    for name in table.names:
+        column = table.column(name)
+        if column.kind != "number" or kinds.get(name, "number") != "number" or column.missing.all():
+            continue
+        low, high = float(numpy.nanmin(column.values)), float(numpy.nanmax(column.values))
+        if max(-low, high) > LARGEST:
+            raise ValueError(
+                f"column {name!r} expected numbers within {LARGEST:.4g}, the largest of float32, got "
+                f"{high if high > -low else low:.4g}: divide it by a power of ten"
+            )
+        if 0 < high - low < _LEAST_SPREAD:
+            raise ValueError(
+                f"column {name!r} expected numbers that differ by {_LEAST_SPREAD} or more, got {low} to {high}: "
+                "multiply it by a power of ten"
             )
 
 
