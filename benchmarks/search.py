@@ -2,7 +2,8 @@
 
 scikit-learn's `GridSearchCV` over our estimator, in this process and in two, whose workers start with the first search
 and are there at the next, beside `GridSearchMLP` in one process and in two, for networks of three sizes. All have the
-same folds and the same seed; rows are those of breast cancer, scaled before, and nothing is refitted.
+same folds and the same seed; rows are those of breast cancer, scaled before, and nothing is refitted. Fits by
+themselves take their steps as those of a search do; "by a Trainer" are fits that have a callback, and so do not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -22,6 +23,7 @@ import numpy  # noqa: E402 (the threads must be set before NumPy loads)
 
 from benchmarks import machine  # noqa: E402
 from benchmarks.report import aligned, number, spread, summary  # noqa: E402
+from xpnn.training.callbacks.base import Callback  # noqa: E402
 
 __all__ = ["main", "measured"]
 
@@ -29,6 +31,12 @@ GRID = {
     "learning_rate_init": [0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03], "alpha": [1e-5, 1e-3, 1e-1, 1.0],
 }  # fmt: skip
 AGAINST = "GridSearchCV, n_jobs=2, warm"
+
+
+class Nothing(Callback):
+    """A callback, which asks for a `Trainer`."""
+
+    only_looks: ClassVar[bool] = True
 
 
 def measured(hidden: int, *, rounds: int, folds: int = 5) -> tuple[dict[str, list[float]], float]:
@@ -42,16 +50,18 @@ def measured(hidden: int, *, rounds: int, folds: int = 5) -> tuple[dict[str, lis
 
     x, y = load_breast_cancer(return_X_y=True)
     x = scale(x)
-    kinds: list[tuple[str, Any, int]] = [
-        ("GridSearchCV, n_jobs=1", GridSearchCV, 1), (AGAINST, GridSearchCV, 2),
-        ("GridSearchMLP, n_jobs=1", GridSearchMLP, 1), ("GridSearchMLP, n_jobs=2", GridSearchMLP, 2),
+    kinds: list[tuple[str, Any, int, Any]] = [
+        ("GridSearchCV, n_jobs=1", GridSearchCV, 1, None), (AGAINST, GridSearchCV, 2, None),
+        ("the same by a Trainer", GridSearchCV, 2, [Nothing()]),
+        ("GridSearchMLP, n_jobs=1", GridSearchMLP, 1, None), ("GridSearchMLP, n_jobs=2", GridSearchMLP, 2, None),
     ]  # fmt: skip
     get_reusable_executor().shutdown(wait=True)  # of an earlier search
     found: dict[str, list[float]] = {"GridSearchCV, n_jobs=2, cold": []}
     difference, scores = 0.0, None
     for turn in range(rounds + 1):
-        for name, kind, jobs in kinds:
-            search = kind(MLPClassifier((hidden,), random_state=0), GRID, cv=folds, n_jobs=jobs, refit=False)
+        for name, kind, jobs, callbacks in kinds:
+            network = MLPClassifier((hidden,), random_state=0, callbacks=callbacks)
+            search = kind(network, GRID, cv=folds, n_jobs=jobs, refit=False)
             start = time.perf_counter()
             search.fit(x, y)
             seconds = time.perf_counter() - start
