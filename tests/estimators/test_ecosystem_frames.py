@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, Regressor
 
 RNG = numpy.random.default_rng(0)
 X = RNG.standard_normal((120, 3))
@@ -110,3 +110,15 @@ def test_targets_and_weights_may_be_columns():
     weights = RNG.uniform(0.5, 2, 120)
     column = MLPRegressor(**SHORT).fit(X, pandas.Series(X[:, 1], index=range(7, 127)), pandas.Series(weights))
     numpy.testing.assert_array_equal(column.predict(X), MLPRegressor(**SHORT).fit(X, X[:, 1], weights).predict(X))
+
+
+@pytest.mark.parametrize("kind", [Classifier, Regressor, MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("more", [{}, {"x": numpy.arange(20.0)}])
+def test_dates_are_no_numbers(kind, library, more):
+    dates = numpy.arange("2020-01-01", "2020-01-21", dtype="datetime64[D]").astype("datetime64[us]")
+    frame = pytest.importorskip(library).DataFrame({"d": dates, **more})
+    with pytest.raises(TypeError, match=r"^column 'd' of X expected numbers, got dates"):
+        kind().fit(frame, numpy.arange(20) % 2)
+    with pytest.raises(TypeError, match=r"^X expected numbers, got dates"):
+        kind().fit(dates[:, None], numpy.arange(20) % 2)

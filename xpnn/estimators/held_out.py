@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, validate_data
 
 from xpnn.estimators.placement import brought, on_host, require_home
-from xpnn.estimators.refusals import named, require_alike
+from xpnn.estimators.refusals import named, require_alike, require_no_dates
 
 __all__ = ["checked_held_out", "parted"]
 
@@ -72,6 +72,7 @@ def checked_held_out(estimator: Any, given: tuple[Any, Any, Any], method: str, *
     with named("X_val"):
         require_home(estimator, X_val, estimator._home, method)
         X_val = brought(X_val, estimator._home, estimator._place_)
+        require_no_dates(X_val)
         X_val = validate_data(estimator, X_val, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
     with named("y_val"):
         numeric = estimator._numeric_targets()

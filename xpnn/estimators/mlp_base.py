@@ -45,7 +45,14 @@ from xpnn.estimators.placement import (
     rows_of,
 )
 from xpnn.estimators.reduced import PRIVATE, plain, rebuild, reduced
-from xpnn.estimators.refusals import layers_of, named, require_possible, require_same_layers, require_same_loss
+from xpnn.estimators.refusals import (
+    layers_of,
+    named,
+    require_no_dates,
+    require_possible,
+    require_same_layers,
+    require_same_loss,
+)
 from xpnn.estimators.reporting import Report
 from xpnn.estimators.rows import batches_of
 from xpnn.estimators.saving import Savable
@@ -155,6 +162,7 @@ class MLP(CallbackSupport, Savable, Copied):
             require_home(self, X, self._home, "partial_fit")
         place = place_for(self.device, X, home, None if first else self._place_)
         X, y = brought(X, home, place), on_host(y)
+        require_no_dates(X)
         dtypes = floating_dtypes(X)
         X, y = validate_data(
             self, X, y, accept_sparse=["csr", "csc"], multi_output=True, reset=first,
@@ -351,6 +359,7 @@ class MLP(CallbackSupport, Savable, Copied):
         check_is_fitted(self)
         require_home(self, X, self._home, method)
         home, place = self._home if dispatches() else None, self._place_
+        require_no_dates(X)
         X = validate_data(self, brought(X, home, place), accept_sparse=["csr", "csc"], reset=False)
         dtype = self.network_.parameters()[0].dtype
         at_once = 1024 if sparse.issparse(X) else 8192
