@@ -1,0 +1,42 @@
+"""Each metric is scikit-learn's, with its weights, and is monitored in the right direction."""
+
+import numpy
+import pytest
+from sklearn import metrics
+
+from xpnn.estimators.tabular_metrics import CLASSIFICATION, REGRESSION, Judge
+
+RNG = numpy.random.default_rng(0)
+ROWS = 200
+WEIGHT = RNG.integers(1, 9, ROWS).astype(float)
+T = (RNG.random(ROWS) < 0.2).astype(int)  # so few that balanced accuracy is another
+SECOND = numpy.clip(0.3 * T + 0.5 * RNG.random(ROWS), 0.01, 0.99)
+P = numpy.stack([1 - SECOND, SECOND], axis=1)
+Y = RNG.standard_normal(ROWS)
+NEAR = Y + 0.3 * RNG.standard_normal(ROWS)
+EXPECTED = {
+    "log_loss": lambda w: metrics.log_loss(T, P, sample_weight=w),
+    "roc_auc": lambda w: metrics.roc_auc_score(T, SECOND, sample_weight=w),
+    "accuracy": lambda w: metrics.accuracy_score(T, SECOND > 0.5, sample_weight=w),
+    "balanced_accuracy": lambda w: metrics.balanced_accuracy_score(T, SECOND > 0.5, sample_weight=w),
+    "r2": lambda w: metrics.r2_score(Y, NEAR, sample_weight=w),
+    "squared_error": lambda w: metrics.mean_squared_error(Y, NEAR, sample_weight=w),
+    "absolute_error": lambda w: metrics.mean_absolute_error(Y, NEAR, sample_weight=w),
+}
+
+
+@pytest.mark.parametrize("metric", [*CLASSIFICATION, *REGRESSION])
+def test_a_metric_is_that_of_scikit_learn(metric):
+    given = (T, P) if metric in CLASSIFICATION else (Y, NEAR)
+    judge = Judge(metric)
+    for weight in (None, WEIGHT):
+        numpy.testing.assert_allclose(judge(*given, weight), EXPECTED[metric](weight), rtol=1e-12)
+    assert judge(*given, None) != judge(*given, WEIGHT)
+
+
+@pytest.mark.parametrize("metric", [*CLASSIFICATION, *REGRESSION])
+def test_what_is_better_is_larger_with_its_sign(metric):
+    given = (T, P, P[::-1]) if metric in CLASSIFICATION else (Y, NEAR, NEAR[::-1])
+    t, good, bad = given
+    judge = Judge(metric)
+    assert judge.sign * judge(t, good, None) > judge.sign * judge(t, bad, None)
