@@ -58,6 +58,18 @@ def test_the_parts_of_partial_fit_may_bring_held_out_rows_or_none():
     ]
 
 
+def test_r2_is_that_of_rows_with_their_weights():
+    weight = RNG.uniform(0.1, 3.0, 30)
+    model = quick(Regressor, max_epochs=2, early_stopping=True, monitor="score", patience=None)
+    model.fit(X[:60], NUMBERS[:60], X_val=X[60:], y_val=NUMBERS[60:], sample_weight_val=weight)
+    given = NUMBERS[60:], model.predict(X[60:])
+    expected = r2_score(*given, sample_weight=weight)
+    assert expected != pytest.approx(r2_score(*given), rel=1e-3)
+    assert model.history_["val_score"][model.best_epoch_ - 1] == pytest.approx(expected, rel=1e-12)
+    assert model.score(X[60:], NUMBERS[60:], weight) == pytest.approx(expected, rel=1e-12)
+    assert model.score(X[60:], NUMBERS[60:]) == pytest.approx(r2_score(*given), rel=1e-12)
+
+
 @pytest.mark.parametrize("monitor", ["r2", "neg_mean_absolute_error"])
 def test_of_several_quantiles_a_scorer_by_name_judges_the_central_one(monitor):
     model = quick(Regressor, early_stopping=True, patience=None, monitor=monitor, **QUANTILES)
