@@ -117,7 +117,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
     weights of their own, but for the embeddings and scales, which they share.
 
     Tables of fewer than 256 rows are trained whole, in float64 if X is, without rows held out or dropout: whole
-    `sample_weight` is then the same as repeated rows. Others are computed in float32.
+    `sample_weight` is then the same as repeated rows. So are those that leave fewer than 256 rows to train with, but
+    for the rows held out. All others are computed in float32.
 
     Examples
     --------
@@ -340,7 +341,8 @@ class TabularRegressor(RegressorMixin, Tabular):
     weights of their own, but for the embeddings and scales, which they share.
 
     Tables of fewer than 256 rows are trained whole, in float64 if X is, without rows held out or dropout: whole
-    `sample_weight` is then the same as repeated rows. Others are computed in float32.
+    `sample_weight` is then the same as repeated rows. So are those that leave fewer than 256 rows to train with, but
+    for the rows held out. All others are computed in float32.
 
     Examples
     --------
