@@ -4,6 +4,7 @@ import pickle
 
 import numpy
 import pytest
+from sklearn import metrics
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss, r2_score
@@ -185,11 +186,35 @@ def test_the_best_epoch_is_kept():
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "accuracy", "balanced_accuracy", "log_loss"])
-def test_each_metric_is_in_the_history(metric):
-    three = numpy.digitize(PRICE, numpy.quantile(PRICE, [0.3, 0.6]))
-    for labels in (LABELS, three):
-        history = classifier(metric=metric, max_epochs=2).fit(FRAME, labels).history_.rows
-        assert all(0 < row[f"val_{metric}"] < 2 for row in history)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_each_metric_of_classes_in_the_history_is_scikit_learns(metric, classes):
+    labels = LABELS if classes == 2 else numpy.digitize(PRICE, numpy.quantile(PRICE, [0.3, 0.6]))
+    weight = RNG.uniform(0.1, 3.0, 100)
+    given = {"X_val": FRAME[300:], "y_val": labels[300:], "sample_weight_val": weight}
+    model = classifier(metric=metric, max_epochs=3).fit(FRAME[:300], labels[:300], **given)
+    found = model.history_[f"val_{metric}"]
+    p = model.predict_proba(FRAME[300:])
+    if metric == "roc_auc" and classes == 2:
+        p = p[:, 1]
+    elif metric in ("accuracy", "balanced_accuracy"):
+        p = model.predict(FRAME[300:])
+    options = {"multi_class": "ovr"} if metric == "roc_auc" else {}
+    name = metric if metric == "log_loss" else f"{metric}_score"
+    expected = getattr(metrics, name)(labels[300:], p, sample_weight=weight, **options)
+    assert found[model.best_epoch_ - 1] == pytest.approx(expected, rel=1e-12)
+    assert found[model.best_epoch_ - 1] == (min if metric == "log_loss" else max)(found)
+
+
+@pytest.mark.parametrize("metric", ["r2", "squared_error", "absolute_error"])
+def test_each_metric_of_numbers_in_the_history_is_scikit_learns(metric):
+    weight = RNG.uniform(0.1, 3.0, 100)
+    given = {"X_val": FRAME[300:], "y_val": PRICE[300:], "sample_weight_val": weight}
+    model = regressor(metric=metric).fit(FRAME[:300], PRICE[:300], **given)
+    found = model.history_[f"val_{metric}"]
+    judge = getattr(metrics, "r2_score" if metric == "r2" else f"mean_{metric}")
+    expected = judge(PRICE[300:], model.predict(FRAME[300:]), sample_weight=weight)
+    assert found[model.best_epoch_ - 1] == pytest.approx(expected, rel=1e-12)
+    assert found[model.best_epoch_ - 1] == (max if metric == "r2" else min)(found)
 
 
 def test_labels_are_smoothed_unless_probabilities_count():
