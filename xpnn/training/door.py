@@ -239,12 +239,11 @@ def evaluating(model: Module) -> Iterator[None]:
     nothing is written: threads may predict with one model at once.
     """
     modes = [(module, module.training) for _, module in model.named_modules()]
-    if not any(training for _, training in modes):
-        yield
-        return
-    model.eval()
+    if any(training for _, training in modes):
+        model.eval()
     try:
         yield
     finally:
         for module, mode in modes:
-            module.__dict__["training"] = mode
+            if module.training is not mode:
+                module.__dict__["training"] = mode
