@@ -235,8 +235,9 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         with named("X_val"):
             features = self._features(table, dtype)
         warn_of_unseen(self.preprocessing_, table, self._unknown, name="X_val", stacklevel=6)
-        weight = self._weighted(y, weight, trained_with)
-        return HeldOut(inputs_of(features, self._order), self._encoded(y, dtype)[1], weight)
+        with named("y_val"):
+            t = self._encoded(y, dtype)[1]
+        return HeldOut(inputs_of(features, self._order), t, self._weighted(y, weight, trained_with))
 
     # Predicting
 

@@ -79,7 +79,7 @@ def kinds_of(kinds: Any, categories: Any, names: list[str]) -> dict[str, str]:
 
 
 def _name(who: str, column: Any, names: list[str]) -> str:
-    if isinstance(column, Integral):
+    if isinstance(column, Integral) and not isinstance(column, bool):
         if not -len(names) <= int(column) < len(names):
             raise ValueError(f"{who} expected names, or numbers of {len(names)} columns, got {column}")
         return names[int(column)]
