@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from xpnn.arrays.native import to_host
 from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.going_on import asked_of, begun_by, going_on, resumed
+from xpnn.estimators.held_out import warn_of_no_value
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
@@ -199,6 +200,9 @@ class Progress(Callback):
         estimator = self.estimator
         if self.best is not None:
             estimator.network_.load_state_dict(self.best)
+        judged = self.held_out is not None and estimator.early_stopping
+        if judged and not self.incremental and estimator.n_iter_ and estimator._best_monitored is None:
+            warn_of_no_value(estimator.monitor, stacklevel=7)
         if not self.incremental and not self.stopped and estimator.n_iter_ == estimator.max_iter:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "

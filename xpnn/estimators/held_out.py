@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy
@@ -11,7 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, _check_y, check_consi
 from xpnn.estimators.placement import brought, on_host, require_home
 from xpnn.estimators.refusals import named, require_alike, require_no_dates
 
-__all__ = ["checked_held_out", "parted"]
+__all__ = ["checked_held_out", "parted", "warn_of_no_value"]
 
 
 def parted(rows: int, fraction: float, random: Any, strata: Any) -> tuple[Any, Any] | None:
@@ -45,6 +46,15 @@ def parted(rows: int, fraction: float, random: Any, strata: Any) -> tuple[Any, A
         if len(test) > 1:  # a part so small decides nothing: the training loss does
             return train, test
     return None
+
+
+def warn_of_no_value(monitor: Any, *, stacklevel: int) -> None:
+    """Say that what is monitored was no number after any epoch, so that no epoch was the best."""
+    warnings.warn(
+        f"monitor={monitor!r} was nan after each epoch: the weights are those of the last",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def checked_held_out(estimator: Any, given: tuple[Any, Any, Any], method: str, *, y: Any, dtype: Any) -> Any:

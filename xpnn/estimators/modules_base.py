@@ -19,7 +19,7 @@ from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.fitting import HeldOut
-from xpnn.estimators.held_out import parted
+from xpnn.estimators.held_out import parted, warn_of_no_value
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_building import asks_for, built
 from xpnn.estimators.modules_fitting import asked_of_step, outputs_of, rows_at_once, trained, trainer_of
@@ -276,6 +276,8 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         self.module_.eval()
         self.history_, self.n_iter_ = replace(trainer.history), trainer.epoch
         self.best_epoch_: int | None = None if stopping is None else stopping.best_epoch
+        if stopping is not None and held_out is not None and self.n_iter_ and not stopping.best_epoch:
+            warn_of_no_value(self.monitor, stacklevel=6)
         self._trainer = trainer if self._incremental else None
 
     # Predicting
