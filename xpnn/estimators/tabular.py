@@ -415,11 +415,10 @@ class TabularRegressor(RegressorMixin, Tabular):
     def _checked(self, y: Any) -> Any:
         y = _check_y(numbers_of(y), multi_output=True, y_numeric=True, estimator=self)
         y = numpy.asarray(y, dtype=numpy.float64)
-        if (largest := float(abs(y).max(initial=0.0))) > LARGEST:
-            raise ValueError(f"y expected targets between -{LARGEST:g} and {LARGEST:g}, got {largest:g} in size")
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _learn_targets(self, y: Any, sample_weight: Any) -> int:
+        _require_bounded(y)
         self._one_axis = y.ndim == 1
         columns = y.reshape(len(y), -1)
         weight = numpy.ones(len(y)) if sample_weight is None else sample_weight
@@ -431,6 +430,7 @@ class TabularRegressor(RegressorMixin, Tabular):
         return int(columns.shape[1])
 
     def _encoded(self, y: Any, dtype: str) -> tuple[Any, Any]:
+        _require_bounded(y)
         columns = y.reshape(len(y), -1)
         return ((columns - self._centre) * self._factor).astype(dtype), columns
 
@@ -452,3 +452,8 @@ class TabularRegressor(RegressorMixin, Tabular):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _require_bounded(y: Any) -> None:
+    if (largest := float(abs(y).max(initial=0.0))) > LARGEST:
+        raise ValueError(f"y expected targets between -{LARGEST:g} and {LARGEST:g}, got {largest:g} in size")

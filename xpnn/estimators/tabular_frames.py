@@ -40,7 +40,7 @@ def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
     first = names is None
     if hasattr(X, "collect") and not hasattr(X, "shape"):
         raise TypeError(f"expected a frame whose rows are there, got a {type(X).__name__}: give X.collect()")
-    if isinstance(X, dict):
+    if type(X) is dict:  # not a subclass, as SciPy's dok_matrix is one
         raise TypeError("expected a frame or rows, got a dict: give a frame of it, such as pandas.DataFrame(X)")
     X = on_host(X)
     if is_frame(X):
