@@ -120,7 +120,6 @@ def judged(values, **options):
         ([0.1, 0.1, 0.1, 0.1, 0.1], 4),
         ([0.1, 0.1 + 9e-5, 0.1 + 1.7e-4, 0.1 + 2.6e-4, 0.2], 4),  # less than tol better than the best so far
         ([0.1, 0.1, 0.3, 0.3, 0.5], 5),
-        ([numpy.nan] * 5, 3),
         ([numpy.nan, 0.1, 0.2, 0.3, 0.4], 5),  # what had no value is no bar
         ([0.1, numpy.nan, numpy.nan, 0.5, 0.1], 5),
         ([0.1, numpy.nan, numpy.nan, numpy.nan, 0.5], 4),
@@ -128,6 +127,11 @@ def judged(values, **options):
 )
 def test_it_stops_when_the_number_is_not_better_by_tol_for_long_enough(values, epochs):
     assert judged(values, n_iter_no_change=2).n_iter_ == epochs
+
+
+def test_it_stops_where_there_is_no_number_at_all_and_says_so():
+    with pytest.warns(UserWarning, match="was nan after each epoch"):
+        assert judged([numpy.nan] * 5, n_iter_no_change=2).n_iter_ == 3
 
 
 @pytest.mark.parametrize(("values", "best"), [([0.1, 0.4, 0.2], 2), ([numpy.nan, 0.1, 0.1], 2), ([0.3, 0.2, 0.1], 1)])
