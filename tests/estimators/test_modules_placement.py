@@ -18,6 +18,7 @@ else:
     from xpnn.arrays.devices import device_of
     from xpnn.arrays.native import to_host
     from xpnn.estimators import Classifier, Regressor
+    from xpnn.estimators.objectives import LOSSES
 
     KINDS = pytest.mark.parametrize("kind", [Classifier, Regressor])
     RNG = numpy.random.default_rng(0)
@@ -51,6 +52,16 @@ else:
         again = pickle.loads(pickle.dumps(model))
         for one in (model, again):  # without dispatch
             assert isinstance(one.predict(x), numpy.ndarray)
+
+    @pytest.mark.parametrize("loss", LOSSES)
+    def test_each_loss_follows_x(loss, elsewhere):
+        y, w = numpy.exp(X[:, 0]), RNG.uniform(0.5, 2.0, size=40).astype("float32")
+        plain = small(Regressor, loss=loss).fit(X, y, w)
+        with config_context(array_api_dispatch=True):
+            x, t, weights = (elsewhere.asarray(array) for array in (X, y, w))
+            given = small(Regressor, loss=loss).fit(x, t, weights).predict(x)
+        assert device_of(given) == elsewhere
+        numpy.testing.assert_allclose(to_host(given), plain.predict(X), rtol=1e-5, atol=1e-6)  # another order of sums
 
     def test_words_stay_numpys(elsewhere):
         with config_context(array_api_dispatch=True):

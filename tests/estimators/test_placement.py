@@ -23,6 +23,7 @@ else:
     from xpnn.arrays.devices import device_of
     from xpnn.arrays.native import to_host
     from xpnn.estimators import MLPClassifier, MLPRegressor
+    from xpnn.estimators.objectives import LOSSES
 
     pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
     KINDS = pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
@@ -65,6 +66,18 @@ else:
         again = pickle.loads(pickle.dumps(model))
         assert all(isinstance(array, numpy.ndarray) for array in again.coefs_)
         numpy.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+    @pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"n_ens": 2}, {"solver": "lbfgs"}], ids=str)
+    @pytest.mark.parametrize("loss", LOSSES)
+    def test_each_loss_follows_x(loss, options, elsewhere):
+        y, w = numpy.exp(X[:, 0].astype("float64")), RNG.uniform(0.5, 2.0, size=40)
+        plain = small(MLPRegressor, loss=loss, **options).fit(X, y, w)
+        with config_context(array_api_dispatch=True):
+            x, t, weights = (elsewhere.asarray(array) for array in (X, y, w))
+            model = small(MLPRegressor, loss=loss, **options).fit(x, t, weights)
+            given = model.predict(x)
+        assert device_of(given) == elsewhere
+        numpy.testing.assert_allclose(to_host(given), plain.predict(X), rtol=1e-5, atol=1e-6)  # another order of sums
 
     @KINDS
     def test_without_dispatch_arrays_of_any_library_go_to_the_models_device(kind, elsewhere):

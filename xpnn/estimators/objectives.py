@@ -187,20 +187,19 @@ def _quantiles(
 
 
 def _deviance(y: Array, t: Array, *, power: float, sample_weight: Array | None = None) -> Array:
-    """Half the Tweedie deviance of exp(y), without the terms that only depend on `t` but with them where it is shown:
-    the constant keeps it at 0 for a perfect prediction.
+    """Half the Tweedie deviance of exp(y), with the terms that only depend on `t`, so that a perfect prediction has 0.
+
+    What is differentiated stands left: arrays of array-api-strict refuse a `Tensor` on their right.
     """
     xp = namespace_of(y, t)
-    rate = xp.exp(y)
     if power == 1:
-        each = rate - t * y + _xlogx(t) - t
+        each = xp.exp(y) - y * t + (_xlogx(t) - t)
     elif power == 2:
-        each = t * xp.exp(-y) + y - xp.log(t) - 1
+        each = xp.exp(-y) * t + y - (xp.log(t) + 1)
     else:
         p = power
-        each = (
-            t ** (2 - p) / ((1 - p) * (2 - p)) - t * xp.exp((1 - p) * y) / (1 - p) + xp.exp((2 - p) * y) / (2 - p)
-        )  # fmt: skip
+        each = xp.exp((2 - p) * y) / (2 - p) - xp.exp((1 - p) * y) * t / (1 - p)
+        each = each + t ** (2 - p) / ((1 - p) * (2 - p))
     per_row = xp.sum(each, axis=-1)
     if sample_weight is None:
         return xp.mean(per_row)
