@@ -22,7 +22,7 @@ else:
 
     from xpnn.arrays.devices import device_of
     from xpnn.arrays.native import to_host
-    from xpnn.estimators import MLPClassifier, MLPRegressor
+    from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
     from xpnn.estimators.objectives import LOSSES
 
     pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -131,14 +131,23 @@ else:
         assert len(model.validation_scores_) == model.n_iter_
 
     @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # StandardScaler's own, of strict arrays
-    def test_pipelines_and_searches_keep_strict_arrays():
+    @pytest.mark.parametrize("kind", [GridSearchCV, GridSearchMLP])
+    def test_pipelines_and_searches_keep_strict_arrays(kind):
         strict = pytest.importorskip("array_api_strict")
         x, t = (strict.asarray(array, device=strict.Device("device1")) for array in (X, Y))
         model = make_pipeline(StandardScaler(), small(MLPClassifier))
         with config_context(array_api_dispatch=True):
             assert cross_val_score(model, x, t, cv=2).shape == (2,)
-            search = GridSearchCV(model, {"mlpclassifier__alpha": [0.0, 0.1]}, cv=2).fit(x, t)
+            search = kind(model, {"mlpclassifier__alpha": [0.0, 0.1]}, cv=2).fit(x, t)
             assert device_of(search.predict(x)) == device_of(x)
+        assert getattr(search, "n_together_", 0) == 0
+
+    def test_a_search_takes_targets_of_any_library(elsewhere):
+        search = GridSearchMLP(small(MLPClassifier), {"alpha": [0.0, 0.1]}, cv=2)
+        with config_context(array_api_dispatch=True):
+            found = search.fit(X, elsewhere.asarray(Y)).cv_results_["mean_test_score"]
+        assert search.n_together_ == 4
+        numpy.testing.assert_array_equal(found, search.fit(X, Y).cv_results_["mean_test_score"])
 
     @KINDS
     def test_scikit_learn_moves_an_estimator(kind, elsewhere):

@@ -22,6 +22,8 @@ from typing import Any
 import numpy
 from scipy import sparse
 
+from xpnn.estimators.placement import home_of, on_host
+
 __all__ = ["Job", "SetAside", "adopted", "collecting", "collects", "giving", "only"]
 
 _here = threading.local()
@@ -95,7 +97,7 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
         While jobs are collected, if this one cannot wait.
     """
     collecting = _collecting(estimator)
-    if sparse.issparse(data[0]) or sparse.issparse(data[1]):
+    if sparse.issparse(data[0]) or sparse.issparse(data[1]) or home_of(data[0]) is not None:
         if collecting is not None:
             raise SetAside
         return False
@@ -138,7 +140,7 @@ def _key(estimator: Any, data: tuple[Any, ...]) -> Any:
 def _digest(part: Any) -> Any:
     if part is None:
         return None
-    array = numpy.asarray(part)
+    array = numpy.asarray(on_host(part))
     if array.dtype.hasobject:
         return repr(array.tolist())
     return array.shape, str(array.dtype), blake2b(array.tobytes()).hexdigest()
