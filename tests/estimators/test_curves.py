@@ -6,6 +6,7 @@ import numpy
 import pytest
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -35,7 +36,7 @@ def quiet():
 
 
 def lines_of(axes):
-    return {line.get_label(): line.get_ydata().tolist() for line in axes.get_lines()}
+    return {line.get_label(): numpy.asarray(line.get_ydata()).tolist() for line in axes.get_lines()}
 
 
 def test_curves_are_those_that_are_kept():
@@ -116,3 +117,47 @@ def test_a_tabular_estimator_shows_its_metric_of_held_out_rows(kind, metric, pan
     assert panels[panel]["validation"] == model.history_[f"val_{metric}"]
     (best,) = (line for line in display.axes_[list(panels).index(panel)].get_lines() if len(line.get_xdata()) == 1)
     assert best.get_xdata()[0] == model.best_epoch_
+
+
+def kept(axes):
+    """Where the line of the kept epoch is, or None."""
+    lines = [line for line in axes.get_lines() if line.get_label().startswith("kept, epoch ")]
+    return lines[0].get_xdata()[0] if lines else None
+
+
+def test_the_epoch_whose_weights_were_kept_has_a_line_in_each_panel():
+    given = iter([0.1, 0.9, 0.2, 0.3, 0.4])
+    model = MLPRegressor(**SHORT, early_stopping=True, monitor=lambda *_: next(given)).fit(X, X[:, 0])
+    assert model.best_epoch_ == 2
+    loss, score = CurvesDisplay.from_estimator(model).axes_
+    assert kept(loss) == kept(score) == 2
+    assert "kept, epoch 2" in [text.get_text() for text in loss.get_legend().get_texts()]
+    module = Classifier(max_epochs=6, early_stopping=True, random_state=0).fit(X, Y)
+    assert kept(CurvesDisplay.from_estimator(module).ax_) == module.best_epoch_
+    for plain in (MLPRegressor(**SHORT).fit(X, X[:, 0]), MLPRegressor(**SHORT).fit(X, X[:, 0], X_val=X, y_val=Y)):
+        assert plain.best_epoch_ is None
+        assert kept(CurvesDisplay.from_estimator(plain).ax_) is None
+    with pytest.raises(ValueError, match="expected best_epoch from 1 to 2, got 3"):
+        CurvesDisplay(loss=[1.0, 0.5], best_epoch=3)
+
+
+def test_the_score_says_what_it_is():
+    held_out = {"X_val": X, "y_val": Y}
+    stops = {"early_stopping": True, "random_state": 0}
+    for model, name in [
+        (MLPClassifier(**SHORT).fit(X, Y, **held_out), "accuracy"),
+        (MLPRegressor(**SHORT).fit(X, Y, **held_out), "r2"),
+        (Classifier(max_epochs=3, monitor="roc_auc", **stops).fit(X, Y), "roc_auc"),
+        (TabularClassifier(max_epochs=3, metric="roc_auc", random_state=0).fit(X, Y, **held_out), "roc_auc"),
+    ]:
+        axes = CurvesDisplay.from_estimator(model).axes_[1]
+        assert (axes.get_title(), axes.get_ylabel()) == ("score", name)
+    model = Classifier(max_epochs=3, monitor="roc_auc", **stops).fit(X, Y)
+    scores = lines_of(CurvesDisplay.from_estimator(model).axes_[1])
+    assert scores["validation"] == model.history_["val_scorer"]
+
+
+def test_of_a_search_they_are_those_of_its_best():
+    search = GridSearchCV(make_pipeline(MLPClassifier(**SHORT)), {"mlpclassifier__alpha": [0.1, 1.0]}, cv=2).fit(X, Y)
+    curve = lines_of(CurvesDisplay.from_estimator(search).ax_)["training"]
+    assert curve == search.best_estimator_[-1].loss_curve_

@@ -1,7 +1,8 @@
-"""A monitor that has no value after any epoch is said to have none: no epoch was the best."""
+"""What decides when a fit stops: a scorer by its name or as a function, which may have no value."""
 
 import numpy
 import pytest
+from sklearn.metrics import get_scorer, roc_auc_score
 
 from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, Regressor
 
@@ -35,3 +36,36 @@ def test_a_monitor_without_a_value_is_said_to_have_none(estimator, y, recwarn):
     recwarn.clear()
     estimator.set_params(monitor="loss").fit(X, y)
     assert not [warning for warning in recwarn if "after each epoch" in str(warning.message)]
+
+
+def stopped_by(monitor, kind=MLPClassifier, y=LABELS, **options):
+    return kind(max_iter=60, random_state=0, early_stopping=True, monitor=monitor, **options).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_scorer_by_name_is_the_scorer(tmp_path):
+    by_name, by_function = stopped_by("roc_auc"), stopped_by(get_scorer("roc_auc"))
+    assert by_name.best_epoch_ == by_function.best_epoch_
+    numpy.testing.assert_array_equal(by_name.predict_proba(X), by_function.predict_proba(X))
+    by_name.save(tmp_path / "model")
+    assert MLPClassifier.load(tmp_path / "model").monitor == "roc_auc"
+    held_out = {"X_val": X[:20], "y_val": LABELS[:20]}
+    model = MLPClassifier(max_iter=30, random_state=0, early_stopping=True, monitor="roc_auc", n_iter_no_change=50)
+    model.fit(X[20:], LABELS[20:], **held_out)
+    assert roc_auc_score(LABELS[:20], model.predict_proba(X[:20])[:, 1]) == model._best_monitored
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_of_several_quantiles_a_scorer_by_name_judges_the_middle_one():
+    options = {"loss": "quantile", "quantiles": [0.1, 0.5, 0.9], "tol": 0.0}
+    one, other = (stopped_by(monitor, MLPRegressor, NUMBERS, **options) for monitor in ("r2", "score"))
+    numpy.testing.assert_array_equal(one.predict(X), other.predict(X))
+
+
+def test_a_scorer_that_is_none_or_does_not_fit_is_named():
+    with pytest.raises(ValueError, match=r"The 'monitor' parameter of MLPClassifier must be .* Got 'auc' instead"):
+        stopped_by("auc")
+    model = MLPClassifier(early_stopping=True, monitor="roc_auc")
+    with pytest.raises(ValueError, match=r"^monitor='roc_auc': multi_class must be in"):
+        model.fit(X, numpy.arange(60) % 3)
+    assert not hasattr(model, "network_")

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy
+from sklearn.base import is_classifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from xpnn.training.callbacks.plots import draw_panel, panels_of, require_matplotlib
+from xpnn.training.callbacks.plots import GREY, draw_panel, panels_of, require_matplotlib
 from xpnn.training.history import History
 
 __all__ = ["CurvesDisplay"]
@@ -39,6 +40,10 @@ class CurvesDisplay:
         `warm_start`), they are of the last epochs.
     name
         A title, or None.
+    best_epoch
+        The epoch whose weights were kept, counted from 1, which gets a vertical line; None if it was the last.
+    score_name
+        What the score is, such as 'accuracy', beside its axis; None says nothing.
 
     Attributes
     ----------
@@ -77,11 +82,15 @@ class CurvesDisplay:
         val_score: Sequence[float] | None = None,
         val_error: Sequence[float] | None = None,
         name: str | None = None,
+        best_epoch: int | None = None,
+        score_name: str | None = None,
     ) -> None:
         if not len(loss):
             raise ValueError("CurvesDisplay expected the loss of one epoch or more, got none")
+        if best_epoch is not None and not 1 <= best_epoch <= len(loss):
+            raise ValueError(f"CurvesDisplay expected best_epoch from 1 to {len(loss)}, got {best_epoch}")
         self.loss, self.val_loss, self.val_score, self.val_error = loss, val_loss, val_score, val_error
-        self.name = name
+        self.name, self.best_epoch, self.score_name = name, best_epoch, score_name
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None, name: str | None = None) -> CurvesDisplay:
@@ -90,7 +99,8 @@ class CurvesDisplay:
         Parameters
         ----------
         estimator
-            An estimator with `loss_curve_` (scikit-learn's MLPs, too) or `history_`, or a pipeline that ends in one.
+            An estimator with `loss_curve_` (scikit-learn's MLPs, too) or `history_`, a pipeline that ends in one, or a
+            search whose `best_estimator_` is one.
         ax, name
             As of `plot`.
 
@@ -100,11 +110,12 @@ class CurvesDisplay:
             If the estimator keeps no curves: 'lbfgs' has no epochs.
         """
         check_is_fitted(estimator)
-        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        last = getattr(estimator, "best_estimator_", estimator)
+        last = last[-1] if isinstance(last, Pipeline) else last
         return cls(**_curves_of(last), name=name).plot(ax)
 
     def plot(self, ax: Any = None, *, name: str | None = None) -> CurvesDisplay:
-        """Draw the curves, the best epoch of each panel with a mark.
+        """Draw the curves, the best epoch of each panel with a mark, and a line at the epoch whose weights were kept.
 
         Parameters
         ----------
@@ -126,6 +137,11 @@ class CurvesDisplay:
         self.ax_, self.figure_ = self.axes_[0], self.axes_[0].figure
         for axes, (title, lines) in zip(self.axes_, panels.items(), strict=False):
             draw_panel(axes, title, lines)
+            if title == "score" and self.score_name is not None:
+                axes.set_ylabel(self.score_name)
+            if self.best_epoch is not None:
+                axes.axvline(self.best_epoch, color=GREY, linestyle=":", label=f"kept, epoch {self.best_epoch}")
+                axes.legend(frameon=False)
         name = self.name if name is None else name
         if name is not None:
             self.figure_.suptitle(name)
@@ -145,23 +161,41 @@ class CurvesDisplay:
 
 def _curves_of(estimator: Any) -> dict[str, Any]:
     history = getattr(estimator, "history_", None)
+    best_epoch = getattr(estimator, "best_epoch_", None)
     if isinstance(history, History):
-        known = {key for row in history.rows for key in row}
-        found: dict[str, Any] = {key: history[key] for key in ("loss", "val_loss", "val_score") if key in known}
-        for key in known:  # of a tabular estimator, by name
-            kind = "val_score" if key in _SCORES else "val_loss" if key == "val_log_loss" else key
-            if kind in ("val_score", "val_loss"):
-                found.setdefault(kind, history[key])
-            elif kind in _ERRORS:
-                found.setdefault("val_error", history[key])
-        return found
+        return {**_of_history(estimator, history), "best_epoch": best_epoch}
     if not hasattr(estimator, "loss_curve_"):
         raise TypeError(f"expected an estimator with loss_curve_ or history_, got {estimator!r:.80}")
     return {
         "loss": estimator.loss_curve_,
         "val_loss": getattr(estimator, "validation_loss_curve_", None),
         "val_score": getattr(estimator, "validation_scores_", None),
+        "best_epoch": best_epoch,
+        "score_name": _usual_score(estimator),
     }
+
+
+def _of_history(estimator: Any, history: History) -> dict[str, Any]:
+    known = {key for row in history.rows for key in row}
+    found: dict[str, Any] = {key: history[key] for key in ("loss", "val_loss") if key in known}
+    monitor = getattr(estimator, "monitor", None)
+    if "val_scorer" in known:  # which decides
+        name = monitor if isinstance(monitor, str) else getattr(monitor, "__name__", "monitor")
+        return {**found, "val_score": history["val_scorer"], "score_name": name}
+    if "val_score" in known:
+        return {**found, "val_score": history["val_score"], "score_name": _usual_score(estimator)}
+    for key in known:  # of a tabular estimator, by name
+        if key == "val_log_loss":
+            found.setdefault("val_loss", history[key])
+        elif key in _SCORES:
+            found |= {"val_score": history[key], "score_name": key.removeprefix("val_")}
+        elif key in _ERRORS:
+            found.setdefault("val_error", history[key])
+    return found
+
+
+def _usual_score(estimator: Any) -> str:
+    return "accuracy" if is_classifier(estimator) else "r2"
 
 
 def _axes_for(panels: int, given: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf, isnan
 from numbers import Real
@@ -18,10 +19,11 @@ from xpnn.arrays.native import to_host
 from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.going_on import asked_of, begun_by, going_on, resumed
 from xpnn.estimators.held_out import warn_of_no_value
+from xpnn.estimators.modules_metrics import judged_by, scorer_of
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.quiet import unlogged
-from xpnn.estimators.refusals import require_rate
+from xpnn.estimators.refusals import named, require_rate
 from xpnn.estimators.reporting import Report, bars
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.scikit_callbacks import tasks_of
@@ -158,16 +160,21 @@ class Progress(Callback):
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse or isnan(value) else 0
         if not isnan(value) and (before is None or value > before):
             estimator._best_monitored = value
+            if not self.incremental:
+                estimator.best_epoch_ = len(estimator.loss_curve_)
             self.best = estimator.network_.state_dict()
 
     def _monitored(self) -> float:
         """The larger the better."""
         estimator = self.estimator
-        if callable(estimator.monitor):
+        scorer = scorer_of(estimator.monitor, ())
+        if scorer is not None:
             held_out = self.held_out
             assert held_out is not None
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            value = estimator.monitor(_of_arrays(estimator), held_out.X, held_out.y, **weight)
+            judge = judged_by(estimator.monitor, _of_arrays(estimator))
+            with named(f"monitor={estimator.monitor!r}") if isinstance(estimator.monitor, str) else nullcontext():
+                value = scorer(judge, held_out.X, held_out.y, **weight)
             if not isinstance(value, Real) and getattr(value, "shape", None) != ():
                 raise TypeError(f"monitor expected a function that gives a number, got {value!r:.60}")
             return float(value)

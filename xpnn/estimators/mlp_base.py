@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -94,7 +95,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "normalization": [StrOptions(set(NORMALIZATIONS)), None],
     "schedule": [StrOptions(set(SCHEDULES)), callable, None],
     "max_norm": [Interval(Real, 0, None, closed="neither"), None],
-    "monitor": [StrOptions({"loss", "score"}), callable],
+    "monitor": [StrOptions({"loss", "score", *get_scorer_names()}), callable],
     "callbacks": ["array-like", None],
     "compile": ["boolean"],
     "n_ens": [Interval(Integral, 1, None, closed="left")],
@@ -246,6 +247,7 @@ class MLP(CallbackSupport, Savable, Copied):
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.best_validation_score_ = None if not self.early_stopping else -inf
         self.best_loss_ = None if self.early_stopping else inf
+        self.best_epoch_: int | None = None
         self._no_improvement_count = 0
         self._best_monitored: float | None = None
 
@@ -323,6 +325,7 @@ class MLP(CallbackSupport, Savable, Copied):
         batch_size = self._rows_at_once(train[0].shape[0])
         if "loss_curve_" not in vars(self):  # the fit before was one of lbfgs, which has no epochs
             self._begin_curves()
+        self.best_epoch_ = None  # of `partial_fit` the weights are those of now
         if not incremental:
             self.n_iter_, self._best_monitored = 0, None
         progress = Progress(self, held_out, incremental)

@@ -22,7 +22,7 @@ from xpnn.training.history import History
 if TYPE_CHECKING:
     from xpnn.training.trainer import Trainer
 
-__all__ = ["Plots", "draw_panel", "panels_of", "plot_history", "require_matplotlib", "write_figure"]
+__all__ = ["GREY", "Plots", "draw_panel", "panels_of", "plot_history", "require_matplotlib", "write_figure"]
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 _NOT_DRAWN = ("epoch", "seconds", "skipped")
