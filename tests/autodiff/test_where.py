@@ -65,6 +65,13 @@ def test_what_to_do_about_a_conversion_depends_on_who_converts(use, words, monke
         grad(lambda x: use(x))(numpy.ones(2))
 
 
+def test_a_user_who_is_called_by_scikit_learn_converts_by_himself():
+    names = {}
+    exec(compile("def call(f, x): return f(x)", "/lib/site-packages/sklearn/base.py", "exec"), names)
+    with pytest.raises(TypeError, match=r"use the functions of xp = xpnn.namespace_of"):
+        names["call"](grad(lambda x: numpy.stack([x, x])), numpy.ones(2))
+
+
 def test_what_is_added_to_a_message():
     assert (at(""), at("a.py:1")) == ("", " (at a.py:1)")
 

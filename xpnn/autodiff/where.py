@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import lru_cache, partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,8 @@ def user_line() -> str:
 
 
 def advice() -> str:
-    """What to do about a conversion to NumPy, by who converts."""
-    names = [name for name, _ in _frames()]
+    """What to do about a conversion to NumPy, by who converts: what runs further inside than the user's line."""
+    names = list(takewhile(_is_installed, (name for name, _ in _frames())))
     if any("/sklearn/" in name for name in names):
         return "scikit-learn takes Tensors inside sklearn.config_context(array_api_dispatch=True), where it can"
     if any("/scipy/" in name for name in names) and os.environ.get("SCIPY_ARRAY_API", "0") in ("", "0"):
