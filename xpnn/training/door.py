@@ -161,9 +161,11 @@ def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tupl
         value = loss(y, head(t), **weight)
     if single:
         check_targets(loss, t)
-    if getattr(value, "shape", None) != ():
+    if not hasattr(value, "shape"):
+        raise ValueError(f"expected the loss to give one number made of the outputs, got a {type(value).__name__}")
+    if value.shape != ():
         raise ValueError(
-            f"expected the loss to give one number, got shape {getattr(value, 'shape', type(value).__name__)}"
+            f"expected the loss to give one number, got shape {value.shape} (tried with {few} of {rows} rows)"
         )
     return y
 
