@@ -4,6 +4,7 @@ import numpy
 import pytest
 from sklearn import metrics
 
+from xpnn.estimators import TabularClassifier
 from xpnn.estimators.tabular_metrics import CLASSIFICATION, REGRESSION, Judge
 
 RNG = numpy.random.default_rng(0)
@@ -40,3 +41,16 @@ def test_what_is_better_is_larger_with_its_sign(metric):
     t, good, bad = given
     judge = Judge(metric)
     assert judge.sign * judge(t, good, None) > judge.sign * judge(t, bad, None)
+
+
+def test_one_class_alone_has_no_loss_and_no_area_under_a_curve():
+    assert Judge("log_loss")(numpy.zeros(3, int), numpy.ones((3, 1)), None) == 0.0
+    assert numpy.isnan(Judge("roc_auc")(numpy.zeros(3, int), numpy.ones((3, 1)), None))
+
+
+def test_a_fit_of_one_class_is_quiet(recwarn):
+    y = numpy.full(ROWS, "yes")
+    model = TabularClassifier(max_epochs=2, random_state=0).fit(P, y, X_val=P, y_val=y)
+    assert not recwarn.list
+    assert model.history_["val_log_loss"] == [0.0, 0.0]
+    assert (model.predict(P) == "yes").all()

@@ -83,6 +83,12 @@ def test_a_bar_is_shown(capsys):
     assert "2/2" in printed.err
 
 
+def test_the_rate_in_the_history_is_that_of_the_network():
+    model = TabularRegressor(max_epochs=8, learning_rate=0.01, kinds={"price": "number"}, random_state=0)
+    rates = model.fit(FRAME, Y).history_["learning_rate"]
+    assert 0.001 < max(rates) <= 0.01  # not six times as much, as its scale has
+
+
 def test_the_history_is_that_of_a_training():
     model = TabularRegressor(**QUICK, kinds={"price": "number"}).fit(FRAME, Y)
     assert len(model.history_["loss"]) == len(model.history_["val_r2"]) == len(model.history_) == 2

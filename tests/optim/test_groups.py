@@ -209,6 +209,18 @@ def test_learning_rates_are_told_for_each_group():
     assert optimizer.learning_rates() == {"0.weight": 0.1, "0.bias": 0.25}
 
 
+def test_the_own_rate_is_that_of_parameters_that_no_pattern_names():
+    rate = optim.step_decay(0.1, steps=1, factor=0.5)
+    optimizer = optim.SGD(network(), learning_rate=rate, groups={"0.*": {"learning_rate": 0.5}})
+    assert list(optimizer.learning_rates().values()) == [0.5, 0.1]
+    assert optimizer.own_rate() == 0.1
+    optimizer.step(ones(optimizer.model))
+    assert optimizer.own_rate() == 0.05
+    optimizer.options["learning_rate"] = 0.25
+    assert optimizer.own_rate() == 0.25
+    assert optim.SGD(network(), learning_rate=0.1, groups={"*": {"learning_rate": 0.5}}).own_rate() == 0.5
+
+
 @pytest.mark.parametrize(
     ("groups", "error", "message"),
     [

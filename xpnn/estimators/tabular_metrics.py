@@ -39,6 +39,12 @@ class Judge:
                 return float("nan")
 
 
+def _log_loss(t: Any, p: Any, w: Any) -> float:
+    if p.shape[1] == 1:  # of one class, which scikit-learn's refuses
+        return 0.0
+    return float(metrics.log_loss(t, p, sample_weight=w, labels=numpy.arange(p.shape[1])))
+
+
 def _roc_auc(t: Any, p: Any, w: Any) -> float:
     if p.shape[1] == 2:
         return float(metrics.roc_auc_score(t, p[:, 1], sample_weight=w))
@@ -47,7 +53,7 @@ def _roc_auc(t: Any, p: Any, w: Any) -> float:
 
 
 _FUNCTIONS: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "log_loss": lambda t, p, w: metrics.log_loss(t, p, sample_weight=w, labels=numpy.arange(p.shape[1])),
+    "log_loss": _log_loss,
     "roc_auc": _roc_auc,
     "accuracy": lambda t, p, w: metrics.accuracy_score(t, p.argmax(axis=1), sample_weight=w),
     "balanced_accuracy": lambda t, p, w: metrics.balanced_accuracy_score(t, p.argmax(axis=1), sample_weight=w),

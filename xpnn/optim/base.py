@@ -146,6 +146,12 @@ class Optimizer(ABC):
         """The rate of the next update, for each group by its first parameter; reads the step count from the device."""
         return {group.slots[0][0].name: float(group.schedule(self.steps)) for group in self.groups}
 
+    def own_rate(self) -> float:
+        """The rate of the next update of parameters that no pattern names; if all are named, of the first group."""
+        group = next((one for one in self.groups if one.options is self.options), self.groups[0])
+        rate = group.options["learning_rate"]
+        return float(rate(self.steps) if callable(rate) else rate)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__.get("options", ()) or name == "lr":  # an attribute of that name would change nothing
             option = "learning_rate" if name == "lr" else name

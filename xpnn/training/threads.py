@@ -8,8 +8,10 @@ was measured to take 200 s on two. On one thread the numbers do not depend on ho
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["few_threads"]
 
@@ -21,7 +23,8 @@ _LARGE = 2**26  # multiply-adds in a layer's product from which on several threa
 def few_threads(batch_size: int, widest: int) -> Iterator[None]:
     """Inside, products take one thread, unless the layers are large or the environment names a number.
 
-    Nothing changes where threadpoolctl is not installed.
+    The number is one of the whole process: where several threads of a program are inside at once, the first sets it,
+    and the last to leave sets it back. Nothing changes where threadpoolctl is not installed.
 
     Parameters
     ----------
@@ -36,5 +39,25 @@ def few_threads(batch_size: int, widest: int) -> Iterator[None]:
     except ModuleNotFoundError:
         yield
         return
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _INSIDE.lock:
+        if not _INSIDE.count:
+            _INSIDE.limits = threadpool_limits(limits=1, user_api="blas")
+        _INSIDE.count += 1
+    try:
         yield
+    finally:
+        with _INSIDE.lock:
+            _INSIDE.count -= 1
+            if not _INSIDE.count:
+                _INSIDE.limits.restore_original_limits()
+
+
+class _Inside:
+    """Who is inside `few_threads`: how many, and what is set back when the last one leaves."""
+
+    def __init__(self) -> None:
+        self.lock, self.count = threading.Lock(), 0
+        self.limits: Any = None
+
+
+_INSIDE = _Inside()

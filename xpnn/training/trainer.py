@@ -319,9 +319,8 @@ class Trainer:
         return self.average.model if isinstance(self.average, WeightAverage) else self.model
 
     def learning_rate(self) -> float:
-        """The rate of the next update, of the first group of parameters."""
-        rate = self.optimizer.groups[0].options["learning_rate"]
-        return float(rate) if not callable(rate) else next(iter(self.optimizer.learning_rates().values()))
+        """The rate of the next update of parameters that no pattern names; if all are named, of the first group."""
+        return self.optimizer.own_rate()
 
     def take_weights(self, state: Mapping[str, Array]) -> None:
         """Give the model, and its average, the parameters and buffers of `state`, as `model.state_dict()` gave them."""
