@@ -12,7 +12,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from xpnn.arrays.native import to_host
@@ -133,10 +132,9 @@ class Progress(Callback):
         estimator = self.estimator
         held_out = self.held_out
         assert held_out is not None
-        X, place, network = held_out.X, estimator._place_, estimator.network_
-        dense = X.toarray() if sparse.issparse(X) else X
+        place, network = estimator._place_, estimator.network_
         with evaluating(network):
-            outputs = network(place.asarray(dense, dtype=network.parameters()[0].dtype))
+            outputs = estimator._outputs_of(held_out.X)
             weight = {} if held_out.loss_weight is None else {"sample_weight": place.asarray(held_out.loss_weight)}
             loss = float(estimator._objective.loss(outputs, place.asarray(held_out.t), **weight))
         estimator.validation_loss_curve_.append(loss / estimator._objective.reported)

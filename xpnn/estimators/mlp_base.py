@@ -33,7 +33,7 @@ from xpnn.estimators.network import (
     linear_layers,
     write_parameters,
 )
-from xpnn.estimators.objectives import Objective
+from xpnn.estimators.objectives import Objective, is_own
 from xpnn.estimators.placement import (
     brought,
     dispatches,
@@ -55,11 +55,11 @@ from xpnn.estimators.refusals import (
     require_same_loss,
 )
 from xpnn.estimators.reporting import Report
-from xpnn.estimators.rows import batches_of
+from xpnn.estimators.rows import Parts, batches_of, by_rows, dense, slices_of
 from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
 from xpnn.estimators.search.waiting import adopted
-from xpnn.estimators.solvers import SCHEDULES, SOLVERS, STOPPED, minimized_by_lbfgs
+from xpnn.estimators.solvers import SCHEDULES, SOLVERS, STOPPED, minimized_by_lbfgs, share_of
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
@@ -101,6 +101,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_ens": [Interval(Integral, 1, None, closed="left")],
 }
 """The values that each parameter may have, in scikit-learn's terms."""
+AT_ONCE = 8192  # rows of a prediction
 
 
 class MLP(CallbackSupport, Savable, Copied):
@@ -278,14 +279,14 @@ class MLP(CallbackSupport, Savable, Copied):
             weighted_val = self._weighted(y_val, w_val, all_y)
             if weighted_val is not None and not weighted_val.any():
                 raise ValueError("The weights of the rows in X_val must contain at least one non-zero number.")
-            return _some(X, t, weighted), HeldOut(X_val, y_val, t_val, w_val, weighted_val)
+            return _some(X, t, weighted), HeldOut(by_rows(X_val), y_val, t_val, w_val, weighted_val)
         if not self.early_stopping or self.solver == "lbfgs":
             return _some(X, t, weighted), None
         parts = parted(X.shape[0], self.validation_fraction, random, t if self._stratified(t) else None)
         if parts is None:
             return _some(X, t, weighted), None
         train, test = parts
-        held_out = HeldOut(rows_of(X, test), y[test], t[test], rows_of(w, test), rows_of(weighted, test))
+        held_out = HeldOut(by_rows(rows_of(X, test)), y[test], t[test], rows_of(w, test), rows_of(weighted, test))
         return _some(rows_of(X, train), t[train], rows_of(weighted, train)), held_out
 
     def _stratified(self, t: Any) -> bool:
@@ -294,11 +295,13 @@ class MLP(CallbackSupport, Savable, Copied):
     def _fit_lbfgs(self, train: tuple[Any, ...], place: Device) -> None:
         options = {
             "alpha": float(self.alpha), "place": place, "maxiter": self.max_iter, "maxfun": self.max_fun,
-            "gtol": self.tol, "tasks": tasks_of(self), "report": None,
+            "gtol": self.tol, "tasks": tasks_of(self), "report": None, "share": (share := share_of(train)),
         }  # fmt: skip
-        dense = [part.toarray() if sparse.issparse(part) else part for part in train]
-        batch = tuple(place.asarray(part) for part in dense)
-        share = float(batch[1].shape[0]) if len(batch) == 2 else float(to_host(batch[2]).sum())
+        if sparse.issparse(train[0]) and not is_own(self._objective):
+            parts: Any = Parts(train, AT_ONCE)
+        else:  # a loss of one's own may be no mean over rows
+            whole = slice(0, train[0].shape[0])
+            parts = [tuple(place.asarray(part) for part in (dense(train[0], whole), *train[1:]))]
 
         def shown(value: float) -> float:
             penalised = penalty(self) / share
@@ -308,7 +311,7 @@ class MLP(CallbackSupport, Savable, Copied):
             reporter = Report(self)
             options["report"] = lambda number, value: reporter.iteration(number, shown(value))
         self.network_.eval()
-        found = minimized_by_lbfgs(self.network_, self._objective.loss, batch, self._weights(), options)
+        found = minimized_by_lbfgs(self.network_, self._objective.loss, parts, self._weights(), options)
         self.n_iter_ = int(found.nit)
         self.loss_ = shown(float(found.fun))
         if found.status not in (0, STOPPED):
@@ -364,15 +367,14 @@ class MLP(CallbackSupport, Savable, Copied):
         home, place = self._home if dispatches() else None, self._place_
         require_no_dates(X)
         X = validate_data(self, brought(X, home, place), accept_sparse=["csr", "csc"], reset=False)
-        dtype = self.network_.parameters()[0].dtype
-        at_once = 1024 if sparse.issparse(X) else 8192
-        parts = []
         with evaluating(self.network_):
-            for start in range(0, max(1, X.shape[0]), at_once):
-                rows = slice(start, min(start + at_once, X.shape[0]))
-                some = X[rows].toarray() if sparse.issparse(X) else X[rows, ...]
-                y = self.network_(place.asarray(some, dtype=dtype))
-                parts.append(to_host(y) if home is None else y)
+            outputs = self._outputs_of(X)
+        return to_host(outputs) if home is None else outputs
+
+    def _outputs_of(self, X: Any) -> Any:
+        """The outputs for rows that were checked, where they are computed, in the mode of now."""
+        X, place, dtype = by_rows(X), self._place_, self.network_.parameters()[0].dtype
+        parts = [self.network_(place.asarray(dense(X, rows), dtype=dtype)) for rows in slices_of(X, AT_ONCE)]
         return parts[0] if len(parts) == 1 else namespace_of(parts[0]).concat(parts)
 
     def _given(self, value: Any) -> Any:

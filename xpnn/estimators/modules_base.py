@@ -22,7 +22,7 @@ from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.held_out import parted, warn_of_no_value
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_building import asks_for, built
-from xpnn.estimators.modules_fitting import asked_of_step, outputs_of, rows_at_once, trained, trainer_of
+from xpnn.estimators.modules_fitting import PREDICTED, asked_of_step, outputs_of, rows_at_once, trained, trainer_of
 from xpnn.estimators.modules_inputs import (
     checked,
     converted,
@@ -42,6 +42,7 @@ from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
 from xpnn.estimators.refusals import named, require_alike, require_class_weight, require_dropout, require_same_loss
 from xpnn.estimators.reporting import require_bars
+from xpnn.estimators.rows import by_rows, slices_of
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
@@ -51,8 +52,6 @@ from xpnn.training.steps import applied
 from xpnn.training.trainer import Trainer
 
 __all__ = ["OfModule"]
-
-AT_ONCE = 1024  # rows of a prediction
 
 
 class OfModule(CallbackSupport, SavableModule, Copied, Nested):
@@ -292,10 +291,10 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
 
     def _outputs_of(self, X: Tree, *, stay: bool = False) -> Any:
         """The same of arrays that were checked and converted."""
-        parts, rows = [], rows_of(X)
+        parts, X = [], by_rows(X)
         with evaluating(self.module_):
-            for start in range(0, max(1, rows), AT_ONCE):
-                some = on_the_host(taken(X, slice(start, min(start + AT_ONCE, rows))))
+            for rows in slices_of(first_of(X), PREDICTED):
+                some = on_the_host(taken(X, rows))
                 y = outputs_of(applied(self.module_, tree_map(self._place_.asarray, some)))
                 parts.append(y if stay else to_host(y))
         return parts[0] if len(parts) == 1 else namespace_of(parts[0]).concat(parts)

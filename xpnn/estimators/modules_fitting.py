@@ -19,7 +19,7 @@ from xpnn.estimators.modules_inputs import on_the_host, rows_of, taken
 from xpnn.estimators.modules_metrics import judged_by, metrics_for, metrics_of, scorer_of
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.reporting import printers
-from xpnn.estimators.rows import SparseRows
+from xpnn.estimators.rows import HeldOutRows, SparseRows
 from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
@@ -28,9 +28,9 @@ from xpnn.training.interruption import CTRL_C
 from xpnn.training.steps import applied
 from xpnn.training.trainer import Trainer
 
-__all__ = ["Judged", "asked_of_step", "outputs_of", "rows_at_once", "trained", "trainer_of"]
+__all__ = ["PREDICTED", "Judged", "asked_of_step", "outputs_of", "rows_at_once", "trained", "trainer_of"]
 
-AUTO = 128  # rows of a batch
+AUTO, PREDICTED = 128, 1024  # rows of a batch, and of a prediction
 _OF_STEP = ("loss", "loss_options", "label_smoothing", "compile", "max_norm", "accumulate", "metrics")
 
 
@@ -166,11 +166,13 @@ def _needs_more_than(estimator: Any, row: Tree) -> bool:
     return False
 
 
-def _validation(held_out: HeldOut | None) -> tuple[Tree, ...] | None:
+def _validation(held_out: HeldOut | None) -> Any:
+    """What `Trainer.fit` takes."""
     if held_out is None:
         return None
     weight = () if held_out.loss_weight is None else (held_out.loss_weight,)
-    return (on_the_host(held_out.X), held_out.t, *weight)
+    rows = (held_out.X, held_out.t, *weight)
+    return HeldOutRows(rows, PREDICTED) if sparse.issparse(held_out.X) else rows
 
 
 @contextmanager

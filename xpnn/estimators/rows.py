@@ -1,16 +1,56 @@
-"""Batches of rows for training, dense or of a sparse matrix, which becomes dense batch by batch."""
+"""Rows for training and prediction, dense or of a sparse matrix, which becomes dense a part at a time.
+
+A batch of training has as many rows as `batch_size` says. Where the number of rows is free, as in predictions, a part
+of a sparse matrix takes `PART` bytes at most, or one row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from scipy import sparse
 
 from xpnn.training.data import batch_indices
 
-__all__ = ["Dense", "SparseRows", "batches_of"]
+__all__ = ["PART", "Dense", "HeldOutRows", "Parts", "SparseRows", "batches_of", "by_rows", "dense", "slices_of"]
+
+PART = 2**24  # bytes of dense numbers that rows of a sparse matrix become at once
+
+
+def slices_of(x: Any, most: int) -> Iterator[slice]:
+    """Which rows of an array are computed with at once: so many at most, of a sparse matrix as many as `PART` allows.
+
+    There is always a slice, be it of no row.
+    """
+    rows, at_once = int(x.shape[0]), most
+    if sparse.issparse(x):
+        at_once = max(1, min(most, PART // (max(1, int(x.shape[1])) * x.dtype.itemsize)))
+    for start in range(0, max(1, rows), at_once):
+        yield slice(start, min(start + at_once, rows))
+
+
+def by_rows(x: Any) -> Any:
+    """A sparse matrix in CSR format, whose rows are found fast; all else as it is."""
+    return x.tocsr() if sparse.issparse(x) else x
+
+
+def dense(x: Any, rows: slice) -> Any:
+    """Some rows as a dense array."""
+    return x[rows].toarray() if sparse.issparse(x) else x[rows, ...]
+
+
+class Parts:
+    """The rows of `(x, t)` or `(x, t, w)` with a sparse `x`, a part at a time, dense; as often as one likes."""
+
+    def __init__(self, arrays: tuple[Any, ...], most: int) -> None:
+        self.arrays, self.most = (by_rows(arrays[0]), *arrays[1:]), most
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        x, *rest = self.arrays
+        for rows in slices_of(x, self.most):
+            yield (dense(x, rows), *(array[rows] for array in rest))
 
 
 class Dense:
@@ -51,6 +91,15 @@ class SparseRows(Dense):
     def describe(self) -> dict[str, Any]:
         """See `training.Loader`."""
         return {"rows": self.rows, "batch_size": self.batch_size, "shuffle": self.shuffle, "seed": self.seed}
+
+
+class HeldOutRows(SparseRows):
+    """Rows of a sparse matrix to validate with, in their order; the loss is that of all in one."""
+
+    whole: ClassVar[bool] = True  # see `training.evaluation.Evaluation.of_loader`
+
+    def __init__(self, arrays: tuple[Any, ...], most: int) -> None:
+        super().__init__(arrays, next(slices_of(arrays[0], most)).stop, shuffle=False, seed=0)
 
 
 def batches_of(arrays: tuple[Any, ...], batch_size: int, shuffle: bool, seed: int) -> Dense:

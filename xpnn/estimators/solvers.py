@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array
+from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, flatten
 from xpnn.autodiff.transforms import value_and_grad
 from xpnn.compiler.compile import CompiledStep
@@ -26,7 +27,10 @@ from xpnn.optim.descent import SGD, Lion
 from xpnn.optim.schedules import Schedule, cosine_decay
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
-__all__ = ["SCHEDULES", "SOLVERS", "STOPPED", "l2_step", "minimized_by_lbfgs", "optimizer_of", "rate_of", "scheduled"]
+__all__ = [
+    "SCHEDULES", "SOLVERS", "STOPPED", "l2_step", "minimized_by_lbfgs", "optimizer_of", "rate_of", "scheduled",
+    "share_of",
+]  # fmt: skip
 
 _PLAIN: dict[str, Callable[..., Optimizer]] = {
     "adamax": Adamax, "nadam": NAdam, "radam": RAdam, "adagrad": Adagrad, "adadelta": Adadelta, "rmsprop": RMSprop,
@@ -152,13 +156,22 @@ def l2_step(
     return step
 
 
+def share_of(part: tuple[Any, ...]) -> float:
+    """How much rows `(x, t)` or `(x, t, w)` count in a mean over all."""
+    return float(part[1].shape[0]) if len(part) == 2 else float(to_host(part[2]).sum())
+
+
 def minimized_by_lbfgs(
-    network: Module, loss: Callable[..., Array], batch: tuple[Array, ...], weights: list[int], options: dict[str, Any]
-) -> Any:
+    network: Module, loss: Callable[..., Array], parts: Iterable[tuple[Any, ...]], weights: list[int],
+    options: dict[str, Any],
+) -> Any:  # fmt: skip
     """Minimise loss and penalty over all rows by SciPy's L-BFGS-B, in place; gives SciPy's result.
 
-    `options` holds alpha, the device, SciPy's maxiter, maxfun and gtol, the tasks that are told of iterations, and None
-    or a function `report(number, value)` that is.
+    `parts` are all rows, `(x, t)` or `(x, t, w)`, in one part or several, which are gone through at each step; of
+    several the loss has to be a mean over rows, or the mean weighted by w.
+
+    `options` holds alpha, the share of all parts (`share_of`), the device, SciPy's maxiter, maxfun and gtol, the tasks
+    that are told of iterations, and None or a function `report(number, value)` that is.
     """
     from scipy.optimize import minimize
 
@@ -166,7 +179,7 @@ def minimized_by_lbfgs(
     parameters = network.parameters()
     sizes = [int(p.size) for p in parameters]
     ends = numpy.cumsum(sizes)
-    share = float(place.to_host(batch[2]).sum()) if len(batch) == 3 else float(batch[1].shape[0])
+    share: float = options["share"]
 
     def of(model: Module, x: Array, t: Array, *w: Array) -> Array:
         return loss(model(x), t, sample_weight=w[0]) if w else loss(model(x), t)
@@ -185,9 +198,13 @@ def minimized_by_lbfgs(
 
     def value_and_gradient(theta: Any) -> tuple[float, Any]:
         write(theta)
-        value, leaves = fast(*batch)
-        gradient = numpy.concatenate([numpy.asarray(place.to_host(leaf), dtype="float64").ravel() for leaf in leaves])
-        total = float(value)
+        total, gradient = 0.0, numpy.zeros(len(theta))
+        for part in parts:
+            value, leaves = fast(*map(place.asarray, part))
+            flat = [numpy.asarray(place.to_host(leaf), dtype="float64").ravel() for leaf in leaves]
+            own = share_of(part) / share
+            gradient += own * numpy.concatenate(flat)
+            total += own * float(value)
         for n in weights:
             rows = slice(ends[n] - sizes[n], ends[n])
             total += 0.5 * options["alpha"] / share * float(theta[rows] @ theta[rows])

@@ -42,7 +42,9 @@ class Evaluation:
     def of_arrays(self, data: tuple[Tree, ...], batch_size: int) -> dict[str, Any]:
         """The numbers for `(x, t)` or `(x, t, w)` on the device, the loss of all rows in one."""
         x, t, *w = data
-        y = self.outputs(x, batch_size)
+        return self._of_outputs(self.outputs(x, batch_size), t, *w)
+
+    def _of_outputs(self, y: Tree, t: Tree, *w: Array) -> dict[str, Any]:
         weight = {"sample_weight": w[0]} if w else {}
         numbers: dict[str, Any] = {} if self.loss is None else {"loss": float(self.loss(y, t, **weight))}
         for name, metric in self._metrics().items():
@@ -52,9 +54,16 @@ class Evaluation:
         return numbers
 
     def of_loader(self, loader: Any) -> dict[str, Any]:
-        """The numbers for all batches of a loader; the loss is the mean over items of the batches' losses."""
+        """The numbers for all batches of a loader; the loss is the mean over items of the batches' losses, or, if the
+        loader says that it is `whole`, that of all rows in one, of which the outputs are kept then.
+        """
         dtype = next(slot.value.dtype for slot in self.model.slots())
         feed = Streamed(loader, self.place, dtype)
+        if getattr(loader, "whole", False):
+            with evaluating(self.model):
+                moved = map(feed.moved, loader.batches(epoch=0, start=0))
+                batches = [(applied(self.model, x), *rest) for x, *rest in moved]
+            return self._of_outputs(*self._together(batches))
         running = Running(self.place, self._metrics())
         with evaluating(self.model):
             for host in loader.batches(epoch=0, start=0):
@@ -75,9 +84,11 @@ class Evaluation:
             slices = [slice(n, min(n + batch_size, count)) for n in range(0, max(1, count), batch_size)]
             batches = [_rows(x, rows) for rows in slices]
             parts = self.predicted(batches[:full], batches[full:])
-        if len(parts) == 1:
-            return parts[0]
-        return tree_map(lambda *leaves: self.place.xp.concat(leaves, axis=0), *parts)
+        return self._together(parts)
+
+    def _together(self, parts: list[Any]) -> Any:
+        """All rows of arrays in parts."""
+        return parts[0] if len(parts) == 1 else tree_map(lambda *leaves: self.place.xp.concat(leaves, axis=0), *parts)
 
     def _metrics(self) -> dict[str, Metric]:
         found = {name: accumulated(metric) for name, metric in self.metrics.items()}
