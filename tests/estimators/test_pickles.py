@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
+from xpnn.estimators.mlp_classifier import MLPClassifier
+from xpnn.estimators.mlp_regressor import MLPRegressor
 from xpnn.nn import PReLU
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -59,8 +60,8 @@ def test_skops_trusts_the_estimator_and_needs_to_trust_no_more(kind, options):
     skops = pytest.importorskip("skops.io", reason="skops is not installed")
     model = kind(hidden_layer_sizes=(4,), max_iter=2, random_state=0, **options).fit(X[:60], Y[:60])
     data = skops.dumps(model)
-    assert skops.get_untrusted_types(data=data) == [f"xpnn.estimators.mlp.{kind.__name__}"]
-    again = skops.loads(data, trusted=[f"xpnn.estimators.mlp.{kind.__name__}"])
+    assert skops.get_untrusted_types(data=data) == [f"{kind.__module__}.{kind.__name__}"]
+    again = skops.loads(data, trusted=[f"{kind.__module__}.{kind.__name__}"])
     assert (again.predict(X) == model.predict(X)).all()
     for one in (model, again):  # the masks of dropout go on, too
         one._begun = one._trainer = None

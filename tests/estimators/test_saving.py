@@ -13,7 +13,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import xpnn
-from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
+from xpnn.estimators.mlp_classifier import MLPClassifier
+from xpnn.estimators.mlp_regressor import MLPRegressor
 from xpnn.training.checkpoint import load, save
 from xpnn.training.layout import CheckpointError
 

@@ -2,7 +2,8 @@
 
 import xpnn.estimators.extra  # noqa: F401 (it says what to do without scikit-learn)
 from xpnn.estimators.curves import CurvesDisplay
-from xpnn.estimators.mlp import MLPClassifier, MLPRegressor
+from xpnn.estimators.mlp_classifier import MLPClassifier
+from xpnn.estimators.mlp_regressor import MLPRegressor
 from xpnn.estimators.modules_classifier import Classifier
 from xpnn.estimators.modules_regressor import Regressor
 from xpnn.estimators.search.grid import GridSearchMLP

@@ -6,16 +6,13 @@ import copy
 import warnings
 from abc import abstractmethod
 from math import inf
-from numbers import Integral, Real
 from typing import Any
 
 import numpy
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
@@ -25,9 +22,8 @@ from xpnn.estimators.ensembles import Averaged, of_members
 from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
 from xpnn.estimators.going_on import Begun, going_on
 from xpnn.estimators.held_out import checked_held_out, parted
+from xpnn.estimators.mlp_parameters import CONSTRAINTS
 from xpnn.estimators.network import (
-    ACTIVATIONS,
-    NORMALIZATIONS,
     dense_network,
     draw_weights,
     linear_layers,
@@ -59,48 +55,13 @@ from xpnn.estimators.rows import Parts, batches_of, by_rows, dense, slices_of
 from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
 from xpnn.estimators.search.waiting import adopted
-from xpnn.estimators.solvers import SCHEDULES, SOLVERS, STOPPED, minimized_by_lbfgs, share_of
+from xpnn.estimators.solvers import STOPPED, minimized_by_lbfgs, share_of
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "flat", "is_stochastic"]
 
-CONSTRAINTS: dict[str, list[Any]] = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS)), callable, "array-like"],
-    "solver": [StrOptions(set(SOLVERS)), callable],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
-    "shuffle": ["boolean"],
-    "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "verbose": ["verbose"],
-    "warm_start": ["boolean"],
-    "momentum": [Interval(Real, 0, 1, closed="both")],
-    "nesterovs_momentum": ["boolean"],
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
-    "device": [str, Device, None],
-    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-    "normalization": [StrOptions(set(NORMALIZATIONS)), None],
-    "schedule": [StrOptions(set(SCHEDULES)), callable, None],
-    "max_norm": [Interval(Real, 0, None, closed="neither"), None],
-    "monitor": [StrOptions({"loss", "score", *get_scorer_names()}), callable],
-    "callbacks": ["array-like", None],
-    "compile": ["boolean"],
-    "n_ens": [Interval(Integral, 1, None, closed="left")],
-}
-"""The values that each parameter may have, in scikit-learn's terms."""
 AT_ONCE = 8192  # rows of a prediction
 
 
@@ -455,6 +416,18 @@ class MLP(CallbackSupport, Savable, Copied):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = tags.array_api_support = True
         return tags
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """True, or an AttributeError: 'lbfgs' has no `partial_fit`."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit is only available for stochastic optimizers, not for 'lbfgs'")
+    return True
+
+
+def flat(y: Any) -> Any:
+    """Targets in one column as a row of numbers, with scikit-learn's warning."""
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _some(*parts: Any) -> tuple[Any, ...]:

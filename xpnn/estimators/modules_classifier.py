@@ -67,7 +67,7 @@ class Classifier(ClassifierMixin, OfModule):
     max_epochs, batch_size, shuffle
         How often to go through all rows, in what batches, and whether in another order each time. 'auto' is 128 rows,
         or all; with batch norm a few less, if a last batch would have one row.
-    early_stopping
+    early_stopping, patience
         Whether to stop after `patience` epochs without a better value of `monitor`, with the weights of the best epoch.
         With `patience=None` it trains for all epochs, and takes the best weights.
     validation_fraction
@@ -102,6 +102,8 @@ class Classifier(ClassifierMixin, OfModule):
         Epochs that were trained, those before a `warm_start` or in `partial_fit` included.
     best_epoch_
         Whose weights these are, with `early_stopping`; else None.
+    n_features_in_, feature_names_in_
+        As of any estimator of scikit-learn, if `X` is one array of two axes.
 
     Examples
     --------

@@ -43,7 +43,7 @@ random_state, module_options, optimizer_options, loss_options
 
     Attributes
     ----------
-    module_, history_, n_iter_, best_epoch_
+    module_, history_, n_iter_, best_epoch_, n_features_in_, feature_names_in_
         As of `Classifier`.
 
     Examples
