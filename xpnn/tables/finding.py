@@ -162,7 +162,8 @@ def without_use(encoder: Encoder, column: Column, least: int) -> Finding | None:
         message = f"column {column.name!r} is left out: where it is not missing it is always the same"
         return None if encoder.outputs else Finding("constant", column, message, quiet=True)
     if not encoder.levels:
-        return Finding("rare", column, f"column {column.name!r} is left out: no level of it comes often enough")
+        often = f"no level of it comes often enough, {least} times: join levels that belong together"
+        return Finding("rare", column, f"column {column.name!r} is left out: {often}")
     if len(encoder.levels) > 1 or int((encoder.codes(column) == 0).sum()) >= least:
         return None
     level = "missing" if encoder.levels[0] is None else repr(encoder.levels[0])

@@ -199,7 +199,7 @@ def _kind_of(value: Any, name: str, place: int) -> str:
             return kind
     raise TypeError(
         f"column {name!r} expected numbers, text, booleans or dates, got {type(value).__name__} in row {place} "
-        f"({value!r:.40})"
+        f"({value!r:.40}): make numbers or text of it, or leave it out"
     )
 
 
