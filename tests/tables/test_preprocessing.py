@@ -166,7 +166,8 @@ def test_names_need_not_be_text():
 
 def test_a_column_of_rare_levels_only_is_left_out():
     frame = {"w": ["a", "b", "c", "d"], "n": [1, 2, 3, 3]}
-    with pytest.warns(TableWarning, match="column 'w' is left out: no level of it comes often enough, 2 times: join") as caught:
+    message = "column 'w' is left out: no level of it comes often enough, 2 times: join"
+    with pytest.warns(TableWarning, match=message) as caught:
         preprocessing = Preprocessing(rare_below=2).fit(frame)
     assert caught[0].message.column == "w"
     assert caught[0].filename == __file__
