@@ -130,7 +130,7 @@ def test_categories_that_are_whole_numbers_of_any_size_are_told_apart():
         (["x", None, 1], r"column 'a' holds text in row 0 \('x'\) and a number in row 2 \(1\): make it of one kind"),
         ([None, 1.5, True], r"column 'a' holds a number in row 1 \(1.5\) and a boolean in row 2 \(True\)"),
         ([NOW, "x"], r"column 'a' holds a date in row 0 \(.*\) and text in row 1 \('x'\)"),
-        ([None, [1]], r"column 'a' expected numbers, text, booleans or dates, got list in row 1 \(\[1\]\): make numbers"),
+        ([None, [1]], r"column 'a' expected numbers, text, booleans or dates, got list in row 1 \(\[1\]\): make"),
         ([b"x", None], r"column 'a' expected numbers, text, booleans or dates, got bytes in row 0 \(b'x'\)"),
     ],
 )
