@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
-import numpy
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -18,6 +17,7 @@ from xpnn.estimators.mlp_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import LOSSES, Objective, regression
 from xpnn.estimators.placement import on_host
 from xpnn.estimators.quantities import central, predicted_numbers, quantiles_of, require_numbers, require_positive
+from xpnn.estimators.scores import r_squared
 
 __all__ = ["MLPRegressor"]
 
@@ -231,10 +231,7 @@ best_loss_, best_validation_score_, best_epoch_, n_layers_, n_outputs_, n_featur
         return predicted_numbers(self._objective, outputs)
 
     def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
-        predictions = self._central(predictions)
-        if len(y) < 2 or not numpy.isfinite(predictions).all():  # a network that diverges has no score
-            return float("nan")
-        return float(r2_score(y, predictions, sample_weight=sample_weight))
+        return r_squared(y, self._central(predictions), sample_weight)
 
     def _central(self, predictions: Any) -> Any:
         return central(self._objective, predictions)

@@ -31,6 +31,7 @@ from xpnn.estimators.modules_building import is_of_classes, loss_of, name_of, re
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import on_host
+from xpnn.estimators.scores import share_right
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["Classifier"]
@@ -214,7 +215,10 @@ class Classifier(ClassifierMixin, OfModule):
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of rows all of whose labels are right."""
         y, predictions = on_host(y), on_host(self.predict(X))
-        return self._scored(y if hasattr(y, "shape") else numpy.asarray(y), predictions, on_host(sample_weight))
+        y, weight = y if hasattr(y, "shape") else numpy.asarray(y), on_host(sample_weight)
+        if self._labels.kind == "multiclass-multioutput":  # which scikit-learn's function refuses
+            return share_right(y, predictions, weight)
+        return float(accuracy_score(y, predictions, sample_weight=weight))
 
     def predict_proba(self, X: Any) -> Any:
         """The probability of each class, shape (n, classes); for several questions a list of such arrays."""
@@ -288,9 +292,7 @@ class Classifier(ClassifierMixin, OfModule):
         return self._labels.predicted(outputs)
 
     def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
-        if self._labels.kind == "multiclass-multioutput":
-            return float(numpy.average((y == predictions).all(axis=1), weights=sample_weight))
-        return float(accuracy_score(y, predictions, sample_weight=sample_weight))
+        return share_right(y, predictions, sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

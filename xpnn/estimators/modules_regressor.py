@@ -20,6 +20,7 @@ from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import LOSSES, Objective, regression
 from xpnn.estimators.placement import on_host
 from xpnn.estimators.quantities import central, predicted_numbers, require_positive
+from xpnn.estimators.scores import r_squared
 
 __all__ = ["Regressor"]
 
@@ -201,5 +202,4 @@ random_state, module_options, optimizer_options, loss_options
         return predicted_numbers(self._objective, outputs)
 
     def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
-        predictions = central(self._objective, predictions)
-        return float(r2_score(y, predictions, sample_weight=sample_weight)) if len(y) > 1 else float("nan")
+        return r_squared(y, central(self._objective, predictions), sample_weight)
