@@ -4,6 +4,7 @@ Both have the default parameters and as many epochs as scikit-learn's takes to c
 library fits once before. Rows are scikit-learn's own, in float64, unscaled, as a first try would be. With `--data`
 there are 5000 digits of MNIST besides, pixels from 0 to 1, for 30 epochs: in float64, and in float32. "Products" are
 those of such a fit, forward and backward, and nothing else: no library that uses the same products can be faster.
+With early stopping both hold a tenth of the rows out and score them after each epoch.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from benchmarks.report import aligned, number, spread, summary  # noqa: E402
 
 __all__ = ["main", "measured"]
 
-TABLES = ("breast cancer", "digits")
+STOPS = ", early stopping"
+TABLES = ("breast cancer", "digits", f"breast cancer{STOPS}", f"digits{STOPS}")
 MNIST = ("mnist_5k, float64", "mnist_5k, float32")
 
 
@@ -36,6 +38,7 @@ def rows_of(table: str, folder: Path | None) -> tuple[Any, Any]:
     from sklearn.datasets import load_breast_cancer, load_digits
 
     if table in TABLES:
+        table = table.removesuffix(STOPS)
         x, y = {"breast cancer": load_breast_cancer, "digits": load_digits}[table](return_X_y=True)
         return x, y
     assert folder is not None
@@ -56,15 +59,19 @@ def measured(
     x, y = rows_of(table, folder)
     names = "scikit-learn", "xpnn", "products", "score of scikit-learn", "score of xpnn"
     found: dict[str, list[float]] = {name: [] for name in names}
+    stops = table.endswith(STOPS)
+    options = {"early_stopping": stops, **({} if epochs is None else {"max_iter": epochs})}
     for seed in range(-1, rounds):
         parts = train_test_split(x, y, random_state=abs(seed), stratify=y)
-        theirs = MLPClassifier(random_state=abs(seed), **({} if epochs is None else {"max_iter": epochs}))
+        theirs = MLPClassifier(random_state=abs(seed), **options)
         first = _fit(theirs, parts)
         ours = estimators.MLPClassifier(
-            random_state=abs(seed), max_iter=theirs.n_iter_, n_iter_no_change=theirs.n_iter_
+            random_state=abs(seed), max_iter=theirs.n_iter_, n_iter_no_change=theirs.n_iter_, early_stopping=stops,
+            monitor="score" if stops else "loss",
         )  # fmt: skip
         second = _fit(ours, parts)
-        products = _products(parts[0], theirs.coefs_[-1].shape[1], theirs.n_iter_)
+        trained = parts[0][: len(parts[0]) - (len(parts[0]) + 9) // 10] if stops else parts[0]
+        products = _products(trained, theirs.coefs_[-1].shape[1], theirs.n_iter_)
         if seed >= 0:
             values = first, second, products, _score(theirs, parts), _score(ours, parts)
             for name, value in zip(found, values, strict=True):

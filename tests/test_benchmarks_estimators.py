@@ -17,5 +17,5 @@ def main(monkeypatch):
 def test_it_prints_a_row_for_each_table(main, capsys):
     assert main(["--rounds", "1", "--epochs", "2"]) == 0
     printed = capsys.readouterr().out
-    for word in ("breast cancer", "digits", "scikit-learn, s", "xpnn, s"):
+    for word in ("breast cancer", "digits, early stopping", "scikit-learn, s", "xpnn, s"):
         assert word in printed
