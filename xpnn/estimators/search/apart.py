@@ -11,7 +11,6 @@ from typing import Any
 
 from sklearn.utils.parallel import Parallel, delayed
 
-from xpnn.estimators.network import linear_layers
 from xpnn.estimators.search.together import trained_together
 from xpnn.estimators.search.waiting import Job
 
@@ -40,7 +39,7 @@ def _trained(block: list[Job], objectives: list[Any]) -> list[dict[str, Any]]:
         {
             "done": job.done, "stopped": job.progress.stopped, "best": job.progress.best,
             "curves": {name: getattr(job.estimator, name) for name in CURVES if hasattr(job.estimator, name)},
-            "parameters": [(layer.weight, layer.bias) for layer in linear_layers(job.estimator.network_)],
+            "parameters": [(layer.weight, layer.bias) for layer in job.layers],
         }
         for job in block
     ]  # fmt: skip
@@ -49,6 +48,5 @@ def _trained(block: list[Job], objectives: list[Any]) -> list[dict[str, Any]]:
 def _take(job: Job, *, done: bool, stopped: bool, best: Any, curves: dict[str, Any], parameters: list[Any]) -> None:
     job.done, job.progress.stopped, job.progress.best = done, stopped, best
     vars(job.estimator).update(curves)
-    layers: list[Any] = linear_layers(job.estimator.network_)
-    for layer, (weight, bias) in zip(layers, parameters, strict=True):
+    for layer, (weight, bias) in zip(job.layers, parameters, strict=True):
         layer.weight[...], layer.bias[...] = weight, bias

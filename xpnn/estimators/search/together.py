@@ -18,7 +18,6 @@ from typing import Any
 import numpy
 
 from xpnn.arrays.memory import aligned, aligned_rows
-from xpnn.estimators.network import linear_layers
 from xpnn.estimators.search.few import Few, Space, matrices_of
 from xpnn.estimators.search.losses import Losses, targets_of
 from xpnn.estimators.search.members import Members
@@ -195,8 +194,7 @@ class Together:
 
     def _written(self, member: int) -> None:
         """The member's weights of now in its network."""
-        layers: list[Any] = linear_layers(self.members.jobs[member].estimator.network_)
-        for layer, matrices in zip(layers, self.layers, strict=True):
+        for layer, matrices in zip(self.members.jobs[member].layers, self.layers, strict=True):
             matrix = matrices[self.members.of(member)].reshape(*layer.weight.shape[:-1], -1)
             layer.weight[...], layer.bias[...] = matrix[..., :-1], matrix[..., -1]
 
@@ -205,7 +203,6 @@ def _parameters(jobs: list[Job], copies: int) -> Any:
     """(members, size): the matrices of all layers, biases last, one after the other."""
     rows = []
     for job in jobs:
-        layers: list[Any] = linear_layers(job.estimator.network_)
-        matrices = [numpy.concatenate([each.weight, each.bias[..., None]], axis=-1) for each in layers]
+        matrices = [numpy.concatenate([each.weight, each.bias[..., None]], axis=-1) for each in job.layers]
         rows.append(numpy.concatenate([matrix.reshape(copies, -1) for matrix in matrices], axis=1))
     return rows_of(numpy.concatenate(rows), ...)

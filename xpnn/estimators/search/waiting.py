@@ -16,12 +16,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 import numpy
 from scipy import sparse
 
+from xpnn.estimators.network import linear_layers
 from xpnn.estimators.placement import home_of, on_host
 
 __all__ = ["Job", "SetAside", "adopted", "collecting", "collects", "giving", "only"]
@@ -45,6 +47,11 @@ class Job:
     done: bool = False
     taken: bool = False  # over by the fit that scikit-learn makes
     said: tuple[Any, ...] = ()  # warnings of what went before the training
+
+    @cached_property
+    def layers(self) -> list[Any]:
+        """The dense layers of the network, which the training writes its weights to."""
+        return linear_layers(self.estimator.network_)
 
 
 @contextmanager
