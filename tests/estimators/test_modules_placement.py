@@ -63,6 +63,22 @@ else:
         assert device_of(given) == elsewhere
         numpy.testing.assert_allclose(to_host(given), plain.predict(X), rtol=1e-5, atol=1e-6)  # another order of sums
 
+    @KINDS
+    def test_scikit_learn_moves_an_estimator(kind, elsewhere):
+        move = pytest.importorskip("sklearn.utils._array_api", reason="scikit-learn")
+        if not hasattr(move, "move_estimator_to"):
+            pytest.skip("scikit-learn moves estimators from 1.9 on")
+        with config_context(array_api_dispatch=True):
+            model = small(kind).fit(X, Y)
+            there = move.move_estimator_to(model, elsewhere.xp, elsewhere.array_device)
+            here = move.move_estimator_to(there, numpy, "cpu")
+            assert device_of(there.predict(elsewhere.asarray(X))) == elsewhere
+            if kind is Classifier:
+                assert device_of(there.classes_) == elsewhere
+            assert isinstance(here.predict(X), numpy.ndarray)
+            assert isinstance(model.predict(X), numpy.ndarray)
+        numpy.testing.assert_array_equal(here.predict(X), model.predict(X))
+
     def test_words_stay_numpys(elsewhere):
         with config_context(array_api_dispatch=True):
             x = elsewhere.asarray(X)

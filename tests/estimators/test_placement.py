@@ -15,6 +15,7 @@ if not IS_ON:
 
 else:
     from sklearn import config_context
+    from sklearn.metrics import get_scorer
     from sklearn.model_selection import GridSearchCV, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -141,6 +142,14 @@ else:
             search = kind(model, {"mlpclassifier__alpha": [0.0, 0.1]}, cv=2).fit(x, t)
             assert device_of(search.predict(x)) == device_of(x)
         assert getattr(search, "n_together_", 0) == 0
+
+    @pytest.mark.parametrize("monitor", ["balanced_accuracy", "f1", get_scorer("roc_auc")], ids=str)
+    def test_a_scorer_gets_predictions_of_numpy_beside_targets_of_numpy(monitor, elsewhere):
+        options = {"early_stopping": True, "monitor": monitor, "max_iter": 5}
+        with config_context(array_api_dispatch=True):
+            model = small(MLPClassifier, **options).fit(elsewhere.asarray(X), elsewhere.asarray(Y))
+        plain = small(MLPClassifier, **options).fit(X, Y)
+        assert model.best_epoch_ == plain.best_epoch_
 
     def test_a_search_takes_targets_of_any_library(elsewhere):
         search = GridSearchMLP(small(MLPClassifier), {"alpha": [0.0, 0.1]}, cv=2)

@@ -18,12 +18,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
+import numpy
 from sklearn.base import BaseEstimator
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.estimators.going_on import going_on
 from xpnn.estimators.objectives import Objective
-from xpnn.estimators.placement import on_host
+from xpnn.estimators.placement import on_host, place_for, results
 from xpnn.nn.module import Module
 
 __all__ = ["Copied", "hosted"]
@@ -33,6 +34,10 @@ class Copied(BaseEstimator):
     """An estimator whose `copy.deepcopy` computes where it does, and gives results where it does."""
 
     _trainer: Any
+    _dtype: Any
+    _home: Device | None
+    _place_: Device
+    classes_: Any
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         other = object.__new__(type(self))
@@ -44,6 +49,21 @@ class Copied(BaseEstimator):
         if "_trainer" in vars(self):
             other.__dict__["_trainer"] = None
         return other
+
+    def __sklearn_array_api_convert__(self, converter: Any) -> Self:
+        """A copy for arrays such as `converter` makes; scikit-learn's `move_estimator_to` asks for it."""
+        moved = copy.deepcopy(self)
+        if "_place_" in vars(moved):
+            given = converter(numpy.zeros(1, dtype=self._dtype))
+            moved._home = None if isinstance(given, numpy.ndarray) else device_of(given)
+            moved._move(place_for(None, given, moved._home))
+            if "classes_" in vars(moved):
+                moved.classes_ = results(moved.classes_, moved._home)
+        return moved
+
+    def _move(self, place: Device) -> None:
+        """Compute there."""
+        raise NotImplementedError
 
 
 def hosted(state: dict[str, Any]) -> dict[str, Any]:

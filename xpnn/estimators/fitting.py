@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from xpnn.arrays.native import to_host
@@ -171,7 +172,10 @@ class Progress(Callback):
             assert held_out is not None
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
             judge = judged_by(estimator.monitor, _of_arrays(estimator))
-            with named(f"monitor={estimator.monitor!r}") if isinstance(estimator.monitor, str) else nullcontext():
+            with (
+                named(f"monitor={estimator.monitor!r}") if isinstance(estimator.monitor, str) else nullcontext(),
+                config_context(array_api_dispatch=False),  # predictions are NumPy's, as targets are
+            ):
                 value = scorer(judge, held_out.X, held_out.y, **weight)
             if not isinstance(value, Real) and getattr(value, "shape", None) != ():
                 raise TypeError(f"monitor expected a function that gives a number, got {value!r:.60}")

@@ -105,15 +105,15 @@ class Labels:
             raise ValueError(f"expected y {what}, got shape {numpy.shape(y)}")
 
     def weights(self, y: Any, class_weight: Any, sample_weight: Any, trained_with: Any = None) -> Any:
-        """Sample weights multiplied by those of the classes. 'balanced' counts the labels `trained_with`, or `y`."""
+        """Sample weights multiplied by those of the classes. 'balanced' counts the labels that are `trained_with`, a
+        pair of targets and sample weights, or else these.
+        """
         if class_weight is None:
             return sample_weight
-        if trained_with is None or class_weight != "balanced":
-            by_class = compute_sample_weight(class_weight, y)
+        if isinstance(class_weight, str):
+            by_class = _balanced(y, *((y, sample_weight) if trained_with is None else trained_with))
         else:
-            rows = numpy.shape(trained_with)[0]
-            together = numpy.concatenate([y.toarray() if sparse.issparse(y) else y for y in (trained_with, y)])
-            by_class = compute_sample_weight(class_weight, together, indices=numpy.arange(rows))[rows:]
+            by_class = compute_sample_weight(class_weight, y)
         return by_class if sample_weight is None else by_class * sample_weight
 
     def predicted(self, outputs: Any) -> Any:
@@ -158,6 +158,28 @@ class Labels:
     def _parts(self, outputs: Any) -> list[Any]:
         ends = [0, *accumulate(len(classes) for classes in self.classes)]
         return [outputs[:, start:stop] for start, stop in pairwise(ends)]
+
+
+def _balanced(y: Any, counted: Any, sample_weight: Any) -> Any:
+    """The weight of each row's class, or the product of those of its labels, (n,): scikit-learn's 'balanced'. Labels
+    are `counted` by their rows' weights, so that a row of weight 2 is two rows, and one of weight 0 none.
+    """
+    found = numpy.ones(y.shape[0])
+    for column, other in zip(_columns(y), _columns(counted), strict=True):
+        classes, places = numpy.unique(other, return_inverse=True)
+        total = numpy.bincount(places, weights=sample_weight).astype(numpy.float64)
+        there = total > 0
+        factor = numpy.zeros(len(classes))
+        factor[there] = total.sum() / (there.sum() * total[there])
+        at = numpy.minimum(numpy.searchsorted(classes, column), len(classes) - 1)
+        found *= numpy.where(classes[at] == column, factor[at], 0.0)
+    return found
+
+
+def _columns(y: Any) -> Any:
+    """The labels of each question."""
+    y = y.toarray() if sparse.issparse(y) else numpy.asarray(y)
+    return y.reshape(len(y), -1).T
 
 
 def _positions(classes: Any, y: Any) -> Any:

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 
-from xpnn.arrays.devices import Device, device_of
+from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.copies import Copied, hosted
@@ -226,7 +226,7 @@ class MLP(CallbackSupport, Savable, Copied):
     ) -> tuple[tuple[Any, ...], HeldOut | None]:
         """The rows to train with, and those held out, or None."""
         weighted = self._weighted(y, w)
-        all_y = y
+        trained_with = y, w
         if weighted is not None and not weighted.all():  # a batch of rows that do not count has no mean loss
             counts = numpy.flatnonzero(weighted)
             if not counts.size:
@@ -237,7 +237,7 @@ class MLP(CallbackSupport, Savable, Copied):
             X_val, y_val, w_val = checked_held_out(self, given, method, y=y, dtype=X.dtype)
             with named("y_val"):
                 t_val = self._targets(y_val)
-            weighted_val = self._weighted(y_val, w_val, all_y)
+            weighted_val = self._weighted(y_val, w_val, trained_with)
             if weighted_val is not None and not weighted_val.any():
                 raise ValueError("The weights of the rows in X_val must contain at least one non-zero number.")
             return _some(X, t, weighted), HeldOut(by_rows(X_val), y_val, t_val, w_val, weighted_val)
@@ -399,18 +399,6 @@ class MLP(CallbackSupport, Savable, Copied):
     def _move(self, place: Device) -> None:
         self._place_ = place
         self.network_.to(place)
-
-    def __sklearn_array_api_convert__(self, converter: Any) -> MLP:
-        """A copy for arrays such as `converter` makes; scikit-learn's `move_estimator_to` asks for it."""
-        moved = copy.deepcopy(self)
-        if "network_" in vars(moved):
-            given = converter(numpy.zeros(1, dtype=self._dtype))
-            there = device_of(given)
-            moved._home = None if isinstance(given, numpy.ndarray) else there
-            moved._move(place_for(None, given, moved._home))
-            if "classes_" in vars(moved):
-                moved.classes_ = results(moved.classes_, moved._home)
-        return moved
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -216,14 +216,14 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         self, X: Tree, y: Any, t: Any, w: Any, given: tuple[Any, Any, Any], random: Any
     ) -> tuple[tuple[Any, ...], HeldOut | None]:
         """The rows to train with, and those held out, or None."""
-        weighted, all_y = self._weighted(y, w), y
+        weighted, trained_with = self._weighted(y, w), (y, w)
         if weighted is not None and not weighted.all():  # a batch of rows that do not count has no mean loss
             counts = numpy.flatnonzero(weighted)
             if not counts.size:
                 raise ValueError("Sample weights must contain at least one non-zero number.")
             X, y, t, w, weighted = (taken(part, counts) for part in (X, y, t, w, weighted))
         if given[0] is not None:
-            return _some(X, t, weighted), self._given_apart(y, all_y, *given)
+            return _some(X, t, weighted), self._given_apart(y, trained_with, *given)
         if not self.early_stopping:
             return _some(X, t, weighted), None
         parts = parted(rows_of(X), self.validation_fraction, random, self._strata(t))
@@ -233,7 +233,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         held_out = HeldOut(taken(X, test), y[test], t[test], taken(w, test), taken(weighted, test))
         return _some(taken(X, train), t[train], taken(weighted, train)), held_out
 
-    def _given_apart(self, y: Any, all_y: Any, X_val: Any, y_val: Any, w_val: Any) -> HeldOut:
+    def _given_apart(self, y: Any, trained_with: Any, X_val: Any, y_val: Any, w_val: Any) -> HeldOut:
         require_home(self, first_of(X_val), self._home, "partial_fit" if self._incremental else "fit")
         X_val, y_val = placed(X_val, self._home, self._place_), on_host(y_val)
         with named("X_val, y_val"):
@@ -247,7 +247,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         with named("y_val"):
             self._require_possible_targets(y_val)
             t_val = self._encoded(y_val)
-        weighted = self._weighted(y_val, w_val, all_y)
+        weighted = self._weighted(y_val, w_val, trained_with)
         if weighted is not None and not weighted.any():
             raise ValueError("The weights of the rows in X_val must contain at least one non-zero number.")
         return HeldOut(X_val, y_val, t_val, w_val, weighted)

@@ -178,7 +178,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         self._order = order_of(features, plan.embedding)[0]
         network = network_of(features, plan, outputs, seed).to(place)
         rows = self._rows(features, y, weight, dtype)
-        judged = None if held_out is None else self._held_out(held_out, y, dtype)
+        judged = None if held_out is None else self._held_out(held_out, (y, weight), dtype)
         self.network_, self._place_, self._dtype = network, place, dtype
         self._architecture = architecture(features, plan, outputs)
         with fit_task(self, given, plan.epochs) as task:
