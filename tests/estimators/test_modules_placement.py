@@ -135,3 +135,10 @@ else:
         with config_context(array_api_dispatch=True):
             small(Classifier, early_stopping=True, monitor=scorer).fit(elsewhere.asarray(X), Y)
         assert set(seen) == {(numpy.ndarray, numpy.ndarray)}
+
+    def test_a_scorer_by_name_judges_as_it_does_numpys_arrays(elsewhere):
+        options = {"early_stopping": True, "monitor": "balanced_accuracy"}
+        plain = small(Classifier, **options).fit(X, Y)
+        with config_context(array_api_dispatch=True):
+            model = small(Classifier, **options).fit(elsewhere.asarray(X), elsewhere.asarray(Y))
+        assert model.history_["val_scorer"] == pytest.approx(plain.history_["val_scorer"])

@@ -171,7 +171,7 @@ class Progress(Callback):
             held_out = self.held_out
             assert held_out is not None
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            judge = judged_by(estimator.monitor, _of_arrays(estimator))
+            judge = judged_by(estimator.monitor, estimator)
             with (
                 named(f"monitor={estimator.monitor!r}") if isinstance(estimator.monitor, str) else nullcontext(),
                 config_context(array_api_dispatch=False),  # predictions are NumPy's, as targets are
@@ -219,15 +219,6 @@ class Progress(Callback):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-
-
-def _of_arrays(estimator: Any) -> Any:
-    """The same estimator for rows that were a table and are an array by now: it does not miss the columns' names."""
-    if not hasattr(estimator, "feature_names_in_"):
-        return estimator
-    nameless = object.__new__(type(estimator))
-    vars(nameless).update({name: value for name, value in vars(estimator).items() if name != "feature_names_in_"})
-    return nameless
 
 
 def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incremental: bool) -> None:

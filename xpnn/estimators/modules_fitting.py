@@ -60,9 +60,7 @@ class Judged(Callback):
         if self.scorer is not None:
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
             judge = judged_by(estimator.monitor, estimator)
-            with config_context(array_api_dispatch=False), warnings.catch_warnings():
-                # rows of a table are an array by now
-                warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            with config_context(array_api_dispatch=False):  # predictions are NumPy's, as targets are
                 row["val_scorer"] = float(self.scorer(judge, held_out.X, held_out.y, **weight))
         return None
 

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from xpnn.estimators.objectives import Objective
+from xpnn.estimators.placement import results
 from xpnn.estimators.quantities import central
 from xpnn.training.direction import better_when
 from xpnn.training.metrics.accumulating import METRICS, accumulated
@@ -115,9 +116,16 @@ def require_direction(monitor: Any, metrics: Iterable[str]) -> None:
 
 
 def judged_by(monitor: Any, estimator: Any) -> Any:
-    """Whom a scorer judges: of several quantiles, one that is known by name judges the one next to the median."""
+    """Whom a scorer judges: the same estimator for rows that were a table and are an array by now, which does not miss
+    the columns' names, and whose classes are NumPy's; of several quantiles, a scorer that is known by name judges the
+    one next to the median.
+    """
+    judge = object.__new__(type(estimator))
+    vars(judge).update({name: value for name, value in vars(estimator).items() if name != "feature_names_in_"})
+    if "classes_" in vars(judge):
+        judge.classes_ = results(judge.classes_, None)
     several = len(estimator._objective.quantiles) > 1
-    return _Central(estimator) if several and isinstance(monitor, str) else estimator
+    return _Central(judge) if several and isinstance(monitor, str) else judge
 
 
 class _Central(RegressorMixin, BaseEstimator):
