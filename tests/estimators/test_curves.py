@@ -147,6 +147,7 @@ def test_the_score_says_what_it_is():
     for model, name in [
         (MLPClassifier(**SHORT).fit(X, Y, **held_out), "accuracy"),
         (MLPRegressor(**SHORT).fit(X, Y, **held_out), "r2"),
+        (MLPClassifier(**SHORT, early_stopping=True, monitor="roc_auc").fit(X, Y), "roc_auc"),
         (Classifier(max_epochs=3, monitor="roc_auc", **stops).fit(X, Y), "roc_auc"),
         (TabularClassifier(max_epochs=3, metric="roc_auc", random_state=0).fit(X, Y, **held_out), "roc_auc"),
     ]:
@@ -155,6 +156,8 @@ def test_the_score_says_what_it_is():
     model = Classifier(max_epochs=3, monitor="roc_auc", **stops).fit(X, Y)
     scores = lines_of(CurvesDisplay.from_estimator(model).axes_[1])
     assert scores["validation"] == model.history_["val_scorer"]
+    model = MLPClassifier(**SHORT, early_stopping=True, monitor="roc_auc").fit(X, Y)
+    assert lines_of(CurvesDisplay.from_estimator(model).axes_[1])["validation"] == model.monitored_curve_
 
 
 def test_of_a_search_they_are_those_of_its_best():

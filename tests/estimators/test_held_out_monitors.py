@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import get_scorer, roc_auc_score
 
 from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, Regressor
+from xpnn.training.callbacks import EarlyStopping
 
 RNG = numpy.random.default_rng(0)
 X = RNG.standard_normal((60, 3)).astype("float32")
@@ -53,6 +54,38 @@ def test_a_scorer_by_name_is_the_scorer(tmp_path):
     model = MLPClassifier(max_iter=30, random_state=0, early_stopping=True, monitor="roc_auc", n_iter_no_change=50)
     model.fit(X[20:], LABELS[20:], **held_out)
     assert roc_auc_score(LABELS[:20], model.predict_proba(X[:20])[:, 1]) == model._best_monitored
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("callbacks", [None, [lambda trainer, row: None]], ids=["alone", "by a Trainer"])
+def test_what_the_scorer_said_is_kept(callbacks):
+    held_out = {"X_val": X[:20], "y_val": LABELS[:20]}
+    model = stopped_by("roc_auc", n_iter_no_change=99, callbacks=callbacks, verbose=0)
+    assert len(model.monitored_curve_) == model.n_iter_
+    assert model.best_epoch_ == 1 + numpy.argmax(model.monitored_curve_)
+    assert max(model.monitored_curve_) == model._best_monitored
+    for other in (MLPClassifier(max_iter=2).fit(X, LABELS, **held_out), stopped_by("score"), stopped_by("loss")):
+        assert other.monitored_curve_ is None
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_callbacks_find_the_numbers_of_the_rows_held_out():
+    rows = []
+    options = {"callbacks": [EarlyStopping("val_loss", patience=50), lambda trainer, row: rows.append(dict(row))]}
+    model = stopped_by("roc_auc", **options)
+    names = {"val_loss": "validation_loss_curve_", "val_score": "validation_scores_", "val_scorer": "monitored_curve_"}
+    for name, attribute in names.items():
+        assert [row[name] for row in rows] == getattr(model, attribute)
+    rows.clear()
+    MLPRegressor(max_iter=2, **options).set_params(callbacks=options["callbacks"][1:]).fit(X, NUMBERS)
+    assert not {name for row in rows for name in row if name.startswith("val_")}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("monitor", ["loss", "score", "roc_auc"])
+def test_the_line_at_the_end_says_what_did_not_improve(monitor, capsys):
+    stopped_by(monitor, n_iter_no_change=1, tol=10.0, verbose=True)
+    assert f"Validation {monitor} did not improve more than tol=10.000000 for 1 " in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -172,16 +172,15 @@ def _curves_of(estimator: Any) -> dict[str, Any]:
         "val_score": getattr(estimator, "validation_scores_", None),
         "best_epoch": best_epoch,
         "score_name": _usual_score(estimator),
+        **_of_scorer(estimator, getattr(estimator, "monitored_curve_", None)),
     }
 
 
 def _of_history(estimator: Any, history: History) -> dict[str, Any]:
     known = {key for row in history.rows for key in row}
     found: dict[str, Any] = {key: history[key] for key in ("loss", "val_loss") if key in known}
-    monitor = getattr(estimator, "monitor", None)
-    if "val_scorer" in known:  # which decides
-        name = monitor if isinstance(monitor, str) else getattr(monitor, "__name__", "monitor")
-        return {**found, "val_score": history["val_scorer"], "score_name": name}
+    if "val_scorer" in known:
+        return {**found, **_of_scorer(estimator, history["val_scorer"])}
     if "val_score" in known:
         return {**found, "val_score": history["val_score"], "score_name": _usual_score(estimator)}
     for key in known:  # of a tabular estimator, by name
@@ -192,6 +191,15 @@ def _of_history(estimator: Any, history: History) -> dict[str, Any]:
         elif key in _ERRORS:
             found.setdefault("val_error", history[key])
     return found
+
+
+def _of_scorer(estimator: Any, curve: Sequence[Any] | None) -> dict[str, Any]:
+    """What a scorer said that decided, if one did."""
+    if curve is None:
+        return {}
+    monitor = estimator.monitor
+    name = monitor if isinstance(monitor, str) else getattr(monitor, "__name__", "monitor")
+    return {"val_score": curve, "score_name": name}
 
 
 def _usual_score(estimator: Any) -> str:

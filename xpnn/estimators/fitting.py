@@ -99,6 +99,16 @@ class Progress(Callback):
             estimator.validation_loss_curve_ = []
         if held_out is not None and estimator.validation_scores_ is None:
             estimator.validation_scores_ = []
+        self._scorer = None
+        if held_out is not None and estimator.early_stopping:
+            self._scorer = scorer_of(estimator.monitor, ())
+        if self._scorer is not None and estimator.monitored_curve_ is None:
+            estimator.monitored_curve_ = []
+
+    def fit_starts(self, trainer: Trainer) -> None:
+        """Say which numbers will be in the rows, for callbacks that wait for one."""
+        names = [] if self.held_out is None else ["val_loss", "val_score", *(["val_scorer"] if self._scorer else [])]
+        trainer.reports = [*trainer.reports, *names]
 
     def epoch_ends(self, trainer: Trainer, row: dict[str, float]) -> bool | None:
         """Keep this epoch's numbers; True if it is enough."""
@@ -109,12 +119,21 @@ class Progress(Callback):
         estimator.loss_curve_.append(estimator.loss_)
         if self.held_out is not None:
             self._validate()
-        self.reporter.epoch(row, validated=self.held_out is not None)
         self._count()
+        row |= self._of_held_out()  # for callbacks that come after this one
+        self.reporter.epoch(row)
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return None
         enough = self._enough(trainer)
         return None if self.incremental else enough
+
+    def _of_held_out(self) -> dict[str, float]:
+        """The numbers of this epoch, as a history has them."""
+        if self.held_out is None:
+            return {}
+        estimator = self.estimator
+        numbers = {"val_loss": estimator.validation_loss_curve_[-1], "val_score": estimator.validation_scores_[-1]}
+        return numbers if self._scorer is None else {**numbers, "val_scorer": estimator.monitored_curve_[-1]}
 
     def _penalty(self) -> float:
         """The mean over batches of the penalty, with the weights of now."""
@@ -166,8 +185,7 @@ class Progress(Callback):
     def _monitored(self) -> float:
         """The larger the better."""
         estimator = self.estimator
-        scorer = scorer_of(estimator.monitor, ())
-        if scorer is not None:
+        if self._scorer is not None:
             held_out = self.held_out
             assert held_out is not None
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
@@ -176,9 +194,10 @@ class Progress(Callback):
                 named(f"monitor={estimator.monitor!r}") if isinstance(estimator.monitor, str) else nullcontext(),
                 config_context(array_api_dispatch=False),  # predictions are NumPy's, as targets are
             ):
-                value = scorer(judge, held_out.X, held_out.y, **weight)
+                value = self._scorer(judge, held_out.X, held_out.y, **weight)
             if not isinstance(value, Real) and getattr(value, "shape", None) != ():
                 raise TypeError(f"monitor expected a function that gives a number, got {value!r:.60}")
+            estimator.monitored_curve_.append(float(value))
             return float(value)
         if estimator.monitor == "score":
             return float(estimator.validation_scores_[-1])
@@ -187,7 +206,9 @@ class Progress(Callback):
     def _enough(self, trainer: Trainer) -> bool:
         """Stop, or go on with a fifth of the rate."""
         estimator = self.estimator
-        what = "Validation score" if self.held_out is not None and estimator.early_stopping else "Training loss"
+        judged = self.held_out is not None and estimator.early_stopping
+        named_monitor = estimator.monitor if isinstance(estimator.monitor, str) else "monitor"
+        what = f"Validation {named_monitor}" if judged else "Training loss"
         message = (
             f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive "
             "epochs."

@@ -210,6 +210,7 @@ class MLP(CallbackSupport, Savable, Copied):
         self.best_validation_score_ = None if not self.early_stopping else -inf
         self.best_loss_ = None if self.early_stopping else inf
         self.best_epoch_: int | None = None
+        self.monitored_curve_: list[float] | None = None
         self._no_improvement_count = 0
         self._best_monitored: float | None = None
 

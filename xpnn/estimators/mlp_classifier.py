@@ -131,6 +131,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         The training loss with its penalty after the last epoch, and after each.
     validation_loss_curve_, validation_scores_
         Loss and score of the rows held out after each epoch; None where there were none.
+    monitored_curve_
+        What a scorer that is `monitor` said of them after each epoch; None if it is 'loss' or 'score'.
     best_loss_, best_validation_score_
         The lowest training loss (None with `early_stopping`), and the highest score.
     best_epoch_

@@ -57,7 +57,8 @@ callbacks, compile, n_ens
     Attributes
     ----------
     coefs_, intercepts_, network_, n_iter_, t_, loss_, loss_curve_, validation_loss_curve_, validation_scores_, \
-best_loss_, best_validation_score_, best_epoch_, n_layers_, n_outputs_, n_features_in_, feature_names_in_
+monitored_curve_, best_loss_, best_validation_score_, best_epoch_, n_layers_, n_outputs_, n_features_in_, \
+feature_names_in_
         As of `MLPClassifier`. Losses are shown as means over targets (and quantiles), as scikit-learn's are.
     out_activation_
         'identity', or 'exp' of a deviance.

@@ -98,16 +98,14 @@ class Report:
         self._printer = PrintTable() if self.verbose >= TABLE and not incremental else PrintLines()
         self._before = time.perf_counter()
 
-    def epoch(self, row: dict[str, float], *, validated: bool) -> None:
-        """Print an epoch; of `row` only the seconds: the loss is that of `loss_curve_`."""
+    def epoch(self, row: dict[str, float]) -> None:
+        """Print an epoch, with the loss of `loss_curve_`."""
         if not self.verbose:
             return
         estimator = self.estimator
+        of_held_out = {name: value for name, value in row.items() if name in ("val_loss", "val_score", "val_scorer")}
         numbers = {"epoch": estimator.n_iter_, "loss": estimator.loss_}
-        if validated:
-            numbers["val_loss"] = estimator.validation_loss_curve_[-1]
-            numbers["val_score"] = estimator.validation_scores_[-1]
-        self._print({**numbers, "seconds": row["seconds"]})
+        self._print({**numbers, **of_held_out, "seconds": row["seconds"]})
 
     def iteration(self, number: int, loss: float) -> None:
         """Print an iteration of L-BFGS."""

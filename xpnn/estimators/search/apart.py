@@ -18,7 +18,7 @@ __all__ = ["train_apart"]
 
 CURVES = (
     "n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "validation_loss_curve_", "validation_scores_",
-    "best_validation_score_", "_no_improvement_count", "_best_monitored", "best_epoch_",
+    "best_validation_score_", "_no_improvement_count", "_best_monitored", "best_epoch_", "monitored_curve_",
 )  # fmt: skip
 
 
