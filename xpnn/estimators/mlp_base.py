@@ -19,7 +19,7 @@ from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.copies import Copied, hosted
 from xpnn.estimators.ensembles import Averaged, of_members
-from xpnn.estimators.fitting import HeldOut, Progress, penalty, trained
+from xpnn.estimators.fitting import trained
 from xpnn.estimators.going_on import Begun, going_on
 from xpnn.estimators.held_out import checked_held_out, parted
 from xpnn.estimators.mlp_parameters import CONSTRAINTS
@@ -41,6 +41,7 @@ from xpnn.estimators.placement import (
     results,
     rows_of,
 )
+from xpnn.estimators.progress import HeldOut, Progress, penalty
 from xpnn.estimators.reduced import PRIVATE, plain, rebuild, reduced
 from xpnn.estimators.refusals import (
     layers_of,

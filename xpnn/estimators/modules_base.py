@@ -18,7 +18,6 @@ from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.copies import Copied, hosted
-from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.held_out import parted, warn_of_no_value
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_building import asks_for, built
@@ -40,6 +39,7 @@ from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.modules_saving import SavableModule
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
+from xpnn.estimators.progress import HeldOut
 from xpnn.estimators.refusals import named, require_alike, require_class_weight, require_dropout, require_same_loss
 from xpnn.estimators.reporting import require_bars
 from xpnn.estimators.rows import by_rows, slices_of

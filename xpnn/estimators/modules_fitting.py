@@ -13,10 +13,10 @@ from sklearn import config_context
 
 from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.alike import kept
-from xpnn.estimators.fitting import HeldOut
 from xpnn.estimators.modules_building import optimizer_of
 from xpnn.estimators.modules_inputs import on_the_host, rows_of, taken
 from xpnn.estimators.modules_metrics import judged_by, metrics_for, metrics_of, scorer_of
+from xpnn.estimators.progress import HeldOut
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.reporting import printers
 from xpnn.estimators.rows import HeldOutRows, SparseRows

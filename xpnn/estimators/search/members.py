@@ -1,6 +1,6 @@
 """The members of a training together: their numbers, their curves, and when each stops.
 
-Where rows held out decide, a member's own `fitting.Progress` says so; where the training loss does, the same rule is
+Where rows held out decide, a member's own `progress.Progress` says so; where the training loss does, the same rule is
 here. A member may be several networks, those of `n_ens`, which stop together.
 """
 
