@@ -148,3 +148,41 @@ def test_rows_of_weight_0_do_not_count_in_balanced_weights_either(kind):
 def test_a_class_whose_rows_do_not_count_has_no_weight():
     weights = Labels(None, THREE).weights(THREE, "balanced", numpy.asarray([0.0, 1.0, 2.0, 1.0]))
     assert weights.tolist() == [0.0, 1.0, 2.0, 1.0]
+
+
+class TestTheFirstCallOfPartialFit:
+    BOTH = pytest.mark.parametrize("kind", [MLPClassifier, Classifier])
+    X = numpy.random.default_rng(0).standard_normal((4, 2))
+    CLASSES = ([3, 4, 9], numpy.asarray([5, 6, 7]))
+
+    @BOTH
+    @pytest.mark.filterwarnings("ignore:Got `batch_size`")
+    def test_several_questions_have_a_list_of_classes_each(self, kind):
+        model = kind(random_state=0).partial_fit(self.X, QUESTIONS, classes=list(self.CLASSES))
+        assert [classes.tolist() for classes in model.classes_] == [[3, 4, 9], [5, 6, 7]]
+        later = numpy.where(QUESTIONS == 4, 9, QUESTIONS)  # a label that the first call only announced
+        model.partial_fit(self.X, later).partial_fit(self.X, later, classes=list(self.CLASSES))
+        assert [p.shape for p in model.predict_proba(self.X)] == [(4, 3), (4, 3)]
+        with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+            model.partial_fit(self.X, later, classes=[[3, 4], [5, 6, 7]])
+
+    @BOTH
+    @pytest.mark.parametrize("classes", [["nonsense"], [3, 4], [[3, 4]]], ids=str)
+    def test_other_classes_than_questions_are_refused(self, kind, classes):
+        model = kind()
+        with pytest.raises(ValueError, match=r"^classes expected a list of an array for each question, 2, got \["):
+            model.partial_fit(self.X, QUESTIONS, classes=classes)
+        assert not hasattr(model, "classes_")
+
+    @BOTH
+    def test_a_label_that_was_not_announced_is_refused(self, kind):
+        with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`\."):
+            kind().partial_fit(self.X, QUESTIONS, classes=[[3, 4], [5, 6]])
+
+    @BOTH
+    def test_one_question_has_one_list(self, kind):
+        model = kind(random_state=0).partial_fit(self.X, WORDS, classes=["yes", "no", "no"])
+        assert model.classes_.tolist() == ["no", "yes"]
+        for classes in (["no"], [["no"], ["yes"]]):
+            with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+                model.partial_fit(self.X, WORDS, classes=classes)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Real
-from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -18,10 +17,9 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from xpnn.arrays.devices import Device
-from xpnn.estimators.labels import Labels
+from xpnn.estimators.labels import Labels, labels_of_first_call
 from xpnn.estimators.mlp_base import MLP, flat, is_stochastic
 from xpnn.estimators.mlp_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
@@ -267,18 +265,16 @@ class MLPClassifier(ClassifierMixin, MLP):
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, *, X_val: Any = None, y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> MLPClassifier:  # fmt: skip
-        """Go on for one epoch over these rows, given as to `fit`; the first call needs all `classes`. Of several
-        questions at once it is the first `y` that has to have them all. Another solver, rate or momentum waits for the
-        next `fit`.
+        """Go on for one epoch over these rows, given as to `fit`; the first call needs all `classes`, of several
+        questions at once a list of an array for each. Another solver, rate or momentum waits for the next `fit`.
 
         With `early_stopping`, or rows to validate with, `validation_scores_` and `validation_loss_curve_` grow by one;
         who calls decides when to stop, and the weights are those of now.
         """
         with all_or_nothing(self, goes_on=False):
-            known = SimpleNamespace(**({"classes_": self._labels.classes} if hasattr(self, "_labels") else {}))
-            if _check_partial_fit_first_call(known, on_host(classes)):
-                self._labels = Labels(on_host(classes), on_host(y))
-                self.classes_ = self._labels.classes
+            labels = labels_of_first_call(getattr(self, "_labels", None), classes, on_host(y))
+            if labels is not None:
+                self._labels, self.classes_ = labels, labels.classes
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
 

@@ -14,18 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from types import SimpleNamespace
 from typing import Any
 
 import numpy
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import column_or_1d
 
 from xpnn.arrays.devices import Device
-from xpnn.estimators.labels import Labels
+from xpnn.estimators.labels import Labels, labels_of_first_call
 from xpnn.estimators.modules_base import OfModule
 from xpnn.estimators.modules_building import is_of_classes, loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
@@ -199,12 +197,13 @@ class Classifier(ClassifierMixin, OfModule):
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, *, X_val: Any = None, y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Classifier:  # fmt: skip
-        """Go on for one epoch over these rows; the first call needs all `classes`. Who calls decides when to stop."""
+        """Go on for one epoch over these rows; the first call needs all `classes`, of several questions a
+        list of an array for each. Who calls decides when to stop.
+        """
         with all_or_nothing(self, goes_on=False):
-            known = SimpleNamespace(**({"classes_": self._labels.classes} if hasattr(self, "_labels") else {}))
-            if _check_partial_fit_first_call(known, on_host(classes)):
-                self._labels = Labels(on_host(classes), on_host(y))
-                self.classes_ = self._labels.classes
+            labels = labels_of_first_call(getattr(self, "_labels", None), classes, on_host(y))
+            if labels is not None:
+                self._labels, self.classes_ = labels, labels.classes
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
 
