@@ -92,6 +92,13 @@ def test_what_has_no_curves_is_named(monkeypatch):
         CurvesDisplay.from_estimator(MLPClassifier())
     with pytest.raises(TypeError, match=r"expected an estimator with loss_curve_ or history_, got MLPClassifier\("):
         CurvesDisplay.from_estimator(MLPClassifier(**SHORT, solver="lbfgs").fit(X, Y))
+    search = GridSearchCV(MLPClassifier(**SHORT), {"alpha": [0.1]}, cv=2, refit=False).fit(X, Y)
+    with pytest.raises(TypeError, match="a search with a best_estimator_, got one with refit=False"):
+        CurvesDisplay.from_estimator(search)
+    with pytest.raises(ValueError, match="val_loss of 1 epochs at most, got 2"):
+        CurvesDisplay(loss=[1.0], val_loss=[1.0, 0.5])
+    with pytest.raises(TypeError, match="ax expected axes of matplotlib, got 3"):
+        CurvesDisplay(loss=[1.0]).plot(3)
     with pytest.raises(ValueError, match="one epoch or more, got none"):
         CurvesDisplay(loss=[])
     monkeypatch.setattr(plots.util, "find_spec", lambda name: None)

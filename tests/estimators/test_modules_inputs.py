@@ -60,6 +60,8 @@ def test_a_sparse_matrix_is_its_rows(form):
 
 WRONG = {
     "inconsistent numbers of samples": lambda: quick(module=Pair).fit((X, X[:9]), THREE),
+    "inconsistent numbers of samples: a 60, b 9$": lambda: quick(module=Pair).fit({"a": X, "b": X[:9]}, THREE),
+    r"^X\['b'\]: .* bytes/strings": lambda: quick(module=Pair).fit({"a": X, "b": [["x"]] * 60}, THREE),
     "inconsistent numbers of samples: .*60, 9": lambda: quick(module=Pair).fit((X, X), THREE[:9]),
     "X expected a tuple of 2 arrays as in fit, got one array": lambda: fitted_pair().predict(X),
     "X expected a tuple of 2 arrays as in fit, got a dictionary of": lambda: fitted_pair().predict({"a": X}),

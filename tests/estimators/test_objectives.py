@@ -7,6 +7,7 @@ import warnings
 import numpy
 import pytest
 import sklearn
+from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss, mean_absolute_error, mean_pinball_loss, mean_tweedie_deviance
@@ -133,6 +134,20 @@ def test_the_loss_of_a_regression_is_that_of_its_metric(loss, weights):
     options, metric = LOSSES[loss]
     model = MLPRegressor(**{**STILL, **options}).fit(X, POSITIVE, weights)
     assert model.loss_ == pytest.approx(metric(POSITIVE, model.predict(X), sample_weight=weights), rel=1e-9)
+
+
+def test_deviances_of_several_targets_are_shown_as_sums_as_scikit_learns_poisson_is():
+    y = numpy.stack([POSITIVE, 2 * POSITIVE], axis=1)
+    model = MLPRegressor(**STILL, loss="poisson").fit(X, y, X_val=X, y_val=y)
+    each = [mean_tweedie_deviance(*pair, power=1) / 2 for pair in zip(y.T, model.predict(X).T, strict=True)]
+    assert model.loss_ == pytest.approx(sum(each), rel=1e-9)
+    assert model.validation_loss_curve_ == pytest.approx([sum(each)], rel=1e-9)
+    if "loss" not in neural_network.MLPRegressor().get_params():
+        return  # scikit-learn's has Poisson's from 1.7 on
+    options = {"solver": "sgd", "learning_rate_init": 1e-12, "max_iter": 1, "alpha": 0.0}
+    theirs = neural_network.MLPRegressor(loss="poisson", **options).fit(X, y)
+    sums = [mean_tweedie_deviance(*pair, power=1) / 2 for pair in zip(y.T, theirs.predict(X).T, strict=True)]
+    assert theirs.loss_ == pytest.approx(sum(sums), rel=1e-6)
 
 
 @pytest.mark.parametrize("y", [LABELS, THREE, SEVERAL], ids=["binary", "multiclass", "labels"])

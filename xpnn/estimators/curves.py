@@ -57,7 +57,7 @@ class CurvesDisplay:
     Raises
     ------
     ValueError
-        If there is no epoch.
+        If there is no epoch, or a curve is longer than that of the loss.
 
     Examples
     --------
@@ -89,6 +89,9 @@ class CurvesDisplay:
             raise ValueError("CurvesDisplay expected the loss of one epoch or more, got none")
         if best_epoch is not None and not 1 <= best_epoch <= len(loss):
             raise ValueError(f"CurvesDisplay expected best_epoch from 1 to {len(loss)}, got {best_epoch}")
+        for curve, given in {"val_loss": val_loss, "val_score": val_score, "val_error": val_error}.items():
+            if given is not None and len(given) > len(loss):
+                raise ValueError(f"CurvesDisplay expected {curve} of {len(loss)} epochs at most, got {len(given)}")
         self.loss, self.val_loss, self.val_score, self.val_error = loss, val_loss, val_score, val_error
         self.name, self.best_epoch, self.score_name = name, best_epoch, score_name
 
@@ -107,9 +110,11 @@ class CurvesDisplay:
         Raises
         ------
         TypeError
-            If the estimator keeps no curves: 'lbfgs' has no epochs.
+            If the estimator keeps no curves: 'lbfgs' has no epochs, a search without `refit` no estimator.
         """
         check_is_fitted(estimator)
+        if hasattr(estimator, "cv_results_") and not hasattr(estimator, "best_estimator_"):
+            raise TypeError("expected a search with a best_estimator_, got one with refit=False: it keeps no estimator")
         last = getattr(estimator, "best_estimator_", estimator)
         last = last[-1] if isinstance(last, Pipeline) else last
         return cls(**_curves_of(last), name=name).plot(ax)
@@ -141,7 +146,7 @@ class CurvesDisplay:
                 axes.set_ylabel(self.score_name)
             if self.best_epoch is not None:
                 axes.axvline(self.best_epoch, color=GREY, linestyle=":", label=f"kept, epoch {self.best_epoch}")
-                axes.legend(frameon=False)
+                axes.legend(framealpha=0.8, edgecolor="none")  # the line may run through it
         name = self.name if name is None else name
         if name is not None:
             self.figure_.suptitle(name)
@@ -209,6 +214,8 @@ def _usual_score(estimator: Any) -> str:
 def _axes_for(panels: int, given: Any) -> Any:
     if given is not None:
         axes = numpy.atleast_1d(given)
+        if not all(hasattr(one, "plot") for one in axes.flat):
+            raise TypeError(f"ax expected axes of matplotlib, got {given!r:.60}")
         if axes.shape not in ((panels,), (1,)):
             raise ValueError(f"expected one of the axes or {panels}, got shape {axes.shape}")
         return axes

@@ -59,7 +59,8 @@ callbacks, compile, n_ens
     coefs_, intercepts_, network_, n_iter_, t_, loss_, loss_curve_, validation_loss_curve_, validation_scores_, \
 monitored_curve_, best_loss_, best_validation_score_, best_epoch_, n_layers_, n_outputs_, n_features_in_, \
 feature_names_in_
-        As of `MLPClassifier`. Losses are shown as means over targets (and quantiles), as scikit-learn's are.
+        As of `MLPClassifier`. Losses are shown as scikit-learn shows them: means over targets (and quantiles), but of
+        'poisson', 'gamma' and 'tweedie' sums.
     out_activation_
         'identity', or 'exp' of a deviance.
 

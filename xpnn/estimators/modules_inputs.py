@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_y, validate_data
 
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.namespaces import dtype_name
-from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.arrays.tree import Tree, flatten, named_leaves, tree_map
 from xpnn.estimators import placement
 from xpnn.estimators.refusals import require_no_dates
 from xpnn.nn.embedding import Embedding
@@ -87,7 +87,10 @@ def checked(estimator: Any, X: Any, y: Any = None, *, first: bool, numeric: bool
         for name in ("n_features_in_", "feature_names_in_"):
             vars(estimator).pop(name, None)
     X = _each(X, "X")
-    check_consistent_length(*flatten(X)[0])
+    rows = {name: leaf.shape[0] for name, leaf in named_leaves(X)}
+    if len(set(rows.values())) > 1:
+        each = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: {each}")
     if alone:
         return X
     if y is None:
@@ -115,7 +118,12 @@ def _each(X: Any, name: str) -> Tree:
         return {key: _each(part, f"{name}[{key!r}]") for key, part in X.items()}
     if isinstance(X, tuple):
         return tuple(_each(part, f"{name}[{n}]") for n, part in enumerate(X))
-    return check_array(X, allow_nd=True, ensure_2d=False, dtype="numeric", input_name=name)
+    try:
+        return check_array(X, allow_nd=True, ensure_2d=False, dtype="numeric", input_name=name)
+    except (TypeError, ValueError) as error:
+        if name in str(error):
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def floating_dtype(X: Tree) -> str:

@@ -42,7 +42,8 @@ class Objective:
     link
         From outputs to predictions: 'identity', 'logistic', 'softmax' or 'exp'.
     reported
-        What the loss is divided by where it is shown: scikit-learn shows means over outputs of regressions.
+        What the loss is divided by where it is shown: scikit-learn shows means over outputs of squared errors, and
+        sums of deviances.
     quantiles
         Which, side by side for each target; empty for other losses.
     questions
@@ -141,7 +142,7 @@ def regression(name: str | Callable[..., Array], targets: int, options: dict[str
         return Objective(name, outputs, loss, "identity", reported=float(outputs), quantiles=quantiles)
     if name in ("poisson", "gamma", "tweedie"):
         power = {"poisson": 1.0, "gamma": 2.0}.get(name, options.get("tweedie_power", 1.5))
-        return Objective(name, targets, partial(_deviance, power=float(power)), "exp", reported=float(targets))
+        return Objective(name, targets, partial(_deviance, power=float(power)), "exp")  # shown as a sum over targets
     raise ValueError(f"expected a loss by name or a function, got {name!r}")
 
 

@@ -227,6 +227,7 @@ def test_what_together_does_not_know_is_left_to_each_fit(name):
 def test_a_device_that_is_the_cpu_is_the_cpu():
     together = 12 if device("auto").name == "cpu" else 0
     both(clone(REGRESSOR).set_params(device="auto"), RATES, DIABETES, together=together)
+    both(clone(REGRESSOR).set_params(device=device("cpu")), RATES, DIABETES, together=12)
 
 
 def test_beyond_the_memory_fits_are_made_one_by_one(monkeypatch):

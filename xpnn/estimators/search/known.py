@@ -22,7 +22,7 @@ def is_known(estimator: Any) -> bool:
     return (
         plain and known and estimator.activation in ACTIVATIONS and not estimator.callbacks
         and isinstance(estimator.dropout, int | float) and not estimator.dropout and not estimator.verbose
-        and not estimator.warm_start and estimator.device in (None, "cpu", "auto")
+        and not estimator.warm_start and getattr(estimator.device, "name", estimator.device) in (None, "cpu", "auto")
         and estimator.loss in ("log_loss", "squared_error")
     )  # fmt: skip
 
