@@ -97,3 +97,11 @@ def test_the_history_is_that_of_a_training():
     display = CurvesDisplay.from_estimator(model)
     assert display.val_score == model.history_["val_r2"]
     assert [axes.get_title() for axes in display.axes_] == ["loss", "score"]
+
+
+def test_whole_numbers_that_name_a_column_are_its_name():
+    frame = pandas.DataFrame({1: FRAME["size"], 2: FRAME["zip"], 3: FRAME["size"] * 2})
+    model = TabularRegressor(**QUICK, kinds={1: "drop"}, categories=[2]).fit(frame, Y)
+    assert kinds(model) == {"1": "dropped", "2": "category", "3": "number"}
+    model = TabularRegressor(**QUICK, kinds={0: "drop"}, categories=[-2]).fit(frame, Y)
+    assert kinds(model) == {"1": "dropped", "2": "category", "3": "number"}

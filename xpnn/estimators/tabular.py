@@ -59,8 +59,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
     class_weight
         Weights of classes: a dictionary, 'balanced', or None.
     categories
-        Names (or positions) of columns whose numbers are names of something, such as a shop's: words and booleans are
-        categories anyway. The same as `kinds` with 'category' for each.
+        Names of columns (or positions: whole numbers that name none) whose numbers are names of something, such as a
+        shop's: words and booleans are categories anyway. The same as `kinds` with 'category' for each.
     kinds
         What columns are, where that is not what they seem: a dictionary from names (or positions) to 'number',
         'category', 'boolean', 'date' or 'drop', as `xpnn.tables.Preprocessing` takes it and warnings advise it.
@@ -285,8 +285,8 @@ class TabularRegressor(RegressorMixin, Tabular):
     dropout
         The share of each hidden layer's outputs that is left out in training. None: by the preset.
     categories
-        Names (or positions) of columns whose numbers are names of something, such as a shop's: words and booleans are
-        categories anyway. The same as `kinds` with 'category' for each.
+        Names of columns (or positions: whole numbers that name none) whose numbers are names of something, such as a
+        shop's: words and booleans are categories anyway. The same as `kinds` with 'category' for each.
     kinds
         What columns are, where that is not what they seem: a dictionary from names (or positions) to 'number',
         'category', 'boolean', 'date' or 'drop', as `xpnn.tables.Preprocessing` takes it and warnings advise it.

@@ -51,7 +51,8 @@ def hidden_of(sizes: Any) -> tuple[int, ...] | None:
 
 
 def kinds_of(kinds: Any, categories: Any, names: list[str]) -> dict[str, str]:
-    """What columns are, by name, from the parameters `kinds` and `categories`, which may have positions.
+    """What columns are, by name, from the parameters `kinds` and `categories`, which may have positions: whole numbers
+    that name no column.
 
     Raises
     ------
@@ -79,10 +80,10 @@ def kinds_of(kinds: Any, categories: Any, names: list[str]) -> dict[str, str]:
 
 
 def _name(who: str, column: Any, names: list[str]) -> str:
+    if str(column) in names:  # a frame's columns may be named 1, 2, 3, which is no position then
+        return str(column)
     if isinstance(column, Integral) and not isinstance(column, bool):
         if not -len(names) <= int(column) < len(names):
             raise ValueError(f"{who} expected names, or numbers of {len(names)} columns, got {column}")
         return names[int(column)]
-    if str(column) not in names:
-        raise ValueError(f"{who} names columns that X does not have: {[str(column)]}; it has {listed(names)}")
-    return str(column)
+    raise ValueError(f"{who} names columns that X does not have: {[str(column)]}; it has {listed(names)}")
