@@ -91,3 +91,22 @@ def test_a_single_row_of_another_kind_is_warned_of(trained):
     model.fit(_frame(x, trained[rows]), x)
     with pytest.warns(TableWarning, match="hardly any value .* 'c'"):
         model.predict(_frame(x[:1], ["1 March"]))
+
+
+def test_bands_of_numbers_are_a_category():
+    rng = numpy.random.default_rng(0)
+    size = rng.standard_normal(300)
+    frame = pandas.DataFrame({"size": size, "band": pandas.cut(size, [-9, -1, 0, 1, 9])})
+    model = TabularClassifier(max_epochs=2, random_state=0).fit(frame, size > 0)
+    assert {row["name"]: row["kind"] for row in model.preprocessing_.summary()}["band"] == "category"
+    other = frame.assign(band=pandas.cut(size, [-9, 0.5, 9]))
+    with pytest.warns(TableWarning, match="X has hardly any value that training had often in 'band'"):
+        assert numpy.isfinite(model.predict_proba(other)).all()
+
+
+def test_whole_numbers_that_float64_does_not_tell_apart_are_said_to_be_there():
+    rng = numpy.random.default_rng(0)
+    frame = pandas.DataFrame({"size": rng.standard_normal(300), "key": 2**60 + rng.integers(0, 2**40, 300)})
+    for kinds in (None, {"key": "number"}):
+        with pytest.warns(TableWarning, match=r"column 'key' holds whole numbers beyond 2\*\*53"):
+            TabularClassifier(max_epochs=1, kinds=kinds, random_state=0).fit(frame, frame["size"] > 0)

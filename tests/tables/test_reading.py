@@ -173,3 +173,13 @@ def test_what_is_needed_and_not_installed_is_named(monkeypatch):
         ):
             make()
     assert column_of([1, 2]).values.tolist() == [1, 2]
+
+
+def test_categories_that_are_no_plain_values_are_taken_by_their_text():
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    cut = column_of(pandas.Series(pandas.cut([1.5, -0.5, 9.0, 0.5], [-1, 0, 1, 2])))  # floats, for what is missing
+    assert (cut.kind, cut.levels) == ("category", ("(-1, 0]", "(0, 1]", "(1, 2]"))
+    assert cut.values.tolist() == [2, 0, -1, 1]
+    months = pandas.PeriodIndex(["2020-02", "2020-01", None], freq="M")
+    column = column_of(pandas.Series(pandas.Categorical(months)))
+    assert (column.levels, column.values.tolist()) == (("2020-01", "2020-02"), [1, 0, -1])

@@ -34,6 +34,7 @@ from xpnn.estimators.tabular_unseen import unknown_shares, warn_of_unseen
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.tables.columns import TableWarning
 from xpnn.tables.features import Features
+from xpnn.tables.finding import BEYOND
 from xpnn.tables.importance import permutation_importance
 from xpnn.tables.preprocessing import Preprocessing
 from xpnn.tables.table import Table
@@ -202,7 +203,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
             column = message.column if isinstance(message, TableWarning) else None
             if column not in found.columns:
                 warnings.warn(message, stacklevel=6)
-            elif column in nearly:  # its row is one of the part that is trained with
+            elif column in nearly or BEYOND in str(message):  # its row is one of the part that is trained with
                 words = re.sub(r"row \d+ holds", "a row holds", str(message))
                 warnings.warn(TableWarning(words, column), stacklevel=6)
         return found

@@ -15,9 +15,10 @@ from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text, d
 from xpnn.tables.encoders import LARGEST, CategoryEncoder, Encoder
 from xpnn.tables.spelling import spelled
 
-__all__ = ["KINDS", "Finding", "found", "seen_as", "without_use"]
+__all__ = ["BEYOND", "KINDS", "Finding", "found", "seen_as", "without_use"]
 
 KINDS = ("number", "category", "boolean", "date", "drop")  # what a user may call a column
+BEYOND = "beyond 2**53"  # where float64 takes several whole numbers for one
 _MANY = 20  # levels; fewer are no sign of an identifier
 _NEARLY_ALL = 0.9
 _SIGNS = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing", "unknown"}  # for missing
@@ -42,7 +43,7 @@ def seen_as(kind: str, column: Column) -> Finding:
     if column.missing.all():
         return _empty(column)
     if kind == "number":
-        return Finding(kind, as_numbers(column))
+        return Finding(kind, as_numbers(column), _inexact(column))
     if kind == "date":
         return Finding(kind, as_dates(column))
     if kind == "boolean":
@@ -81,9 +82,11 @@ def _number(column: Column, here: numpy.ndarray) -> Finding:
     finite = here[numpy.abs(here) <= LARGEST]
     if not len(finite):
         return Finding("empty", column, f"column {column.name!r} is left out: it holds no finite number")
+    inexact = _inexact(column)
     if len(here) == len(column) and finite.min() == finite.max():
-        return _constant(column)
-    messages = []
+        same = _constant(column)
+        return replace(same, message=f"{same.message}; {inexact}", quiet=False) if inexact else same
+    messages = [inexact] if inexact else []
     if len(finite) < len(here):
         place = int(numpy.flatnonzero(numpy.abs(column.values) > LARGEST)[0])
         messages.append(
@@ -96,6 +99,19 @@ def _number(column: Column, here: numpy.ndarray) -> Finding:
             f"is, leave it out, kinds={{{column.name!r}: 'drop'}}"
         )
     return Finding("number", column, "; ".join(messages))
+
+
+def _inexact(column: Column) -> str:
+    """What to say of whole numbers of which float64 takes several for one; '' of others."""
+    if "int" not in column.dtype or not len(column):
+        return ""
+    beyond = numpy.flatnonzero(numpy.abs(column.values) > 2.0**53)
+    if not len(beyond):
+        return ""
+    return (
+        f"column {column.name!r} holds whole numbers {BEYOND}, as in row {column.row(int(beyond[0]))}, of which "
+        "float64 takes several for one: as text they are a category, less a constant they may be numbers"
+    )
 
 
 def _counts_rows(numbers: numpy.ndarray) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -162,7 +163,10 @@ class Preprocessing:
         if encoder is None:
             return finding, None
         problem = without_use(encoder, finding.column, self._least(len(column)))
-        return (finding, encoder) if problem is None else (problem, None)
+        if problem is None:
+            return finding, encoder
+        said = finding.message  # what may be why
+        return (replace(problem, message=f"{problem.message}; {said}", quiet=finding.quiet) if said else problem), None
 
     def _encoder(self, finding: Finding, indicators: set[bytes], weight: numpy.ndarray | None) -> Encoder | None:
         column, least = finding.column, self._least(len(finding.column))

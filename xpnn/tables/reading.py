@@ -113,10 +113,9 @@ def column_of_series(series: Any, name: str) -> Column:
         return Column(name, "number", numpy.asarray(values, dtype=numpy.float64), dtype=stored)
     if dtype == narwhals.String:
         return _of_text(series.to_list(), name, "text")
-    if dtype == narwhals.Categorical:
-        return _of_category(series.to_list(), name, ())
-    if dtype == narwhals.Enum:
-        return _of_category(series.to_list(), name, tuple(str(level) for level in dtype.categories))
+    if dtype in (narwhals.Categorical, narwhals.Enum):
+        values, order = _in_words(series)
+        return _of_category(values, name, order if dtype == narwhals.Enum else ())
     # narwhals does not know pandas' dtype of a zone with an underscore, America/New_York, but what to do with it
     zoned = dtype == narwhals.Unknown and getattr(getattr(series.to_native(), "dtype", None), "tz", None) is not None
     if zoned or dtype == narwhals.Datetime:
@@ -127,6 +126,19 @@ def column_of_series(series: Any, name: str) -> Column:
     if dtype == narwhals.Duration:
         return _of_durations(series.to_numpy(), name)
     return _of_values(series.to_list(), name)
+
+
+def _in_words(series: Any) -> tuple[list[Any], tuple[str, ...]]:
+    """The values of what the frame calls categorical, and all categories as text. Categories of pandas may be anything:
+    intervals of `pandas.cut` and periods are taken by their text.
+    """
+    accessor: Any = getattr(series.to_native(), "cat", None)
+    levels = list(getattr(accessor, "categories", getattr(series.dtype, "categories", ())))
+    plain = tuple(kind for _, kinds in _KINDS for kind in kinds)
+    words = tuple(map(str, levels))
+    if all(isinstance(level, plain) for level in levels):
+        return series.to_list(), words
+    return [None if code < 0 else words[code] for code in accessor.codes.to_list()], words
 
 
 def _of_whole(series: Any) -> numpy.ndarray:
