@@ -77,3 +77,20 @@ def test_an_array_of_words_is_left_alone():
     y = numpy.asarray(["a", "b"])
     assert labels_of(y) is y
     assert labels_of(several := [["a", "b"], ["c", "d"]]) is several
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        (TabularClassifier, numpy.asarray),
+        (TabularClassifier, pandas.Series),
+        (TabularRegressor, numpy.asarray),
+        (TabularRegressor, pandas.Series),
+        (TabularRegressor, lambda y: numpy.stack([y, y], axis=1)),
+    ],
+)
+def test_a_number_that_is_missing_is_said_where(kind, form):
+    y = (numpy.arange(60) % 2).astype(float)
+    y[7] = numpy.nan
+    with pytest.raises(ValueError, match=r"^Input y contains NaN: its value in row 7 is missing \(nan\)\. Leave"):
+        kind().fit(X, form(y))

@@ -79,6 +79,16 @@ LOUD = {
 
 
 LOUD |= {
+    "words that come once each, in many rows": (
+        [f"w{n}x" for n in range(400)],
+        "identifier",
+        r"400 different values in 400 rows \('w0x', …\); none of them comes often enough for a category$",
+    ),
+    "words that come once each, in fewer rows": (
+        [f"w{n}x" for n in range(399)],
+        "identifier",
+        r"\('w0x', …\); kinds={'a': 'category'} takes it as a category$",
+    ),
     "whole numbers beyond 2**53": ([2**53 + 2, 1, 2], "number", r"'a' holds whole numbers beyond 2\*\*53, as in row 0"),
     "whole numbers that float64 takes for one": (
         [2**60, 2**60 + 1, 2**60 + 2],

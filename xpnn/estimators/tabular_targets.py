@@ -36,6 +36,7 @@ def labels_of(y: Any) -> Any:
     y = _on_host(y)
     items = _items(y)
     if items is None:
+        _require_numbers_present(_array(y))
         return _array(y) if hasattr(y, "to_numpy") and _is_whole(_array(y)) else y
     _require_present(items)
     words = [isinstance(item, str | bytes) for item in items]
@@ -71,6 +72,7 @@ def numbers_of(y: Any) -> Any:
     values = None if hasattr(y, "toarray") else _array(y)
     if values is None:
         return y
+    _require_numbers_present(values)
     of_time = values.dtype.name if values.dtype.kind in "mM" else ""
     if values.dtype.kind == "O" and values.ndim <= 2:
         items = values.ravel().tolist()
@@ -121,6 +123,13 @@ def _require_present(items: list[Any], columns: int = 1) -> None:
             f"Input y contains NaN: its value in row {place // columns} is missing ({items[place]!r}). Leave out such "
             "rows, of X, too"
         )
+
+
+def _require_numbers_present(values: numpy.ndarray | None) -> None:
+    """The same of an array of numbers, in rows and maybe columns."""
+    if values is None or values.dtype.kind != "f" or values.ndim not in (1, 2) or not numpy.isnan(values).any():
+        return
+    _require_present(values.ravel().tolist(), values.size // len(values))
 
 
 def _is_missing(item: Any) -> bool:

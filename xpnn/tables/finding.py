@@ -15,7 +15,7 @@ from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text, d
 from xpnn.tables.encoders import LARGEST, CategoryEncoder, Encoder
 from xpnn.tables.spelling import spelled
 
-__all__ = ["BEYOND", "KINDS", "Finding", "found", "seen_as", "without_use"]
+__all__ = ["BEYOND", "KINDS", "Finding", "found", "seen_as", "usual_least", "without_use"]
 
 KINDS = ("number", "category", "boolean", "date", "drop")  # what a user may call a column
 BEYOND = "beyond 2**53"  # where float64 takes several whole numbers for one
@@ -138,9 +138,21 @@ def _text(column: Column, counts: numpy.ndarray) -> Finding:
             column,
             f"column {column.name!r} is left out: it looks like {what}, {len(levels)} different values in "
             f"{counts.sum()} rows ({levels[0]!r:.40}, …); "
-            + (nearly or f"kinds={{{column.name!r}: 'category'}} takes it as a category"),
+            + (nearly or _as_a_category(column, counts)),
         )
     return Finding("category", column, f"column {column.name!r} is taken as a category, but {nearly}" if nearly else "")
+
+
+def _as_a_category(column: Column, counts: numpy.ndarray) -> str:
+    """How to keep a column of many levels, if one of them comes often enough to be learned."""
+    if counts.max() < usual_least(len(column)):
+        return "none of them comes often enough for a category"
+    return f"kinds={{{column.name!r}: 'category'}} takes it as a category"
+
+
+def usual_least(rows: int) -> int:
+    """How often a level has to come so that something can be learned of it, unless `rare_below` says otherwise."""
+    return min(10, max(1, rows // 200))
 
 
 def _nearly(column: Column, counts: numpy.ndarray) -> str:

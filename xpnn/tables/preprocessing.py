@@ -12,7 +12,7 @@ import numpy
 from xpnn.tables.columns import Column, TableWarning
 from xpnn.tables.encoders import CategoryEncoder, DateEncoder, Encoder, NumberEncoder, as_json, from_json
 from xpnn.tables.features import Features
-from xpnn.tables.finding import KINDS, Finding, found, seen_as, without_use
+from xpnn.tables.finding import KINDS, Finding, found, seen_as, usual_least, without_use
 from xpnn.tables.summary import described
 from xpnn.tables.table import Table, listed
 
@@ -183,7 +183,7 @@ class Preprocessing:
         return None
 
     def _least(self, count: int) -> int:
-        return min(10, max(1, count // 200)) if self.rare_below is None else self.rare_below
+        return usual_least(count) if self.rare_below is None else self.rare_below
 
     def transform(self, frame: Any, *, dtype: str = "float32") -> Features:
         """The features of a frame, or `Table`, with the columns that training had; others are not looked at.
