@@ -1,4 +1,4 @@
-"""What an estimator takes and learns is in its docstring, which `help` and scikit-learn's HTML show."""
+"""What an estimator takes and learns is in its docstring, which `help` shows."""
 
 import inspect
 import re
