@@ -66,6 +66,7 @@ def test_what_the_scorer_said_is_kept(callbacks):
     assert max(model.monitored_curve_) == model._best_monitored
     for other in (MLPClassifier(max_iter=2).fit(X, LABELS, **held_out), stopped_by("score"), stopped_by("loss")):
         assert other.monitored_curve_ is None
+    assert model.set_params(warm_start=True, monitor="loss").fit(X, LABELS).monitored_curve_ is None
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

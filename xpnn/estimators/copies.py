@@ -14,6 +14,7 @@ the workers of a search train where it would.
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -61,9 +62,9 @@ class Copied(BaseEstimator):
                 moved.classes_ = results(moved.classes_, moved._home)
         return moved
 
+    @abstractmethod
     def _move(self, place: Device) -> None:
-        """Compute there."""
-        raise NotImplementedError
+        """Let the network compute there."""
 
 
 def hosted(state: dict[str, Any]) -> dict[str, Any]:

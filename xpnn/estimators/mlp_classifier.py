@@ -13,24 +13,22 @@ from numbers import Real
 from typing import Any
 
 import numpy
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from xpnn.arrays.devices import Device
-from xpnn.estimators.labels import Labels, labels_of_first_call
+from xpnn.estimators.labelled import Labelled
+from xpnn.estimators.labels import Labels
 from xpnn.estimators.mlp_base import MLP, flat, is_stochastic
 from xpnn.estimators.mlp_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
-from xpnn.estimators.placement import on_host
-from xpnn.estimators.scores import share_right
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["MLPClassifier"]
 
 
-class MLPClassifier(ClassifierMixin, MLP):
+class MLPClassifier(Labelled, MLP):
     """A network of dense layers that classifies: scikit-learn's `MLPClassifier`, and more.
 
     Parameters up to `max_fun` are scikit-learn's, in its order and with its defaults; those after them do nothing
@@ -272,33 +270,9 @@ class MLPClassifier(ClassifierMixin, MLP):
         who calls decides when to stop, and the weights are those of now.
         """
         with all_or_nothing(self, goes_on=False):
-            labels = labels_of_first_call(getattr(self, "_labels", None), classes, on_host(y))
-            if labels is not None:
-                self._labels, self.classes_ = labels, labels.classes
+            self._note_first_classes(classes, y)
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
-
-    def predict(self, X: Any) -> Any:
-        """The likeliest class of each row, or labels 0 and 1 of shape (n, labels)."""
-        return self._given(self._predicted(self._outputs(X, "predict")))
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of rows all of whose labels are right."""
-        y, predictions = on_host(y), on_host(self.predict(X))
-        y, weight = y if hasattr(y, "shape") else numpy.asarray(y), on_host(sample_weight)
-        if self._labels.kind == "multiclass-multioutput":  # which scikit-learn's function refuses
-            return share_right(y, predictions, weight)
-        return float(accuracy_score(y, predictions, sample_weight=weight))
-
-    def predict_proba(self, X: Any) -> Any:
-        """The probability of each class, shape (n, classes); for several questions a list of such arrays."""
-        outputs = self._outputs(X, "predict_proba")
-        return self._given(self._labels.probabilities(outputs))
-
-    def predict_log_proba(self, X: Any) -> Any:
-        """The logarithms of `predict_proba`, finite where a probability is too small for a number."""
-        outputs = self._outputs(X, "predict_log_proba")
-        return self._given(self._labels.log_probabilities(outputs))
 
     def decision_function(self, X: Any) -> Any:
         """The network's outputs: shape (n,) for two classes, above 0 for the second; else (n, classes)."""
@@ -325,17 +299,6 @@ class MLPClassifier(ClassifierMixin, MLP):
 
     def _stratified(self, t: Any) -> bool:
         return self._labels.kind in ("binary", "multiclass")
-
-    def _predicted(self, outputs: Any) -> Any:
-        return self._labels.predicted(outputs)
-
-    def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
-        return share_right(y, predictions, sample_weight)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 def _same(a: Labels, b: Labels) -> bool:

@@ -17,19 +17,17 @@ from numbers import Real
 from typing import Any
 
 import numpy
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.metrics import accuracy_score
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from xpnn.arrays.devices import Device
-from xpnn.estimators.labels import Labels, labels_of_first_call
+from xpnn.estimators.labelled import Labelled
+from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_base import OfModule
 from xpnn.estimators.modules_building import is_of_classes, loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
-from xpnn.estimators.placement import on_host
-from xpnn.estimators.scores import share_right
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["Classifier"]
@@ -37,7 +35,7 @@ __all__ = ["Classifier"]
 _LINKS = {"multiclass": "softmax", "multiclass-multioutput": "softmax"}
 
 
-class Classifier(ClassifierMixin, OfModule):
+class Classifier(Labelled, OfModule):
     """Any module that classifies, as an estimator of scikit-learn's kind.
 
     Parameters
@@ -201,33 +199,9 @@ class Classifier(ClassifierMixin, OfModule):
         list of an array for each. Who calls decides when to stop.
         """
         with all_or_nothing(self, goes_on=False):
-            labels = labels_of_first_call(getattr(self, "_labels", None), classes, on_host(y))
-            if labels is not None:
-                self._labels, self.classes_ = labels, labels.classes
+            self._note_first_classes(classes, y)
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=True)
         return self
-
-    def predict(self, X: Any) -> Any:
-        """The likeliest class of each row, or labels 0 and 1 of shape (n, labels)."""
-        return self._given(self._predicted(self._outputs(X, "predict")))
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of rows all of whose labels are right."""
-        y, predictions = on_host(y), on_host(self.predict(X))
-        y, weight = y if hasattr(y, "shape") else numpy.asarray(y), on_host(sample_weight)
-        if self._labels.kind == "multiclass-multioutput":  # which scikit-learn's function refuses
-            return share_right(y, predictions, weight)
-        return float(accuracy_score(y, predictions, sample_weight=weight))
-
-    def predict_proba(self, X: Any) -> Any:
-        """The probability of each class, shape (n, classes); for several questions a list of such arrays."""
-        outputs = self._outputs(X, "predict_proba")
-        return self._given(self._labels.probabilities(outputs))
-
-    def predict_log_proba(self, X: Any) -> Any:
-        """The logarithms of `predict_proba`, finite where a probability is too small for a number."""
-        outputs = self._outputs(X, "predict_log_proba")
-        return self._given(self._labels.log_probabilities(outputs))
 
     def decision_function(self, X: Any) -> Any:
         """The logits: shape (n,) for two classes, above 0 for the second; else (n, classes)."""
@@ -286,17 +260,6 @@ class Classifier(ClassifierMixin, OfModule):
 
     def _strata(self, t: Any) -> Any:
         return t if self._labels.kind in ("binary", "multiclass") else None
-
-    def _predicted(self, outputs: Any) -> Any:
-        return self._labels.predicted(outputs)
-
-    def _scored(self, y: Any, predictions: Any, sample_weight: Any) -> float:
-        return share_right(y, predictions, sample_weight)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 def _same(a: Labels, b: Labels) -> bool:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy
@@ -20,7 +21,7 @@ from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.namespaces import dtype_name
 from xpnn.arrays.tree import Tree, flatten, named_leaves, tree_map
 from xpnn.estimators import placement
-from xpnn.estimators.refusals import require_no_dates
+from xpnn.estimators.refusals import named, require_no_dates
 from xpnn.nn.embedding import Embedding
 from xpnn.nn.module import Module
 
@@ -121,9 +122,8 @@ def _each(X: Any, name: str) -> Tree:
     try:
         return check_array(X, allow_nd=True, ensure_2d=False, dtype="numeric", input_name=name)
     except (TypeError, ValueError) as error:
-        if name in str(error):
+        with named(name) if name not in str(error) else nullcontext():
             raise
-        raise type(error)(f"{name}: {error}") from error
 
 
 def floating_dtype(X: Tree) -> str:

@@ -91,7 +91,9 @@ class Progress(Callback):
         self._scorer = None
         if held_out is not None and estimator.early_stopping:
             self._scorer = scorer_of(estimator.monitor, ())
-        if self._scorer is not None and estimator.monitored_curve_ is None:
+        if self._scorer is None:
+            estimator.monitored_curve_ = None
+        elif estimator.monitored_curve_ is None:
             estimator.monitored_curve_ = []
 
     def fit_starts(self, trainer: Trainer) -> None:

@@ -96,7 +96,7 @@ class SparseRows(Dense):
 class HeldOutRows(SparseRows):
     """Rows of a sparse matrix to validate with, in their order; the loss is that of all in one."""
 
-    whole: ClassVar[bool] = True  # see `training.evaluation.Evaluation.of_loader`
+    judged_at_once: ClassVar[bool] = True  # see `training.evaluation.Evaluation.of_loader`
 
     def __init__(self, arrays: tuple[Any, ...], most: int) -> None:
         super().__init__(arrays, next(slices_of(arrays[0], most)).stop, shuffle=False, seed=0)

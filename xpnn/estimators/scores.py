@@ -1,7 +1,7 @@
 """The scores of rows that are held out, after each epoch: scikit-learn's, of arrays that were checked before.
 
-scikit-learn's functions check what they are given, which takes half a millisecond: as long as two epochs of breast
-cancer. The numbers are the same.
+scikit-learn's functions check what they are given, which takes half a millisecond: longer than an epoch of breast
+cancer (0.4). The numbers are the same.
 """
 
 from __future__ import annotations

@@ -36,8 +36,9 @@ def labels_of(y: Any) -> Any:
     y = _on_host(y)
     items = _items(y)
     if items is None:
-        _require_numbers_present(_array(y))
-        return _array(y) if hasattr(y, "to_numpy") and _is_whole(_array(y)) else y
+        values = _array(y)
+        _require_numbers_present(values)
+        return values if hasattr(y, "to_numpy") and _is_whole(values) else y
     _require_present(items)
     words = [isinstance(item, str | bytes) for item in items]
     if any(words) and not all(words):

@@ -55,11 +55,11 @@ class Evaluation:
 
     def of_loader(self, loader: Any) -> dict[str, Any]:
         """The numbers for all batches of a loader; the loss is the mean over items of the batches' losses, or, if the
-        loader says that it is `whole`, that of all rows in one, of which the outputs are kept then.
+        loader is `judged_at_once`, that of all rows in one, of which the outputs are kept then.
         """
         dtype = next(slot.value.dtype for slot in self.model.slots())
         feed = Streamed(loader, self.place, dtype)
-        if getattr(loader, "whole", False):
+        if getattr(loader, "judged_at_once", False):
             with evaluating(self.model):
                 moved = map(feed.moved, loader.batches(epoch=0, start=0))
                 batches = [(applied(self.model, x), *rest) for x, *rest in moved]
