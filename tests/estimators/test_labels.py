@@ -163,8 +163,9 @@ class TestTheFirstCallOfPartialFit:
         later = numpy.where(QUESTIONS == 4, 9, QUESTIONS)  # a label that the first call only announced
         model.partial_fit(self.X, later).partial_fit(self.X, later, classes=list(self.CLASSES))
         assert [p.shape for p in model.predict_proba(self.X)] == [(4, 3), (4, 3)]
-        with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
-            model.partial_fit(self.X, later, classes=[[3, 4], [5, 6, 7]])
+        for classes in ([[3, 4], [5, 6, 7]], [*self.CLASSES, [1, 2]], [3, 4, 9]):
+            with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+                model.partial_fit(self.X, later, classes=classes)
 
     @BOTH
     @pytest.mark.parametrize("classes", [["nonsense"], [3, 4], [[3, 4]]], ids=str)

@@ -175,6 +175,14 @@ def test_a_column_of_rare_levels_only_is_left_out():
     assert preprocessing.summary()[0]["kind"] == "rare"
 
 
+def test_whole_numbers_that_float64_takes_for_one_are_said_to_be_there_also_as_numbers_by_wish():
+    frame = {"key": [2**60 + n for n in range(40)], "n": [1, 2, 4, 8] * 10}
+    for kinds in (None, {"key": "number"}):
+        with pytest.warns(TableWarning, match=r"column 'key' is left out: .* holds whole numbers beyond 2\*\*53"):
+            preprocessing = Preprocessing(kinds=kinds).fit(frame)
+        assert preprocessing.summary()[0]["kind"] == "constant"
+
+
 def test_messages_are_warnings_too_unless_they_are_no_surprise():
     frame = {"id": [f"u{n}" for n in range(40)], "same": [1] * 40, "n": [1, 2, 4, 8] * 10, "none": [None] * 40}
     with pytest.warns(TableWarning) as caught:
