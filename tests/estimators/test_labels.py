@@ -4,9 +4,8 @@ import numpy
 import pytest
 from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.utils.class_weight import compute_sample_weight
 
-from xpnn.estimators import Classifier, MLPClassifier, TabularClassifier
+from xpnn.estimators import Classifier, MLPClassifier
 from xpnn.estimators.labels import Labels
 
 WORDS = numpy.asarray(["no", "yes", "no", "no"])
@@ -110,44 +109,6 @@ def test_logarithms_of_probabilities_are_scipys_where_these_are_0_or_1():
     numpy.testing.assert_allclose(
         parts[1], log_softmax(numpy.stack([WIDE[:, 2], *-WIDE[:, :2].T], axis=1), axis=1), rtol=1e-14
     )
-
-
-@pytest.mark.parametrize(
-    "y", [WORDS, THREE, sparse.csr_matrix(SEVERAL), QUESTIONS], ids=["two", "three", "sparse", "q"]
-)
-def test_balanced_weights_are_those_of_the_rows_that_are_trained_with(y):
-    labels, counts = Labels(None, y), numpy.asarray([1.0, 2.0, 0.5, 3.0])
-    dense = y.toarray() if sparse.issparse(y) else y
-    expected = compute_sample_weight("balanced", dense)
-    numpy.testing.assert_allclose(labels.weights(y, "balanced", None), expected)
-    numpy.testing.assert_allclose(labels.weights(y[:2], "balanced", None, (y, None)), expected[:2])
-    repeated = compute_sample_weight("balanced", numpy.repeat(dense, [2, 4, 1, 6], axis=0))
-    by_class = repeated[numpy.cumsum([0, 2, 4, 1])]
-    numpy.testing.assert_allclose(labels.weights(y, "balanced", counts), by_class * counts)
-    numpy.testing.assert_allclose(labels.weights(y[:2], "balanced", None, (y, counts)), by_class[:2])
-    assert labels.weights(y, None, counts) is counts
-
-
-def test_weights_by_class_are_the_same_for_any_rows():
-    weights = Labels(None, THREE).weights(THREE[:2], {3: 2.0, 5: 1.0, 7: 0.5}, None, (THREE, None))
-    assert weights.tolist() == [0.5, 2.0]
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("kind", [MLPClassifier, Classifier, TabularClassifier])
-def test_rows_of_weight_0_do_not_count_in_balanced_weights_either(kind):
-    rng = numpy.random.default_rng(0)
-    x, y = rng.standard_normal((60, 3)), numpy.arange(60) % 3
-    w = numpy.where((y == 0) & (numpy.arange(60) % 2 > 0), 0.0, 1.0)
-    options = {"random_state": 0, "class_weight": "balanced"}
-    options |= {"max_iter": 3} if kind is MLPClassifier else {"max_epochs": 3}
-    weighted, fewer = kind(**options).fit(x, y, sample_weight=w), kind(**options).fit(x[w > 0], y[w > 0])
-    numpy.testing.assert_allclose(weighted.predict_proba(x), fewer.predict_proba(x), rtol=1e-6)
-
-
-def test_a_class_whose_rows_do_not_count_has_no_weight():
-    weights = Labels(None, THREE).weights(THREE, "balanced", numpy.asarray([0.0, 1.0, 2.0, 1.0]))
-    assert weights.tolist() == [0.0, 1.0, 2.0, 1.0]
 
 
 class TestTheFirstCallOfPartialFit:

@@ -6,13 +6,12 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy
-from scipy import sparse
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.native import to_host
+from xpnn.estimators.class_weights import balanced, columns_of, of_named
 from xpnn.estimators.objectives import Objective, binary, multiclass, multilabel, multioutput
 from xpnn.estimators.placement import on_host
 
@@ -107,15 +106,35 @@ class Labels:
 
     def weights(self, y: Any, class_weight: Any, sample_weight: Any, trained_with: Any = None) -> Any:
         """Sample weights multiplied by those of the classes. 'balanced' counts the labels that are `trained_with`, a
-        pair of targets and sample weights, or else these.
+        pair of targets and sample weights, or else these. In a dictionary, classes that it does not name weigh 1,
+        whichever of them these rows have.
+
+        Raises
+        ------
+        ValueError
+            If dictionaries are not as many as questions, or one names what is no class instead of one that is.
         """
         if class_weight is None:
             return sample_weight
         if isinstance(class_weight, str):
-            by_class = _balanced(y, *((y, sample_weight) if trained_with is None else trained_with))
+            by_class = balanced(y, *((y, sample_weight) if trained_with is None else trained_with))
         else:
-            by_class = compute_sample_weight(class_weight, y)
+            by_class = self._by_hand(y, class_weight)
         return by_class if sample_weight is None else by_class * sample_weight
+
+    def _by_hand(self, y: Any, class_weight: Any) -> Any:
+        """The weight of each row's class by dictionaries, or the product of those of its labels, (n,)."""
+        questions = self.classes if isinstance(self.classes, list) else [self.classes]
+        if self.kind == "multilabel-indicator":
+            questions = [numpy.arange(2)] * len(self.classes)
+        given = class_weight if isinstance(class_weight, list) else [class_weight]
+        if len(given) != len(questions):
+            what = f"a list of {len(questions)} dictionaries"
+            raise ValueError(f"class_weight expected {what}, got {class_weight!r:.100}")
+        found = numpy.ones(y.shape[0])
+        for column, classes, weights in zip(columns_of(y), questions, given, strict=True):
+            found *= of_named(classes, weights)[_positions(classes, column)]
+        return found
 
     def predicted(self, outputs: Any) -> Any:
         """The likeliest class or labels, from a network's outputs. Words are NumPy's, wherever the outputs are."""
@@ -210,28 +229,6 @@ def _are(classes: Any, known: Labels) -> bool:
         return False
     pairs = zip(classes, known.classes, strict=True)
     return all(numpy.array_equal(numpy.unique(on_host(one)), other) for one, other in pairs)
-
-
-def _balanced(y: Any, counted: Any, sample_weight: Any) -> Any:
-    """The weight of each row's class, or the product of those of its labels, (n,): scikit-learn's 'balanced'. Labels
-    are `counted` by their rows' weights, so that a row of weight 2 is two rows, and one of weight 0 none.
-    """
-    found = numpy.ones(y.shape[0])
-    for column, other in zip(_columns(y), _columns(counted), strict=True):
-        classes, places = numpy.unique(other, return_inverse=True)
-        total = numpy.bincount(places, weights=sample_weight).astype(numpy.float64)
-        there = total > 0
-        factor = numpy.zeros(len(classes))
-        factor[there] = total.sum() / (there.sum() * total[there])
-        at = numpy.minimum(numpy.searchsorted(classes, column), len(classes) - 1)
-        found *= numpy.where(classes[at] == column, factor[at], 0.0)
-    return found
-
-
-def _columns(y: Any) -> Any:
-    """The labels of each question."""
-    y = y.toarray() if sparse.issparse(y) else numpy.asarray(y)
-    return y.reshape(len(y), -1).T
 
 
 def _positions(classes: Any, y: Any) -> Any:
