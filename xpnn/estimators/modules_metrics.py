@@ -1,6 +1,7 @@
 """What an estimator of any module is judged by beside its loss: metrics of `training`, and scorers of scikit-learn's.
 
-A metric sees outputs as the loss does, logits and numbers of classes; a scorer asks the estimator for predictions.
+A metric sees logits and numbers of classes as the loss does, of a regression what `predict` gives; a scorer asks the
+estimator for predictions.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from xpnn.estimators.modules_seen import Seen, sight_of
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import results
 from xpnn.estimators.quantities import central
@@ -47,13 +49,21 @@ def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Met
 
 
 def metrics_for(objective: Objective, given: Any) -> dict[str, Metric | Callable[..., Any]]:
-    """The same for these outputs: the accuracy of two classes with one logit is that of the logit's sign.
+    """The same for these outputs: of a regression they see predictions, and the accuracy of two classes with one logit
+    is that of the logit's sign.
 
     Raises
     ------
     ValueError
         If a name means nothing of such outputs.
     """
+    found = _fitting(objective, given)
+    sight = sight_of(objective)
+    return found if sight is None else {name: Seen(metric, sight) for name, metric in found.items()}
+
+
+def _fitting(objective: Objective, given: Any) -> dict[str, Metric | Callable[..., Any]]:
+    """Those that are given by name fit the outputs, or raise."""
     found = metrics_of(given)
     if isinstance(given, Mapping) or "accuracy" not in found or objective.link == "softmax":
         return found

@@ -40,7 +40,8 @@ random_state, module_options, optimizer_options, loss_options
         A name of those of `MLPRegressor`, which are scaled as there ('squared_error' is halved, and summed over
         targets); `loss_options` may hold `delta` of 'huber', `quantiles` of 'quantile', a number or a list, and
         `tweedie_power` of 'tweedie'. Of 'poisson', 'gamma' and 'tweedie' the module's outputs are logarithms of the
-        predictions. Or a function `loss(y, t)` of arrays of shape (n, targets), a layer of `nn`, or the class of one.
+        predictions, which `metrics` see. Or a function `loss(y, t)` of arrays of shape (n, targets), a layer of `nn`,
+        or the class of one.
 
     Attributes
     ----------

@@ -1,0 +1,71 @@
+"""What a metric sees of a module's outputs: what people read, where that is not what the loss learns from.
+
+A loss of rates learns from their logarithms, which nobody measures in: a metric of a `Regressor` sees what `predict`
+gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.estimators.objectives import Objective
+from xpnn.training.metrics.accumulating import accumulated
+from xpnn.training.metrics.base import Metric, Number
+
+__all__ = ["Seen", "sight_of"]
+
+Sight = Callable[[Array, Array], tuple[Array, Array]]
+
+
+class Seen(Metric):
+    """A metric of other outputs and targets than those it is given.
+
+    Parameters
+    ----------
+    metric
+        As `Trainer` takes it.
+    sight
+        `sight(y, t)` gives those that it sees.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> from xpnn.training.metrics import mean_absolute_error
+    >>> metric = Seen(mean_absolute_error, lambda y, t: (numpy.exp(y), t))
+    >>> metric.update(numpy.asarray([0.0, 0.0]), numpy.asarray([1.0, 3.0]))
+    >>> metric.result()
+    1.0
+    """
+
+    def __init__(self, metric: Metric | Callable[..., Any], sight: Sight) -> None:
+        self.metric, self.sight = metric, sight
+        self.start()
+
+    def __deepcopy__(self, memo: Any) -> Seen:
+        return Seen(self.metric, self.sight)  # whoever gave a function or an object that is called means that one
+
+    def start(self) -> None:
+        self._metric = accumulated(self.metric)
+
+    def update(self, y: Array, t: Array, sample_weight: Array | None = None) -> None:
+        self._metric.update(*self.sight(y, t), sample_weight)
+
+    def result(self) -> Number:
+        return self._metric.result()
+
+    def state(self) -> dict[str, Array]:
+        return self._metric.state()
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        self._metric.load_state(state)
+
+
+def sight_of(objective: Objective) -> Sight | None:
+    """What metrics see of such outputs and their targets; None: those themselves."""
+    return _rates if objective.link == "exp" else None
+
+
+def _rates(y: Array, t: Array) -> tuple[Array, Array]:
+    return namespace_of(y).exp(y), t
