@@ -183,3 +183,49 @@ def test_categories_that_are_no_plain_values_are_taken_by_their_text():
     months = pandas.PeriodIndex(["2020-02", "2020-01", None], freq="M")
     column = column_of(pandas.Series(pandas.Categorical(months)))
     assert (column.levels, column.values.tolist()) == (("2020-01", "2020-02"), [1, 0, -1])
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([2.0, 10.0, 2.5], ["2", "10", "2.5"]),
+        (numpy.asarray([0.1, 0.3], "float32"), ["0.1", "0.3"]),
+        ([True, True], ["True", "True"]),
+        ([NOW, datetime.datetime(1969, 7, 20)], ["2020-01-31T23:59:59.000000", "1969-07-20T00:00:00.000000"]),
+        ([datetime.timedelta(hours=3), datetime.timedelta(hours=1)], ["10800", "3600"]),
+        ([Decimal("1.10"), Decimal(2)], ["1.1", "2"]),
+        ([1e16, 3.0], ["10000000000000000", "3"]),
+    ],
+    ids=["float", "float32", "boolean", "date", "time", "decimal", "large"],
+)
+def test_categories_of_any_kind_are_the_words_of_a_column_that_is_not_categorical(values, words, ordered):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    order = list(dict.fromkeys(values)) if isinstance(values, list) else values
+    column = column_of(pandas.Series(pandas.Categorical([*values, None], categories=order, ordered=ordered)))
+    assert column.kind == "category"
+    assert [column.levels[code] if code >= 0 else None for code in column.values] == [*words, None]
+    assert column.levels == (tuple(dict.fromkeys(words)) if ordered else tuple(sorted(set(words))))
+
+
+def test_categories_of_arrow_are_stored_as_they_are():
+    arrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("narwhals")
+    column = column_of(arrow.chunked_array([arrow.array([0.3, None, 0.1], arrow.float32())]).dictionary_encode())
+    assert (column.levels, column.values.tolist()) == (("0.1", "0.3"), [1, -1, 0])
+
+
+def test_categories_are_of_one_kind_where_a_row_has_them():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    for ordered in (True, False):
+        series = pandas.Series(
+            pandas.Categorical([2.0, 1.5, None, "few"], categories=["few", 1.5, 2.0], ordered=ordered)
+        )
+        with pytest.raises(TypeError, match=r"'a' holds a number in row 0 \(2.0\) and text in row 3 \('few'\): make"):
+            column_of(series, name="a")
+        column = column_of(series[:3])  # "few" is a category still, of no row
+        assert (column.levels, column.values.tolist()) == (
+            (("few", "1.5", "2"), [2, 1, -1]) if ordered else (("1.5", "2"), [1, 0, -1])
+        )

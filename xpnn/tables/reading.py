@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,7 @@ _KINDS: list[tuple[str, tuple[type, ...]]] = [
     ("text", (str,)),
     ("date", (datetime.date, numpy.datetime64)),
 ]
+_SHORT = {"float16": "float16", "halffloat": "float16", "float32": "float32", "float": "float32"}  # as frames say it
 _ARTICLES = {"boolean": "a boolean", "number": "a number", "text": "text", "date": "a date"}
 
 
@@ -114,8 +116,7 @@ def column_of_series(series: Any, name: str) -> Column:
     if dtype == narwhals.String:
         return _of_text(series.to_list(), name, "text")
     if dtype in (narwhals.Categorical, narwhals.Enum):
-        values, order = _in_words(series)
-        return _of_category(values, name, order if dtype == narwhals.Enum else ())
+        return _of_category(series, name, ordered=dtype == narwhals.Enum)
     # narwhals does not know pandas' dtype of a zone with an underscore, America/New_York, but what to do with it
     zoned = dtype == narwhals.Unknown and getattr(getattr(series.to_native(), "dtype", None), "tz", None) is not None
     if zoned or dtype == narwhals.Datetime:
@@ -126,19 +127,6 @@ def column_of_series(series: Any, name: str) -> Column:
     if dtype == narwhals.Duration:
         return _of_durations(series.to_numpy(), name)
     return _of_values(series.to_list(), name)
-
-
-def _in_words(series: Any) -> tuple[list[Any], tuple[str, ...]]:
-    """The values of what the frame calls categorical, and all categories as text. Categories of pandas may be anything:
-    intervals of `pandas.cut` and periods are taken by their text.
-    """
-    accessor: Any = getattr(series.to_native(), "cat", None)
-    levels = list(getattr(accessor, "categories", getattr(series.dtype, "categories", ())))
-    plain = tuple(kind for _, kinds in _KINDS for kind in kinds)
-    words = tuple(map(str, levels))
-    if all(isinstance(level, plain) for level in levels):
-        return series.to_list(), words
-    return [None if code < 0 else words[code] for code in accessor.codes.to_list()], words
 
 
 def _of_whole(series: Any) -> numpy.ndarray:
@@ -190,17 +178,25 @@ def _is_absent(value: Any) -> bool:
 
 def _one_kind(values: list[Any], name: str) -> str:
     """The kind of all values that are there; "number" where there is none."""
-    first: dict[str, int] = {}
+    some = []
     for kind in dict.fromkeys(map(type, values)):  # types are few, so that most columns are looked at once
         for place, value in enumerate(values):
             if type(value) is kind and not _is_absent(value):
-                first.setdefault(_kind_of(value, name, place), place)
+                some.append((place, value))
                 break
+    return _kind_of_all(some, name)
+
+
+def _kind_of_all(some: list[tuple[int, Any]], name: str) -> str:
+    """The kind of these values, each given with its row."""
+    first: dict[str, tuple[int, Any]] = {}
+    for place, value in sorted(some, key=lambda pair: pair[0]):
+        first.setdefault(_kind_of(value, name, place), (place, value))
     if len(first) > 1:
-        (one, here), (other, there) = sorted(first.items(), key=lambda item: item[1])[:2]
+        (one, (here, this)), (other, (there, that)) = list(first.items())[:2]
         raise TypeError(
-            f"column {name!r} holds {_ARTICLES[one]} in row {here} ({values[here]!r:.40}) and {_ARTICLES[other]} "
-            f"in row {there} ({values[there]!r:.40}): make it of one kind"
+            f"column {name!r} holds {_ARTICLES[one]} in row {here} ({this!r:.40}) and {_ARTICLES[other]} "
+            f"in row {there} ({that!r:.40}): make it of one kind"
         )
     return next(iter(first), "number")
 
@@ -225,14 +221,47 @@ def _of_text(values: list[Any], name: str, kind: str) -> Column:
     return Column(name, kind, places[codes] if len(seen) else codes, tuple(words))
 
 
-def _of_category(values: list[Any], name: str, order: tuple[str, ...]) -> Column:
-    """Of what the frame itself calls categorical, whose categories may be numbers."""
-    whole = [type(value) is int or _is_absent(value) for value in values]
-    if all(whole):  # of any size, which float64 would not tell apart
-        values = [None if _is_absent(value) else str(value) for value in values]
-    text = as_text(_of_values(values, name))
-    if order:
-        known = {word: number for number, word in enumerate(order)}
-        places = numpy.asarray([known[word] for word in text.levels] or [-1], dtype=numpy.int64)
-        return Column(name, "category", numpy.where(text.values < 0, -1, places[text.values]), order)
-    return Column(name, "category", text.values, text.levels)
+def _of_category(series: Any, name: str, *, ordered: bool) -> Column:
+    """Of what the frame itself calls categorical. A category that a row has is the word that it is in a column which is
+    not categorical, so that order, and how it is stored, change nothing.
+    """
+    levels, codes, stored = _levels_of(series)
+    used, rows = numpy.unique(codes, return_index=True)
+    some = [(row, levels[code]) for code, row in zip(used.tolist(), rows.tolist(), strict=True) if code >= 0]
+    words = dict(zip(used[used >= 0].tolist(), _words(some, name, stored), strict=True))
+    order = [words.get(code) or str(level) for code, level in enumerate(levels)] if ordered else sorted(words.values())
+    place = {word: number for number, word in enumerate(dict.fromkeys(filter(None, order)))}
+    table = numpy.full(len(levels) + 1, -1, dtype=numpy.int64)  # the last is that of -1
+    for code, word in words.items():
+        table[code] = place.get(word, -1)
+    return Column(name, "category", table[codes], tuple(place))
+
+
+def _levels_of(series: Any) -> tuple[list[Any], numpy.ndarray, str]:
+    """The categories, for each row its place among them or -1, and the dtype of categories that are short floats."""
+    native = series.to_native()
+    accessor = getattr(native, "cat", None)
+    index = getattr(accessor, "categories", None)  # of pandas, where they may be anything
+    stored = getattr(getattr(native, "type", None), "value_type", "") if index is None else index.dtype
+    short = _SHORT.get(str(stored).lower().partition("[")[0], "")
+    if index is not None and accessor is not None:
+        return index.to_list(), accessor.codes.to_numpy().astype(numpy.int64), short
+    values = series.to_list()
+    given = getattr(series.dtype, "categories", None)
+    levels = [value for value in dict.fromkeys(values) if not _is_absent(value)] if given is None else list(given)
+    place = {level: number for number, level in enumerate(levels)}
+    return levels, numpy.asarray([place.get(value, -1) for value in values], dtype=numpy.int64), short
+
+
+def _words(some: list[tuple[int, Any]], name: str, short: str) -> list[str]:
+    """Categories, each given with its first row, as words; '' of those that mean a missing value."""
+    levels = [level for _, level in some]
+    plain = tuple(kind for _, kinds in _KINDS for kind in kinds)
+    if not all(isinstance(level, plain) for level in levels):  # such as intervals of `pandas.cut`, and periods
+        return list(map(str, levels))
+    if all(type(level) is int for level in levels):  # of any size, which float64 would not tell apart
+        return list(map(str, levels))
+    _kind_of_all(some, name)
+    column = _of_values(levels, name)
+    text = as_text(replace(column, dtype=short) if short else column)
+    return [text.levels[code] if code >= 0 else "" for code in text.values.tolist()]
