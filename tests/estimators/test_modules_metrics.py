@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 from xpnn import nn, optim
 from xpnn.estimators import Classifier, Regressor
 from xpnn.training import Trainer
-from xpnn.training.metrics import Accuracy, accuracy
+from xpnn.training.metrics import Accuracy, TopKAccuracy, accuracy, confusion_matrix
 
 RNG = numpy.random.default_rng(5)
 X = RNG.standard_normal((90, 3))
@@ -91,6 +91,12 @@ def test_a_scorer_of_ones_own_gets_all_quantiles():
 LABELS = numpy.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 0], axis=1).astype(int)
 REFUSED = {
     "'accuracy' does not fit several labels at once: see binary_accuracy": (Classifier, ["accuracy"], LABELS),
+    "'top' does not fit several labels at once: see binary_accuracy": (Classifier, {"top": TopKAccuracy(k=1)}, LABELS),
+    "'table' does not fit several labels at once: see binary_accuracy": (
+        Classifier, {"table": confusion_matrix}, LABELS,
+    ),
+    "'r2_score' does not fit a classification: see brier_score": (Classifier, ["r2_score"], LABELS),
+    "'mean_squared_error' does not fit a classification: see brier_score": (Classifier, ["mean_squared_error"], TWO),
     r"'accuracy' does not fit outputs of shape \(n, 8\) and targets of shape \(n, 3\)": (
         Classifier, ["accuracy"], numpy.stack([THREE, THREE, LABELS[:, 0]], axis=1),
     ),

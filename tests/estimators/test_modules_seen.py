@@ -1,4 +1,6 @@
-"""What metrics see of a module's outputs: predictions where the loss learns from their logarithms."""
+"""What metrics see of outputs: predictions where the loss learns from their logarithms, and labels one by one."""
+
+import functools
 
 import numpy
 import pytest
@@ -7,7 +9,8 @@ pytest.importorskip("sklearn")
 
 from sklearn import metrics
 
-from xpnn.estimators import Regressor
+from xpnn.estimators import Classifier, Regressor
+from xpnn.training.metrics import LogLoss, expected_calibration_error, f1_score
 
 RNG = numpy.random.default_rng(5)
 X = RNG.standard_normal((90, 3))
@@ -49,3 +52,44 @@ def test_so_do_metrics_of_ones_own_of_held_out_rows_and_of_those_trained_with():
     assert sorted(t[:, 0]) == sorted(RATES)
     model = quick(Regressor, loss="poisson", metrics={"mine": noting}, max_epochs=1).fit(X, RATES, X_val=X, y_val=RATES)
     numpy.testing.assert_array_equal(noting.seen[-1][0][:, 0], model.predict(X))
+
+
+LABELS = numpy.stack([X[:, 0] > -0.5, X[:, 1] > 0], axis=1).astype(int)
+SHARES = ["brier_score", "expected_calibration_error", "log_loss", "perplexity", "f1_score", "binary_accuracy"]
+
+
+def of_labels(p):
+    """What the metrics are of probabilities of labels, by scikit-learn where it has them."""
+    columns = list(zip(LABELS.T, p.T, strict=True))
+    surprise = numpy.mean([metrics.log_loss(t, column) for t, column in columns])
+    return {
+        "brier_score": numpy.mean([metrics.brier_score_loss(t, column) for t, column in columns]),
+        "expected_calibration_error": expected_calibration_error(p.ravel(), LABELS.ravel(), outputs="probabilities"),
+        "log_loss": surprise,
+        "perplexity": numpy.exp(surprise),
+        "f1_score": metrics.f1_score(LABELS, p > 0.5, average="micro"),
+        "binary_accuracy": ((p > 0.5) == LABELS).mean(),
+    }
+
+
+def test_metrics_of_several_labels_take_each_for_itself():
+    model = quick(Classifier, metrics=SHARES).fit(X, LABELS, X_val=X, y_val=LABELS)
+    expected = of_labels(model.predict_proba(X))
+    for name in SHARES:  # of sums in another order, and of float64 throughout
+        assert model.history_.rows[-1][f"val_{name}"] == pytest.approx(expected[name], rel=1e-9)
+    given = {"mine": LogLoss(), "partial": functools.partial(expected_calibration_error, bins=15)}
+    model = quick(Classifier, metrics=given).fit(X, LABELS, X_val=X, y_val=LABELS)
+    assert model.history_.rows[-1]["val_mine"] == pytest.approx(expected["log_loss"], rel=1e-9)
+    assert model.history_.rows[-1]["val_partial"] == pytest.approx(expected["expected_calibration_error"], rel=1e-9)
+
+
+def test_metrics_of_ones_own_see_the_logits_of_several_labels_as_they_are():
+    noting = Noting()
+    quick(Classifier, metrics={"mine": noting}, max_epochs=1).fit(X, LABELS)
+    assert [array.shape for array in noting.seen[0]] == [(90, 2), (90, 2)]
+
+
+def test_averages_over_classes_of_several_labels_are_refused():
+    model = quick(Classifier, metrics={"macro": functools.partial(f1_score, average="macro")})
+    with pytest.raises(ValueError, match="metrics 'macro' does not fit outputs of shape"):
+        model.fit(X, LABELS)

@@ -12,19 +12,23 @@ from typing import Any
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from xpnn.estimators.modules_seen import Seen, sight_of
+from xpnn.estimators.modules_seen import Seen, kind_of, sight_of
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import results
 from xpnn.estimators.quantities import central
 from xpnn.training.direction import better_when
 from xpnn.training.metrics.accumulating import METRICS, accumulated
 from xpnn.training.metrics.base import Metric
-from xpnn.training.metrics.shares import accuracy, binary_accuracy
+from xpnn.training.metrics.confusion import ConfusionMatrix
+from xpnn.training.metrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
+from xpnn.training.metrics.shares import Accuracy, TopKAccuracy, accuracy, binary_accuracy
 
 __all__ = ["judged_by", "metrics_for", "metrics_of", "require_direction", "require_metrics", "scorer_of"]
 
 _METRICS = {function.__name__: function for function in METRICS}
 _OURS = ("loss", "score", "scorer")
+_OF_ONE_CLASS = (Accuracy, ConfusionMatrix, TopKAccuracy)  # the largest of several logits
+_OF_NUMBERS = (MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError)
 
 
 def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Metric | Callable[..., Any]]:
@@ -49,29 +53,33 @@ def metrics_of(given: Mapping[str, Any] | Iterable[str] | None) -> dict[str, Met
 
 
 def metrics_for(objective: Objective, given: Any) -> dict[str, Metric | Callable[..., Any]]:
-    """The same for these outputs: of a regression they see predictions, and the accuracy of two classes with one logit
-    is that of the logit's sign.
+    """The same for these outputs: of a regression they see predictions, of several labels at once each by itself, and
+    the accuracy of two classes with one logit is that of the logit's sign.
 
     Raises
     ------
     ValueError
         If a name means nothing of such outputs.
     """
-    found = _fitting(objective, given)
-    sight = sight_of(objective)
-    return found if sight is None else {name: Seen(metric, sight) for name, metric in found.items()}
-
-
-def _fitting(objective: Objective, given: Any) -> dict[str, Metric | Callable[..., Any]]:
-    """Those that are given by name fit the outputs, or raise."""
     found = metrics_of(given)
-    if isinstance(given, Mapping) or "accuracy" not in found or objective.link == "softmax":
-        return found
-    if objective.link != "logistic" or objective.outputs != 1:
-        what = "several labels at once" if objective.link == "logistic" else "a regression"
-        other = "binary_accuracy, the share of labels that are right" if objective.link == "logistic" else "r2_score"
-        raise ValueError(f"metrics 'accuracy' does not fit {what}: see {other}")
-    return {name: binary_accuracy if function is accuracy else function for name, function in found.items()}
+    for name, metric in found.items():
+        _require_sense(objective, name, kind_of(metric), by_name=not isinstance(given, Mapping))
+    if not isinstance(given, Mapping) and objective.link == "logistic" and objective.outputs == 1:
+        found = {name: binary_accuracy if metric is accuracy else metric for name, metric in found.items()}
+    sights = {name: sight_of(objective, metric) for name, metric in found.items()}
+    return {name: metric if (sight := sights[name]) is None else Seen(metric, sight) for name, metric in found.items()}
+
+
+def _require_sense(objective: Objective, name: str, kind: type[Metric] | None, *, by_name: bool) -> None:
+    """Raise if a metric would have a number of such outputs, but one that means nothing."""
+    several = objective.link == "logistic" and objective.outputs > 1
+    if kind in _OF_ONE_CLASS and several:
+        other = "binary_accuracy, the share of labels that are right"
+        raise ValueError(f"metrics {name!r} does not fit several labels at once: see {other}")
+    if kind is Accuracy and by_name and objective.link in ("identity", "exp"):
+        raise ValueError(f"metrics {name!r} does not fit a regression: see r2_score")
+    if kind in _OF_NUMBERS and by_name and objective.link in ("logistic", "softmax"):
+        raise ValueError(f"metrics {name!r} does not fit a classification: see brier_score")
 
 
 def require_metrics(metrics: Mapping[str, Metric | Callable[..., Any]], outputs: Any, t: Any) -> None:

@@ -1,20 +1,23 @@
 """What a metric sees of a module's outputs: what people read, where that is not what the loss learns from.
 
 A loss of rates learns from their logarithms, which nobody measures in: a metric of a `Regressor` sees what `predict`
-gives.
+gives. And the logits of several labels at once have the shape of those of several classes, of which one is right: our
+metrics are shown each label by itself, so that none takes the row for one question.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.estimators.objectives import Objective
-from xpnn.training.metrics.accumulating import accumulated
+from xpnn.training.metrics.accumulating import METRICS, accumulated
 from xpnn.training.metrics.base import Metric, Number
 
-__all__ = ["Seen", "sight_of"]
+__all__ = ["Seen", "kind_of", "sight_of"]
 
 Sight = Callable[[Array, Array], tuple[Array, Array]]
 
@@ -62,10 +65,32 @@ class Seen(Metric):
         self._metric.load_state(state)
 
 
-def sight_of(objective: Objective) -> Sight | None:
-    """What metrics see of such outputs and their targets; None: those themselves."""
-    return _rates if objective.link == "exp" else None
+def sight_of(objective: Objective, metric: Any) -> Sight | None:
+    """What a metric sees of such outputs and their targets; None: those themselves."""
+    if objective.link == "exp":
+        return _rates
+    return _one_by_one if objective.link == "logistic" and objective.outputs > 1 and kind_of(metric) else None
+
+
+def kind_of(metric: Any) -> type[Metric] | None:
+    """The class of `training.metrics` that computes a metric, or None if it is one of the user's own.
+
+    Examples
+    --------
+    >>> from xpnn.training.metrics import log_loss
+    >>> kind_of(log_loss).__name__
+    'LogLoss'
+    """
+    function = metric.func if isinstance(metric, partial) else metric
+    kind: Any = METRICS.get(function) if isinstance(function, FunctionType) else type(function)
+    return kind if kind in METRICS.values() else None
 
 
 def _rates(y: Array, t: Array) -> tuple[Array, Array]:
     return namespace_of(y).exp(y), t
+
+
+def _one_by_one(y: Array, t: Array) -> tuple[Array, Array]:
+    """Single outputs, (n, labels, 1)."""
+    xp = namespace_of(y, t)
+    return xp.expand_dims(y, axis=-1), xp.expand_dims(t, axis=-1)
