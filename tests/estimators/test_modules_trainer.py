@@ -6,7 +6,9 @@ import pytest
 pytest.importorskip("sklearn")
 
 from xpnn import nn, optim
+from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import namespace_of
+from xpnn.arrays.native import to_host
 from xpnn.estimators import Classifier, Regressor
 from xpnn.training import Trainer
 from xpnn.training.metrics import accuracy, f1_score
@@ -186,3 +188,15 @@ def test_partial_fit_takes_what_is_changed_and_goes_on_with_its_optimizer(name):
     for key, array in average.model.state_dict().items():
         numpy.testing.assert_array_equal(model.module_.state_dict()[key], array)
     assert model.n_iter_ == len(model.history_) == 2
+
+
+def test_the_optimizer_and_the_average_of_partial_fit_move_with_the_module(elsewhere):
+    moved, plain = (Regressor(learning_rate=0.05, average=0.5, random_state=0) for _ in range(2))
+    for model in (moved, plain):
+        model.partial_fit(X, X[:, 0]).partial_fit(X, X[:, 0])
+    moved.set_params(device=elsewhere)
+    for model in (moved, plain):
+        model.partial_fit(X, X[:, 0]).partial_fit(X, X[:, 0])
+    assert device_of(moved.module_.parameters()[0]) == elsewhere
+    for one, other in zip(moved.module_.parameters(), plain.module_.parameters(), strict=True):
+        numpy.testing.assert_allclose(to_host(one), other, rtol=1e-9)  # sums in another order

@@ -263,8 +263,8 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         if trainer is None:
             batches = -(-rows_of(rows[0]) // batch_size)
             trainer = trainer_of(self, self.module_, -(-batches // int(self.accumulate)) * epochs)
-        elif not alike(asked_of_step(self), self._asked_of_step):
-            trainer = trainer_of(self, trainer.model, 0, trainer)
+        elif trainer.place != self._place_ or not alike(asked_of_step(self), self._asked_of_step):
+            trainer = trainer_of(self, trainer.model.to(self._place_), 0, trainer)
         self._asked_of_step = asked_of_step(self)
         some = slice(0, min(2, rows_of(rows[0])))
         require_metrics(trainer.metrics, self._outputs_of(taken(rows[0], some)), rows[1][some])
