@@ -6,7 +6,8 @@ import numpy
 import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.arrays.devices import device_of
+from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, Regressor
 
 RNG = numpy.random.default_rng(8)
 X = RNG.standard_normal((60, 4))
@@ -127,6 +128,65 @@ def test_after_weights_that_are_not_finite_batches_come_in_the_order_they_had():
         model.partial_fit(X * 1e200, NUMBERS)
     for a, b in zip(model.partial_fit(X, NUMBERS).coefs_, undisturbed.partial_fit(X, NUMBERS).coefs_, strict=True):
         numpy.testing.assert_array_equal(a, b)
+
+
+SLOWER = {  # what changes the rate in the epoch that fails
+    "adaptive": (
+        MLPRegressor, {"solver": "sgd", "learning_rate": "adaptive", "tol": 10.0, "n_iter_no_change": 1}, 0.001 / 5,
+    ),
+    "invscaling": (MLPRegressor, {"solver": "sgd", "learning_rate": "invscaling"}, 0.001 / 121**0.5),
+    "an MLP's callback": (MLPRegressor, {"solver": "adamw"}, 7.0),
+    "a Regressor's callback": (Regressor, {"optimizer": "adamw", "average": 0.9}, 7.0),
+}  # fmt: skip
+
+
+def of_trainer(model):
+    """All that a trainer would save, and its rates."""
+    arrays, metadata = model._trainer.state_dict()
+    optimizer = model._trainer.optimizer
+    rates = [options["learning_rate"] for options in (optimizer.options, *optimizer.patterns.values())]
+    return {name: array.tolist() for name, array in arrays.items()}, rates, metadata
+
+
+@pytest.mark.parametrize("slower", SLOWER)
+def test_the_rate_is_that_of_before_the_call_that_failed(slower):
+    kind, options, rate = SLOWER[slower]
+    seen = []
+
+    def fails(trainer, row):
+        if "callback" in slower:
+            for group in trainer.optimizer.groups:
+                group.options["learning_rate"] = 7.0
+        seen.append(trainer.learning_rate())
+        raise RuntimeError("no more")
+
+    model, undisturbed = (kind(**options, random_state=0) for _ in range(2))
+    for one in (model, undisturbed):
+        one.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    before = of_trainer(model)
+    with pytest.raises(RuntimeError, match="no more"):
+        model.set_params(callbacks=[fails]).partial_fit(X, NUMBERS)
+    assert seen == [pytest.approx(rate)]
+    assert of_trainer(model) == before
+    model.set_params(callbacks=None)
+    for one in (model, undisturbed):
+        one.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    assert of_trainer(model)[:2] == of_trainer(undisturbed)[:2]
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, Regressor, MLPClassifier, Classifier])
+def test_a_network_that_failed_elsewhere_comes_home(kind, elsewhere):
+    y, classes = (LABELS, {"classes": [0, 1]}) if "Class" in kind.__name__ else (NUMBERS, {})
+    model, undisturbed = (kind(random_state=0).partial_fit(X, y, **classes) for _ in range(2))
+    model.set_params(device=elsewhere, callbacks=[lambda trainer, row: 1 / 0])
+    with pytest.raises(ZeroDivisionError):
+        model.partial_fit(X, y)
+    model.set_params(device=None, callbacks=None)
+    numpy.testing.assert_array_equal(model.predict(X), undisturbed.predict(X))
+    network = model.network_ if hasattr(model, "network_") else model.module_
+    assert device_of(network.parameters()[0]).name == "cpu"
+    model.partial_fit(X, y)
+    numpy.testing.assert_array_equal(model.predict(X), undisturbed.partial_fit(X, y).predict(X))
 
 
 def test_a_failed_first_partial_fit_leaves_no_classes():
