@@ -19,7 +19,7 @@ from xpnn.estimators.modules_building import loss_of, name_of, require_loss_opti
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import LOSSES, Objective, regression
 from xpnn.estimators.placement import on_host
-from xpnn.estimators.quantities import central, predicted_numbers, require_positive
+from xpnn.estimators.quantities import central, predicted_numbers, require_numbers, require_positive
 from xpnn.estimators.scores import r_squared
 
 __all__ = ["Regressor"]
@@ -161,6 +161,7 @@ random_state, module_options, optimizer_options, loss_options
         return y
 
     def _require_possible_targets(self, y: Any) -> None:
+        require_numbers(y)
         require_positive(self.loss, self._options().get("tweedie_power", 0.0), y)
 
     def _options(self) -> dict[str, Any]:

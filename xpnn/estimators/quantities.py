@@ -34,15 +34,28 @@ def quantiles_of(given: Any) -> list[float]:
 
 
 def require_numbers(y: Any) -> None:
-    """Raise if targets are dates, times or texts, which NumPy makes numbers of in its own way.
+    """Raise if targets are dates, times or texts, which NumPy makes numbers of in its own way, or one is missing: of
+    None it makes NaN, after scikit-learn has looked for it.
 
     Raises
     ------
     TypeError
         Naming what they are.
+    ValueError
+        Naming the first row where one is missing.
+
+    Examples
+    --------
+    >>> require_numbers(numpy.asarray([1.0, None], dtype="float64"))
+    Traceback (most recent call last):
+    ValueError: Input y contains NaN: its value in row 1 is missing. Leave out such rows, of X, too
     """
     if y.dtype.kind in "mMSU":
         raise TypeError(f"y expected numbers, got an array of dtype {y.dtype}")
+    if y.dtype.kind == "f" and (missing := numpy.isnan(y.reshape(len(y), -1)).any(axis=1)).any():
+        raise ValueError(
+            f"Input y contains NaN: its value in row {missing.argmax()} is missing. Leave out such rows, of X, too"
+        )
 
 
 def require_positive(loss: Any, tweedie_power: float, y: Any) -> None:
