@@ -16,7 +16,7 @@ import numpy
 
 from xpnn.tables.columns import BOOLEANS, Column, require_told_apart, text_of_number
 
-__all__ = ["as_booleans", "as_dates", "as_numbers", "as_text", "date_in", "number_in"]
+__all__ = ["as_booleans", "as_dates", "as_numbers", "as_text", "date_in", "number_in", "truth_in"]
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)? ?(Z|[+-]\d\d(:?\d\d)?)?")
 
@@ -50,6 +50,20 @@ def date_in(word: str) -> datetime.datetime | None:
         return datetime.datetime.fromisoformat(word.replace(" +", "+").replace(" -", "-")).replace(tzinfo=None)
     except ValueError:  # such as a 31st of February
         return None
+
+
+def truth_in(word: str) -> int | None:
+    """0 of "false" in any case and of the number 0, 1 of "true" and 1; or None.
+
+    A column of 0 and 1 becomes one of 0.0 and 1.0 as soon as one is missing.
+
+    Examples
+    --------
+    >>> truth_in("TRUE"), truth_in("0.0"), truth_in("no")
+    (1, 0, None)
+    """
+    number = {"false": 0.0, "true": 1.0}.get(word.strip().lower(), number_in(word))
+    return int(number) if number in (0.0, 1.0) else None
 
 
 def as_numbers(column: Column) -> Column:
@@ -110,15 +124,9 @@ def as_booleans(column: Column) -> Column:
     if column.kind == "boolean":
         return column
     text = as_text(column)
-    codes = _each_level(text, _truth_in, "true or false")
+    codes = _each_level(text, truth_in, "true or false")
     table = numpy.asarray([*codes, -1], dtype=numpy.int64)
     return replace(text, kind="boolean", values=table[text.values], levels=BOOLEANS)
-
-
-def _truth_in(word: str) -> int | None:
-    """0 or 1: a column of these becomes one of 0.0 and 1.0 as soon as one is missing."""
-    number = {"false": 0.0, "true": 1.0}.get(word.strip().lower(), number_in(word))
-    return int(number) if number in (0.0, 1.0) else None
 
 
 def as_text(column: Column) -> Column:

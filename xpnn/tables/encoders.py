@@ -12,8 +12,9 @@ from typing import Any
 import numpy
 
 from xpnn.tables.columns import BOOLEANS, Column
-from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text, date_in
+from xpnn.tables.converting import as_booleans, as_dates, as_numbers, as_text
 from xpnn.tables.features import level_name
+from xpnn.tables.levels import places_of
 from xpnn.tables.scaling import scale_for, smooth_clip, weighted_quantiles
 
 __all__ = ["LARGEST", "CategoryEncoder", "DateEncoder", "Encoder", "NumberEncoder"]
@@ -146,6 +147,7 @@ class CategoryEncoder:
     boolean: bool
     levels: tuple[str | None, ...]
     form: str  # "sign", "one-hot" or "codes"
+    numbers: bool = False  # whether training's values were numbers
 
     @classmethod
     def fitted(
@@ -164,7 +166,8 @@ class CategoryEncoder:
         if len(levels) == 2 and form == "one-hot":
             form = "sign"
             levels.sort(key=lambda level: (level is not None, level or ""))  # False is -1, True is 1
-        return cls(column.name, column.levels == BOOLEANS and column.kind == "boolean", tuple(levels), form)
+        boolean = column.levels == BOOLEANS and column.kind == "boolean"
+        return cls(column.name, boolean, tuple(levels), form, bool(column.dtype) and not boolean)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -174,23 +177,12 @@ class CategoryEncoder:
 
     def codes(self, column: Column) -> numpy.ndarray:
         """Shape (n,), int64."""
-        kind = column.kind
-        column = as_booleans(column) if self.boolean else as_text(column)
-        place = {level: number for number, level in enumerate(self.levels, start=1)}
-        meanings = [place.get(level, place.get(self._otherwise(level, kind), 0)) for level in column.levels]
-        table = numpy.asarray([*meanings, place.get(None, 0)], dtype=numpy.int64)  # the last is that of -1
-        found: numpy.ndarray = table[column.values]
+        words = as_booleans(column) if self.boolean else as_text(column)
+        places = places_of(self.levels, words, of_numbers=self.numbers)
+        missing = self.levels.index(None) + 1 if None in self.levels else 0
+        table = numpy.asarray([*places, missing], dtype=numpy.int64)  # the last is that of -1
+        found: numpy.ndarray = table[words.values]
         return found
-
-    @staticmethod
-    def _otherwise(level: str, kind: str) -> str:
-        """A level that training did not have as training would have written it: booleans as 0 and 1, dates in full."""
-        if kind == "boolean":
-            return str(BOOLEANS.index(level))
-        if kind == "number":
-            return {"0": "False", "1": "True"}.get(level, level)
-        date = date_in(level)
-        return level if date is None else str(numpy.datetime64(date, "us"))
 
     def encode(self, column: Column) -> list[numpy.ndarray]:
         """Its columns of numbers, each of shape (n,); none if it is one of codes."""
@@ -214,12 +206,13 @@ Encoder = NumberEncoder | DateEncoder | CategoryEncoder
 
 def as_json(encoder: Encoder) -> tuple[list[list[float]], dict[str, Any]]:
     """An encoder as rows of five numbers (one row, or none) and JSON."""
+    data: dict[str, Any]
     if isinstance(encoder, CategoryEncoder):
-        form = {"boolean": encoder.boolean, "levels": list(encoder.levels), "form": encoder.form}
-        return [], {"encoder": "category", "name": encoder.name, **form}
+        data = {"encoder": "category", "name": encoder.name, "boolean": encoder.boolean, "numbers": encoder.numbers}
+        return [], {**data, "levels": list(encoder.levels), "form": encoder.form}
     number = encoder.days if isinstance(encoder, DateEncoder) else encoder
     numbers = [number.fill, number.low, number.high, number.centre, number.factor]
-    data: dict[str, Any] = {"encoder": "number", "name": encoder.name, "scaling": number.scaling}
+    data = {"encoder": "number", "name": encoder.name, "scaling": number.scaling}
     data |= {"varies": number.varies, "indicator": number.indicator}
     if isinstance(encoder, DateEncoder):
         data |= {"encoder": "date", "parts": list(encoder.parts)}
@@ -230,7 +223,8 @@ def from_json(numbers: list[float], data: dict[str, Any]) -> Encoder:
     """The encoder that `as_json` wrote down."""
     name = data["name"]
     if data["encoder"] == "category":
-        return CategoryEncoder(name, data["boolean"], tuple(data["levels"]), data["form"])
+        of_numbers = bool(data.get("numbers"))  # which early states do not say
+        return CategoryEncoder(name, data["boolean"], tuple(data["levels"]), data["form"], of_numbers)
     number = NumberEncoder(name, data["scaling"], data["varies"], data["indicator"], *map(float, numbers))
     if data["encoder"] == "date":
         return DateEncoder(name, number, tuple(data["parts"]))

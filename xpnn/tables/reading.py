@@ -228,13 +228,14 @@ def _of_category(series: Any, name: str, *, ordered: bool) -> Column:
     levels, codes, stored = _levels_of(series)
     used, rows = numpy.unique(codes, return_index=True)
     some = [(row, levels[code]) for code, row in zip(used.tolist(), rows.tolist(), strict=True) if code >= 0]
-    words = dict(zip(used[used >= 0].tolist(), _words(some, name, stored), strict=True))
+    written, dtype = _words(some, name, stored)
+    words = dict(zip(used[used >= 0].tolist(), written, strict=True))
     order = [words.get(code) or str(level) for code, level in enumerate(levels)] if ordered else sorted(words.values())
     place = {word: number for number, word in enumerate(dict.fromkeys(filter(None, order)))}
     table = numpy.full(len(levels) + 1, -1, dtype=numpy.int64)  # the last is that of -1
     for code, word in words.items():
         table[code] = place.get(word, -1)
-    return Column(name, "category", table[codes], tuple(place))
+    return Column(name, "category", table[codes], tuple(place), dtype=dtype)
 
 
 def _levels_of(series: Any) -> tuple[list[Any], numpy.ndarray, str]:
@@ -253,15 +254,18 @@ def _levels_of(series: Any) -> tuple[list[Any], numpy.ndarray, str]:
     return levels, numpy.asarray([place.get(value, -1) for value in values], dtype=numpy.int64), short
 
 
-def _words(some: list[tuple[int, Any]], name: str, short: str) -> list[str]:
-    """Categories, each given with its first row, as words; '' of those that mean a missing value."""
+def _words(some: list[tuple[int, Any]], name: str, short: str) -> tuple[list[str], str]:
+    """Categories, each given with its first row, as words, '' of those that mean a missing value; and how numbers are
+    stored, '' of other categories.
+    """
     levels = [level for _, level in some]
     plain = tuple(kind for _, kinds in _KINDS for kind in kinds)
     if not all(isinstance(level, plain) for level in levels):  # such as intervals of `pandas.cut`, and periods
-        return list(map(str, levels))
-    if all(type(level) is int for level in levels):  # of any size, which float64 would not tell apart
-        return list(map(str, levels))
+        return list(map(str, levels)), ""
+    if levels and all(type(level) is int for level in levels):  # of any size, which float64 would not tell apart
+        return list(map(str, levels)), "int64"
     _kind_of_all(some, name)
     column = _of_values(levels, name)
-    text = as_text(replace(column, dtype=short) if short else column)
-    return [text.levels[code] if code >= 0 else "" for code in text.values.tolist()]
+    column = replace(column, dtype=short) if short else column
+    text = as_text(column)
+    return [text.levels[code] if code >= 0 else "" for code in text.values.tolist()], column.dtype
