@@ -15,6 +15,7 @@ import numpy
 
 from xpnn.arrays.error_function import erfc
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
+from xpnn.arrays.products import product
 from xpnn.arrays.recording import recordable
 
 __all__ = [
@@ -135,7 +136,7 @@ def _scatter_add_by_products(xp: Namespace, updates: Array, indices: Any, total:
         updates = xp.reshape(updates, (prod(places.shape), prod(shape[1:])))
     numbers = xp.expand_dims(xp.arange(size, dtype=places.dtype, device=array_device(total)), axis=1)
     one_hot = xp.astype(numbers == xp.reshape(places, (1, -1)), total.dtype)
-    return xp.reshape(xp.matmul(one_hot, updates), shape)
+    return xp.reshape(product(one_hot, updates), shape)
 
 
 def sum_over(x: Array, *, axis: int | tuple[int, ...] | None = None) -> Array:

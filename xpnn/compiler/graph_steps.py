@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from xpnn.arrays.products import products_by
 from xpnn.compiler.cuda_kernels import Run
 from xpnn.compiler.kernel_runs import in_runs
 from xpnn.compiler.program import Call, Program, Ref, each_ref, replaced
@@ -76,6 +77,11 @@ class Steps:
     def run(self, arguments: Sequence[Any]) -> list[Any]:
         """What the step gives, not copied."""
         arrays = {**self.fixed, **dict(zip(self._arguments, arguments, strict=True))}
+        with products_by(self.library.product):
+            self._run(arrays)
+        return [arrays[x.number] if type(x) is Ref else x for x in self.program.outputs]
+
+    def _run(self, arrays: dict[int, Any]) -> None:
         for position, step in enumerate(self.steps):
             if isinstance(step, Run):
                 outputs = [self._place(arrays, number) for number in step.outputs]
@@ -84,7 +90,6 @@ class Steps:
                 self._make(step, arrays)
             for number in self._ends.get(position, ()):
                 arrays.pop(number, None)
-        return [arrays[x.number] if type(x) is Ref else x for x in self.program.outputs]
 
     def _place(self, arrays: dict[int, Any], number: int) -> Any:
         """The array of a value, made if it is not there yet."""

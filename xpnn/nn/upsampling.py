@@ -14,7 +14,6 @@ from math import floor, isfinite
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
-from xpnn.arrays.recording import recordable
 from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.nn.building import require_floating_input
 from xpnn.nn.module import Module
@@ -144,7 +143,6 @@ def _shared(y: Array, *, axis: int, places: Places, length: int) -> Rule:
     return as_one(_shared, _added_up, y, axis=axis, places=places, length=length), (dy_,)
 
 
-@recordable
 def _interpolated(x: Array, *, axis: int, places: Places) -> Array:
     xp, device = namespace_of(x), array_device(x)
     share = xp.reshape(xp.asarray(places.share, dtype=x.dtype, device=device), (-1, *(1 for _ in x.shape[axis + 1 :])))
@@ -152,7 +150,6 @@ def _interpolated(x: Array, *, axis: int, places: Places) -> Array:
     return low * (1 - share) + high * share
 
 
-@recordable
 def _added_up(y: Array, *, axis: int, places: Places, length: int) -> Array:
     # a product with the matrix of the shares: additions at repeated indices take NumPy ten times as long
     xp, device = namespace_of(y), array_device(y)

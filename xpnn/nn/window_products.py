@@ -16,6 +16,7 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
 from xpnn.arrays.native import sum_over
+from xpnn.arrays.products import product
 from xpnn.arrays.recording import recordable
 from xpnn.autodiff.broadcasting import conjugate
 from xpnn.autodiff.tape import as_one, differentiable
@@ -85,7 +86,7 @@ def _convolution(x: Array, w: Array, b: Array | None, *, window: Window, groups:
     matrix, columns = _matrix(w, groups), Columns(x, window)
     offset = None if b is None else xp.reshape(b, (groups, -1, 1))
     for items, ranges in blocks(x, x.shape[0], outputs, matrix.shape[2] * groups):
-        part = xp.matmul(matrix, _grouped(columns(items, ranges), groups, items, ranges))
+        part = product(matrix, _grouped(columns(items, ranges), groups, items, ranges))
         if offset is not None:
             part += offset
         y[place(items, ranges)] = _exchanged(part, (w.shape[0], *_sizes(items, ranges)))
@@ -103,7 +104,7 @@ def _spreading(y: Array, w: Array, b: Array | None, *, lengths: Lengths, window:
     matrix = xp.matrix_transpose(_matrix(w, groups))
     for items, ranges in blocks(y, y.shape[0], y.shape[2:], matrix.shape[1] * groups):
         part = y[place(items, ranges)]
-        rows = xp.matmul(matrix, _grouped(_exchanged(part, part.shape), groups, items, ranges))
+        rows = product(matrix, _grouped(_exchanged(part, part.shape), groups, items, ranges))
         add_columns(total, xp.reshape(rows, (channels, *window.kernel, *_sizes(items, ranges))), window, items, ranges)
     if b is not None:
         total += xp.reshape(b, (-1, *(1 for _ in lengths)))
@@ -120,7 +121,7 @@ def _correlation(x: Array, y: Array, *, window: Window, groups: int) -> Array:
     for items, ranges in blocks(x, x.shape[0], y.shape[2:], total.shape[2] * groups):
         part = y[place(items, ranges)]
         left = _grouped(_exchanged(part, part.shape), groups, items, ranges)
-        total += xp.matmul(left, xp.matrix_transpose(_grouped(columns(items, ranges), groups, items, ranges)))
+        total += product(left, xp.matrix_transpose(_grouped(columns(items, ranges), groups, items, ranges)))
     return xp.reshape(total, shape)
 
 

@@ -18,6 +18,7 @@ from functools import lru_cache
 from math import prod
 
 from xpnn.arrays.namespaces import Array, array_device, namespace_of
+from xpnn.arrays.products import product
 from xpnn.nn.windows import Columns, Lengths, Range, Ranges, Window, blocks, place, size_of
 
 __all__ = ["by_rows", "correlation_by_rows", "convolution_by_rows", "mirrored"]
@@ -63,7 +64,7 @@ def convolution_by_rows(x: Array, w: Array, b: Array | None, window: Window, gro
     for items, ranges in blocks(x, x.shape[0], outputs, max(matrix.shape[1:]) * groups):
         seen, taps = _rows(window, x.shape[2], ranges[0])
         found = columns(items, (seen, *ranges[1:]))
-        parts = xp.matmul(matrix, xp.reshape(found, (groups, matrix.shape[2], -1)))
+        parts = product(matrix, xp.reshape(found, (groups, matrix.shape[2], -1)))
         sizes = (groups, window.kernel[0], w.shape[0] // groups, seen[1] - seen[0], _width(items, ranges))
         total = _sum_of_taps(xp.reshape(parts, sizes), taps, ranges[0][1] - ranges[0][0])
         if offset is not None:
@@ -99,7 +100,7 @@ def correlation_by_rows(x: Array, y: Array, shape: Lengths, window: Window, grou
         left = xp.reshape(columns(items, (seen, *ranges[1:])), (groups, height, -1))
         right, width = _as_rows(y[place(items, ranges)], groups), _width(items, ranges)
         for tap, those, rows in taps:
-            total[tap, ...] += xp.matmul(left[:, :, _scaled(rows, width)], right[:, _scaled(those, width), :])
+            total[tap, ...] += product(left[:, :, _scaled(rows, width)], right[:, _scaled(those, width), :])
     total = xp.reshape(total, (shape[2], groups, shape[1], -1, outputs))
     return xp.reshape(xp.permute_dims(total, (1, 4, 2, 0, 3)), shape)
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy
+from array_api_compat import is_array_api_obj
 
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.native import to_host
@@ -53,7 +54,7 @@ def column_of(values: Any, *, name: str = "column") -> Column:
         return column_of_array(values, name)
     if isinstance(values, Sequence) and not isinstance(values, str | bytes):
         return _of_values(list(values), name)
-    if hasattr(values, "__array_namespace__") and not hasattr(values, "to_list"):
+    if is_array_api_obj(values):  # CuPy's arrays and PyTorch's have no __array_namespace__
         namespace_of(values)
         return column_of_array(to_host(values), name)
     narwhals = narwhals_for(values)

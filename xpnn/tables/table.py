@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
+from array_api_compat import is_array_api_obj
 
 from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.native import to_host
@@ -134,7 +135,7 @@ class _Source:
 def _opened(frame: Any) -> _Source:
     if isinstance(frame, Mapping):
         return _opened_mapping(frame)
-    if hasattr(frame, "__array_namespace__"):
+    if is_array_api_obj(frame):
         return _opened_array(frame)
     return _opened_frame(frame)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import require_shares
+from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.rules.special import expit, softplus
 from xpnn.autodiff.tape import as_one, differentiable
 from xpnn.nn.declarations import Buffer
@@ -237,7 +238,7 @@ def focal_cross_entropy(
         xp = namespace_of(z, t)
         wrong = expit(z) * (1 - t) + expit(-z) * t
         # kept from 0, where a power below 1 has no slope; the loss itself is 0 there
-        losses = losses * xp.clip(wrong, min=float(xp.finfo(z.dtype).smallest_normal)) ** gamma
+        losses = losses * clip(wrong, min=float(xp.finfo(z.dtype).smallest_normal)) ** gamma
     if alpha is not None:
         losses = losses * (t * alpha + (1 - t) * (1 - alpha))
     return reduced(losses, sample_weight, reduction)

@@ -6,6 +6,7 @@ from math import inf
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import require_signs
+from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.tape import plain
 from xpnn.nn.losses.reducing import Loss, Reduction, check_alike, checked, number, reduced, require_arrays
 
@@ -75,7 +76,7 @@ def triplet_margin(
     if swap:
         far = xp.minimum(far, distance(positive, negative))
     short = distance(anchor, positive) - far + margin
-    return reduced(xp.clip(short, min=0.0), sample_weight, reduction)  # whose slope at 0 is 1, as in PyTorch
+    return reduced(clip(short, min=0.0), sample_weight, reduction)  # whose slope at 0 is 1, as in PyTorch
 
 
 def _triplet_options(who: str, margin: float, power: float, epsilon: float) -> tuple[float, float, float]:
@@ -139,7 +140,7 @@ def cosine_embedding(
     lengths = (xp.sum(a * a, axis=-1) + 1e-12) * (xp.sum(b * b, axis=-1) + 1e-12)
     cosine = xp.sum(a * b, axis=-1) / xp.sqrt(lengths)
     alike, unlike = (xp.astype(t == target, a.dtype) for target in (1, -1))
-    near = xp.clip(cosine - margin, min=0.0)  # whose slope at 0 is 1, as in PyTorch
+    near = clip(cosine - margin, min=0.0)  # whose slope at 0 is 1, as in PyTorch
     losses = (1 - cosine) * alike + near * unlike
     return reduced(losses, sample_weight, reduction)
 

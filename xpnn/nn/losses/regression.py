@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.tape import differentiable
 from xpnn.nn.losses.reducing import Loss, Reduction, Rule, check_alike, checked, number, reduced_by
 
@@ -96,7 +97,7 @@ def absolute_error(y: Array, t: Array, *, sample_weight: Array | None = None, re
 @differentiable
 def _huber_error(y: Array, t: Array, *, delta: float, scale: float) -> Rule:
     difference = y - t
-    kept = namespace_of(difference).clip(difference, -delta, delta)
+    kept = clip(difference, -delta, delta)
 
     # y - t, kept between -delta and delta
     def dy_(dl: Array) -> Array:

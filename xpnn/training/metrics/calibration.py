@@ -8,6 +8,7 @@ import numpy
 
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import scatter_add
+from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.rules.special import finite_maximum
 from xpnn.training.metrics.base import MetricOfSums, wide
 from xpnn.training.metrics.checking import (
@@ -101,8 +102,8 @@ def _in_bins(y: Array, t: Array, w: Array | None, bins: int, outputs: Outputs) -
     v = wide(xp.ones_like(right) if kept is None else kept)
     if w is not None:
         v = v * xp.reshape(w, (-1, *[1] * (len(v.shape) - 1)))
-    confidence = xp.clip(confidence, 0.0, 1.0)  # what is no probability is counted too
-    bin_of = xp.reshape(xp.clip(as_indices(xp.ceil(confidence * bins)) - 1, 0, bins - 1), (-1,))
+    confidence = clip(confidence, 0.0, 1.0)  # what is no probability is counted too
+    bin_of = xp.reshape(clip(as_indices(xp.ceil(confidence * bins)) - 1, 0, bins - 1), (-1,))
     counts = v, v * wide(right), v * confidence
     binned = xp.stack([scatter_add(xp.reshape(x, (-1,)), bin_of, (bins,)) for x in counts])
     return {"bins": binned, "wrong": wrong + wrong_outputs(y, outputs), "nan": xp.count_nonzero(nan)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from xpnn.arrays.namespaces import Array, array_device, is_floating, namespace_of
+from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.rules.special import expit, softmax
 from xpnn.training.metrics.base import wide
 from xpnn.training.metrics.checking import as_indices, require_rows
@@ -61,7 +62,7 @@ class Labels(NamedTuple):
 def labels_of(y: Array, t: Array) -> Labels:
     """The labels `t` of outputs `y` of several classes."""
     xp, classes, t = namespace_of(y, t), y.shape[-1], as_indices(t)
-    return Labels(xp.clip(t, 0, classes - 1), t >= 0, xp.count_nonzero(t >= classes))
+    return Labels(clip(t, 0, classes - 1), t >= 0, xp.count_nonzero(t >= classes))
 
 
 def one_hot(index: Array, y: Array) -> Array:

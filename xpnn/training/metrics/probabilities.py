@@ -10,6 +10,7 @@ from math import exp, inf
 from typing import TypeAlias
 
 from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.rules.special import softplus
 from xpnn.nn.losses.classes import cross_entropy
 from xpnn.training.metrics.base import wide
@@ -221,7 +222,7 @@ def _log(p: Array) -> Array:
     p = wide(p)
     xp = namespace_of(p)
     least = float(xp.finfo(p.dtype).eps)
-    return xp.log(xp.clip(p, least, 1 - least))
+    return xp.log(clip(p, least, 1 - least))
 
 
 def _squared(who: str, y: Array, t: Array, outputs: Outputs) -> Items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xpnn.arrays.namespaces import Array, array_device, is_floating, namespace_of
+from xpnn.autodiff.rules.choosing import clip
 from xpnn.training.metrics.base import wide
 from xpnn.training.metrics.checking import (
     as_indices,
@@ -192,7 +193,7 @@ def _hits_of_k(y: Array, t: Array, k: int) -> Items:
     xp, classes = namespace_of(y), y.shape[-1]
     t = as_indices(t)
     kept = t >= 0
-    labels = xp.expand_dims(xp.clip(t, 0, classes - 1), axis=-1)
+    labels = xp.expand_dims(clip(t, 0, classes - 1), axis=-1)
     of_label = xp.take_along_axis(y, labels, axis=-1)
     earlier = xp.arange(classes, dtype=labels.dtype, device=array_device(y)) < labels
     better = xp.count_nonzero((y > of_label) | ((y == of_label) & earlier), axis=-1)

@@ -1,0 +1,44 @@
+"""One device, called Stand-in GPU."""
+
+import os
+from types import SimpleNamespace
+
+from cupy._memory import (
+    Memory,
+    MemoryPointer,
+    MemoryPool,
+    OutOfMemoryError,
+    PinnedMemoryPool,
+    alloc,
+    alloc_pinned_memory,
+    set_pinned_memory_allocator,
+    using_allocator,
+)
+from cupy._streams import (
+    CUDARuntimeError,
+    Event,
+    Graph,
+    Stream,
+    get_current_stream,
+    synchronizing,
+)
+from cupy.cuda.device import Device
+
+
+def _count():
+    return 0 if os.environ.get("CUDA_VISIBLE_DEVICES") == "" else 1
+
+
+runtime = SimpleNamespace(
+    CUDARuntimeError=CUDARuntimeError,
+    getDeviceCount=_count,
+    getDevice=lambda: 0,
+    driverGetVersion=lambda: 13000,
+    runtimeGetVersion=lambda: 13000,
+    getDeviceProperties=lambda number: {"name": b"Stand-in GPU"},
+    deviceSynchronize=synchronizing,
+)
+
+
+def is_available():
+    return True

@@ -1,0 +1,3 @@
+"""CuPy's extras."""
+
+from cupy._streams import DeviceSynchronized, allow_synchronize
