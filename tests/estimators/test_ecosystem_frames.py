@@ -112,6 +112,20 @@ def test_targets_and_weights_may_be_columns():
     numpy.testing.assert_array_equal(column.predict(X), MLPRegressor(**SHORT).fit(X, X[:, 1], weights).predict(X))
 
 
+@pytest.mark.parametrize(
+    "questions", [(KIND, Y), (numpy.arange(120) % 3, numpy.arange(120) % 2)], ids=["words", "numbers"]
+)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize(
+    "kind", [Classifier(max_epochs=2), MLPClassifier(max_iter=2)], ids=lambda kind: type(kind).__name__
+)
+def test_answers_to_several_questions_may_be_a_table(kind, library, questions):
+    table = pytest.importorskip(library).DataFrame(dict(zip("pq", questions, strict=True)))
+    model = kind.fit(X, table)
+    right = (model.predict(X) == numpy.stack(questions, axis=1)).all(axis=1)
+    assert model.score(X, table) == right.mean()
+
+
 @pytest.mark.parametrize("kind", [Classifier, Regressor, MLPClassifier, MLPRegressor])
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("more", [{}, {"x": numpy.arange(20.0)}])

@@ -32,7 +32,7 @@ class Labelled(ClassifierMixin):
         y, predictions = on_host(y), on_host(self.predict(X))
         y, weight = y if hasattr(y, "shape") else numpy.asarray(y), on_host(sample_weight)
         if self._labels.kind == "multiclass-multioutput":  # which scikit-learn's function refuses
-            return share_right(y, predictions, weight)
+            return share_right(numpy.asarray(y), predictions, weight)
         return float(accuracy_score(y, predictions, sample_weight=weight))
 
     def predict_proba(self, X: Any) -> Any:
