@@ -11,6 +11,7 @@ from sklearn_twins import assert_twins, twins
 
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import namespace_of
+from xpnn.arrays.native import to_host
 from xpnn.estimators import MLPClassifier, MLPRegressor
 
 RNG = numpy.random.default_rng(8)
@@ -198,16 +199,34 @@ def test_the_optimizer_moves_with_the_network(elsewhere):
         numpy.testing.assert_allclose(one, other, rtol=1e-9)  # sums in another order
 
 
+@pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"dropout": 0.5, "n_ens": 2}, {"solver": "sgd"}], ids=str)
 @pytest.mark.parametrize("before", ["fit", "partial_fit"])
-def test_a_deep_copy_goes_on_as_its_original(before):
-    model = MLPRegressor(**SMALL, max_iter=2, learning_rate_init=0.05, shuffle=False)  # the order is the trainer's
+def test_a_deep_copy_goes_on_as_its_original(before, options):
+    model = MLPRegressor(**SMALL, max_iter=2, learning_rate_init=0.05, batch_size=20, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         getattr(model, before)(X, NUMBERS)
-    other = copy.deepcopy(model)
-    for one in (model, other):
+    models = [model.partial_fit(X, NUMBERS), copy.deepcopy(model), copy.deepcopy(copy.deepcopy(model))]
+    for one in models:
         one.partial_fit(X, NUMBERS).set_params(learning_rate_init=9.0).partial_fit(X, NUMBERS)
-    numpy.testing.assert_array_equal(model.coefs_[0], other.coefs_[0])
+        numpy.testing.assert_array_equal(model.coefs_[0], one.coefs_[0])
+
+
+@pytest.mark.parametrize("change", ["step", "device"])
+def test_rows_go_on_in_another_order_by_another_step_or_elsewhere(change, elsewhere):
+    """Weights after steps of one row each tell the order."""
+    orders = []
+    for changed in (False, True):
+        seen = []
+        model = MLPRegressor(**SMALL, batch_size=1, solver="sgd", momentum=0.0, alpha=0.0)
+        model.set_params(callbacks=[lambda trainer, row, seen=seen: seen.append((trainer.epoch, trainer.step))])
+        for call in range(3):
+            if changed and call:
+                model.set_params(**{"step": {"max_norm": 1e9 + call}, "device": {"device": elsewhere}}[change])
+            model.partial_fit(X[:9], NUMBERS[:9])
+        orders.append((seen, to_host(model.network_.parameters()[0])))
+    assert orders[0][0] == orders[1][0] == [(1, 9), (2, 18), (3, 27)]
+    numpy.testing.assert_allclose(orders[0][1], orders[1][1], rtol=1e-12)
 
 
 def scaled(factor):

@@ -5,10 +5,9 @@
 | a pickle | of the host only, those within parameters, too | no | a GPU's word |
 | `copy.deepcopy` | where they are, and results are of the library they were of | of the MLPs | the same |
 
-A deep copy goes on as its original does, but for the masks of dropout, which its new trainer draws anew. What was
-trained on a GPU is so used where there is none, and where its library was never installed. An estimator that
-was given a module on a GPU, and trains it there since `device` is None, has the GPU's word as `device` in a pickle:
-the workers of a search train where it would.
+A deep copy of an MLP goes on as its original does. What was trained on a GPU is so used where there is none, and where
+its library was never installed. An estimator that was given a module on a GPU, and trains it there since `device` is
+None, has the GPU's word as `device` in a pickle: the workers of a search train where it would.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Copied(BaseEstimator):
         memo[id(self)] = other
         kept = {name: value for name, value in vars(self).items() if name not in ("_trainer", "_fit_task")}
         if kept.get("_begun") is not None and self._trainer is not None:
-            kept["_begun"] = going_on(self, self._trainer.optimizer)
+            kept["_begun"] = going_on(self, self._trainer)
         other.__dict__.update(copy.deepcopy(kept, memo))
         if "_trainer" in vars(self):
             other.__dict__["_trainer"] = None

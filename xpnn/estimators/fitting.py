@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from xpnn.estimators.alike import alike, kept
-from xpnn.estimators.going_on import asked_of, begun_by, going_on, resumed
+from xpnn.estimators.going_on import Begun, asked_of, begun_by, left_by_fit, position_of, resumed
 from xpnn.estimators.pool import POOL, key_of
 from xpnn.estimators.progress import Progress
 from xpnn.estimators.quiet import unlogged
@@ -39,7 +40,8 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
     network, trainer = estimator.network_, estimator._trainer if incremental else None
     asked = [kept(getattr(estimator, name, None)) for name in _IN_THE_STEP]
     if trainer is not None and not alike(asked, estimator._asked_of_step):  # another step by the same optimizer
-        trainer = _trainer_of(estimator, network, batches, incremental, trainer.optimizer)
+        begun = trainer.optimizer, position_of(trainer)
+        trainer = _trainer_of(estimator, network, batches, incremental, *begun)
     estimator._asked_of_step = asked
     if not incremental or estimator._begun is None:
         estimator._begun = begun_by(estimator)
@@ -50,7 +52,8 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
         if trainer is None:
             keeps = place is not None and place.takes(network)
             own = copy.deepcopy(network) if keeps else network
-            trainer = _trainer_of(estimator, own, batches, incremental, resumed(estimator, own))
+            begun = resumed(estimator, own), estimator._begun.position
+            trainer = _trainer_of(estimator, own, batches, incremental, *begun)
             if place is not None and keeps:
                 place.keep(trainer)
         if incremental and scales_inversely(asked_of(estimator)):
@@ -62,13 +65,15 @@ def trained(estimator: Any, batches: Dense, progress: Progress, seed: int, incre
             if trainer.model is not network:
                 network.load_state_dict(trainer.model.state_dict())
             estimator.network_ = network
-        estimator._begun = going_on(estimator, None if incremental else trainer.optimizer)
+        of_fit = None if incremental else left_by_fit(estimator, trainer.optimizer)
+        estimator._begun = of_fit or Begun(estimator._begun.asked)
     estimator._trainer = trainer if incremental else None
 
 
 def _trainer_of(
-    estimator: Any, network: Module, batches: Dense, incremental: bool, optimizer: Optimizer | None = None
-) -> Trainer:
+    estimator: Any, network: Module, batches: Dense, incremental: bool, optimizer: Optimizer | None,
+    position: Mapping[str, int],
+) -> Trainer:  # fmt: skip
     steps = len(batches)
     if callable(estimator.schedule):
         require_rate(estimator.schedule, estimator._place_.asarray(0))
@@ -79,10 +84,13 @@ def _trainer_of(
     asked = asked_of(estimator)
     alpha = 0.0 if asked.solver == "adamw" else float(estimator.alpha)
     step = l2_step(estimator._objective.loss, estimator._weights(), alpha, estimator.max_norm, estimator.n_ens)
-    return Trainer(
+    trainer = Trainer(
         network, estimator._objective.loss, optimizer, step_function=step, nonfinite="ignore",
         compile=bool(estimator.compile) and not (incremental and scales_inversely(asked)),
     )  # fmt: skip
+    for name, number in position.items():
+        setattr(trainer, name, number)
+    return trainer
 
 
 def _fit(estimator: Any, trainer: Trainer, batches: Dense, progress: Progress, epochs: int) -> None:

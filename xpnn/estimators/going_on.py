@@ -7,7 +7,8 @@ from the next call on. A schedule that ended with its fit leaves the rate to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +16,9 @@ from xpnn.arrays.namespaces import Array
 from xpnn.estimators.solvers import optimizer_of, set_rate
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
+from xpnn.training.trainer import Trainer
 
-__all__ = ["Begun", "asked_of", "begun_by", "going_on", "resumed"]
+__all__ = ["Begun", "asked_of", "begun_by", "going_on", "left_by_fit", "position_of", "resumed"]
 
 _OF_OPTIMIZER = (
     "solver", "alpha", "learning_rate", "learning_rate_init", "power_t", "momentum", "nesterovs_momentum", "beta_1",
@@ -36,11 +38,14 @@ class Begun:
         Its learning rate at the end of a fit.
     state
         Its arrays then, None while the trainer itself is there.
+    position
+        Where the trainer was, which decides the order of rows; empty after a fit, whose order ends with it.
     """
 
     asked: SimpleNamespace
     rate: Any = None
     state: dict[str, Array] | None = None
+    position: Mapping[str, int] = field(default_factory=dict)
 
 
 def begun_by(estimator: Any) -> Begun:
@@ -48,12 +53,19 @@ def begun_by(estimator: Any) -> Begun:
     return Begun(SimpleNamespace(**{name: getattr(estimator, name) for name in _OF_OPTIMIZER}))
 
 
-def going_on(estimator: Any, optimizer: Optimizer | None) -> Begun:
-    """What the next call goes on with: after a fit a copy, since its trainer may be another's next."""
-    asked = estimator._begun.asked
-    if optimizer is None:
-        return Begun(asked)
-    return Begun(asked, optimizer.options["learning_rate"], optimizer.state_dict())
+def left_by_fit(estimator: Any, optimizer: Optimizer) -> Begun:
+    """What the next call goes on with after a fit: a copy, since its trainer may be another's next."""
+    return Begun(estimator._begun.asked, optimizer.options["learning_rate"], optimizer.state_dict())
+
+
+def going_on(estimator: Any, trainer: Trainer) -> Begun:
+    """What a trainer of its own goes on with, in a copy of the estimator or on another device."""
+    return replace(left_by_fit(estimator, trainer.optimizer), position=position_of(trainer))
+
+
+def position_of(trainer: Trainer) -> dict[str, int]:
+    """What two calls of `partial_fit` have between them."""
+    return {name: getattr(trainer, name) for name in ("epoch", "step")}
 
 
 def asked_of(estimator: Any) -> Any:

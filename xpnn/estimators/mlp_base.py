@@ -148,7 +148,7 @@ class MLP(CallbackSupport, Savable, Copied):
             if place != self._place_:  # the network of before stays as it is if this fit fails
                 self.network_ = copy.deepcopy(self.network_)
                 if self._trainer is not None:
-                    self._begun, self._trainer = going_on(self, self._trainer.optimizer), None
+                    self._begun, self._trainer = going_on(self, self._trainer), None
         self._objective, self._place_, self._home = objective, place, home
         self._begun = self._begun if incremental else None
         self.network_.to(place)

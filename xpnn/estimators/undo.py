@@ -39,7 +39,7 @@ def _kept(name: str, value: Any) -> Any:
 def _of_trained(attributes: dict[str, Any]) -> list[Callable[[], None]]:
     """The ways back, in their order: an optimizer finds the arrays of its network as they were."""
     trainer: Trainer | None = attributes.get("_trainer")
-    networks = [attributes.get("network_"), attributes.get("module_"), trainer and trainer.model]
+    networks = [attributes.get("network_"), attributes.get("module_"), None if trainer is None else trainer.model]
     different = {id(network): network for network in networks if network is not None}
     found = [_of_network(network) for network in different.values()]
     return found if trainer is None else [*found, _of_optimizer(trainer.optimizer), _of_position(trainer)]
