@@ -115,3 +115,29 @@ def test_weights_count_by_their_ratios_however_large_they_are(power):
     model = TabularRegressor(max_epochs=3, random_state=0)
     expected = model.fit(x, Y, sample_weight=weight).predict(x)
     numpy.testing.assert_array_equal(model.fit(x, Y, sample_weight=weight * 2.0**power).predict(x), expected)
+
+
+@pytest.mark.parametrize("column", [[object()] * ROWS, [[1]] * ROWS, [numpy.inf] * ROWS, [1, "a"] * (ROWS // 2)])
+def test_columns_to_drop_are_not_looked_at(column):
+    plain, odd = FRAME.assign(c=0.0), FRAME.assign(c=column)
+    model = TabularRegressor(**QUICK, kinds={"c": "drop"}).fit(odd, Y, X_val=odd, y_val=Y)
+    expected = TabularRegressor(**QUICK, kinds={"c": "drop"}).fit(plain, Y, X_val=plain, y_val=Y)
+    numpy.testing.assert_array_equal(model.predict(odd), expected.predict(plain))
+    model.set_params(kinds=None)  # what the fit had counts
+    numpy.testing.assert_array_equal(model.predict(odd), expected.predict(plain))
+    with pytest.raises((TypeError, ValueError), match=r"in column 'c'|column 'c' (expected|holds)"):
+        model.fit(odd, Y)
+
+
+def test_objects_in_an_array_are_not_looked_at_in_columns_to_drop():
+    x = numpy.column_stack([Y.astype(object), [{1}] * ROWS])
+    model = TabularRegressor(**QUICK, kinds={1: "drop"}).fit(x, Y)
+    numpy.testing.assert_array_equal(model.predict(x), model.predict(numpy.column_stack([Y, Y])))
+
+
+def test_infinity_in_a_column_of_an_array_is_refused_unless_it_is_dropped():
+    x = numpy.column_stack([Y, numpy.full(ROWS, numpy.inf)])
+    with pytest.raises(ValueError, match=r"Input X contains infinity .* The first is in column 'x1', row 0"):
+        TabularRegressor(**QUICK).fit(x, Y)
+    model = TabularRegressor(**QUICK, kinds={1: "drop"}).fit(x, Y)
+    numpy.testing.assert_array_equal(model.predict(x), model.predict(x * [1, 0.5]))

@@ -361,3 +361,23 @@ def test_no_other_dtype():
     preprocessing = Preprocessing().fit({"x": [1.0, 2.0, 4.0]})
     with pytest.raises(ValueError, match="expected dtype to be 'float32' or 'float64', got 'int64'"):
         preprocessing.transform({"x": [1.0]}, dtype="int64")
+
+
+def test_a_column_to_drop_need_not_make_sense():
+    frame = {
+        "n": [1, 2, 4],
+        "sets": numpy.asarray([{1}, {2}, {3}], dtype=object),
+        "mixed": [1, "a", None],
+        "no": [1, None, 3],
+    }
+    preprocessing = Preprocessing(kinds=dict.fromkeys(("sets", "mixed", "no"), "drop")).fit(frame)
+    assert preprocessing.transform({"n": [1]}).names == ("n",)
+    lines = {line["name"]: line for line in preprocessing.summary()}
+    assert [(line["kind"], line["stored"], line["missing"]) for line in lines.values()] == [
+        ("number", "number", 0),
+        ("dropped", "unknown", 0),
+        ("dropped", "unknown", 0),
+        ("dropped", "number", 1),
+    ]
+    with pytest.raises(TypeError, match=r"column 'sets' expected numbers, .* or leave it out"):
+        Preprocessing(kinds={"mixed": "drop"}).fit(frame)

@@ -129,7 +129,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         if y is None:
             raise ValueError(f"This {type(self).__name__} estimator requires y to be passed, but the target y is None.")
         with _named("X_val", first):
-            table = table_of(self, X, names=None if first else self._column_names)
+            table = table_of(self, X, names=None if first else self._column_names, kinds=self._asked)
         with _named("y_val", first):
             y = self._checked(y)
             if len(table) != len(y):
@@ -144,6 +144,9 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
             return table, y, weight
         counts = numpy.flatnonzero(weight)
         return table.take(counts), y[counts], weight[counts]
+
+    def _asked(self, names: list[str]) -> dict[str, str]:
+        return kinds_of(self.kinds, self.categories, names)
 
     def _parts(
         self, table: Table, y: Any, weight: Any, given: tuple[Any, Any, Any], random: Any
@@ -190,7 +193,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
 
     def _preprocessed(self, table: Table, weight: Any) -> Preprocessing:
         """Learned from the training rows; warns of columns that are left out."""
-        kinds = kinds_of(self.kinds, self.categories, table.names)
+        kinds = self._asked(table.names)
         require_in_range(table, kinds)
         found = Preprocessing(kinds=kinds)
         weight = numpy.ones(len(table)) if weight is None else weight
@@ -245,10 +248,13 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
     def _outputs(self, X: Any) -> Any:
         """The network's outputs for rows, (members, n, outputs), on the host."""
         check_is_fitted(self)
-        table = table_of(self, X, names=self._column_names)
+        table = self._table(X)
         features = self._features(table, self._dtype)
         warn_of_unseen(self.preprocessing_, table, self._unknown, stacklevel=3)
         return self._outputs_of(features)
+
+    def _table(self, X: Any) -> Table:
+        return table_of(self, X, names=self._column_names, kinds=lambda names: self.preprocessing_.kinds)
 
     def _outputs_of(self, features: Features) -> Any:
         return outputs_of(self.network_, inputs_of(features, self._order), self._place_)
@@ -271,7 +277,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
             The largest first: the mean over the repeats.
         """
         check_is_fitted(self)
-        features = self._features(table_of(self, X, names=self._column_names), self._dtype)
+        features = self._features(self._table(X), self._dtype)
         falls = permutation_importance(
             self._outputs_of, features, y, lambda outputs, t: self._scored(t, outputs), repeats=repeats, seed=seed
         )

@@ -6,6 +6,7 @@ words, dates and booleans; of them names and their number are checked here, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy
@@ -16,7 +17,7 @@ from xpnn.tables.columns import Column
 from xpnn.tables.converting import number_in
 from xpnn.tables.encoders import LARGEST, NumberEncoder
 from xpnn.tables.preprocessing import Preprocessing
-from xpnn.tables.table import Table, listed
+from xpnn.tables.table import Table, listed, whatever_it_holds
 
 __all__ = ["is_frame", "require_finite", "require_in_range", "table_of"]
 
@@ -29,8 +30,11 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") or hasattr(X, "column_names")
 
 
-def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
-    """X as a table; `names` are those of training, None in `fit`, which learns them.
+def table_of(
+    estimator: Any, X: Any, *, names: list[str] | None, kinds: Callable[[list[str]], Mapping[str, str]] | None = None
+) -> Table:
+    """X as a table; `names` are those of training, None in `fit`, which learns them. `kinds` says of names what columns
+    are: those to drop may hold anything.
 
     Raises
     ------
@@ -52,13 +56,18 @@ def table_of(estimator: Any, X: Any, *, names: list[str] | None) -> Table:
             estimator,
             _mixed(X),
             dtype=None,
-            ensure_all_finite="allow-nan",
+            ensure_all_finite=False,  # missing values are welcome; infinite ones are refused by column
             reset=first,
             ensure_min_samples=2 if first else 1,
         )
         table = Table(X)
-    columns = [_column(table, name, X) for name in table.names]
-    return Table(dict(zip(table.names if names is None else names, columns, strict=True)))
+    names = table.names if names is None else names
+    known = {} if kinds is None else kinds(names)
+    columns = {
+        name: whatever_it_holds(table, given) if known.get(name) == "drop" else _column(table, given, X)
+        for name, given in zip(names, table.names, strict=True)
+    }
+    return Table(columns)
 
 
 def _mixed(X: Any) -> Any:

@@ -14,7 +14,7 @@ from xpnn.tables.encoders import CategoryEncoder, DateEncoder, Encoder, NumberEn
 from xpnn.tables.features import Features
 from xpnn.tables.finding import KINDS, Finding, found, seen_as, usual_least, without_use
 from xpnn.tables.summary import described
-from xpnn.tables.table import Table, listed
+from xpnn.tables.table import Table, listed, whatever_it_holds
 
 __all__ = ["Preprocessing"]
 
@@ -40,7 +40,8 @@ class Preprocessing:
     most_levels
         The most frequent levels that a column may have; the rest is "other".
     kinds
-        For columns by name, what they are: "number", "category", "boolean", "date" or "drop".
+        For columns by name, what they are: "number", "category", "boolean", "date" or "drop", of which values need
+        not make sense.
 
     Attributes
     ----------
@@ -138,7 +139,9 @@ class Preprocessing:
             raise ValueError("the table has no rows to learn from")
         weight = None if sample_weight is None else _weights(sample_weight, len(table))
         indicators: set[bytes] = set()
-        columns = [table.column(name) for name in table.names if name not in excluded]
+        asked = [name for name in table.names if name not in excluded]
+        dropped = {name for name in asked if self.kinds.get(name) == "drop"}
+        columns = [whatever_it_holds(table, name) if name in dropped else table.column(name) for name in asked]
         learned = [(column, *self._learned(column, indicators, weight)) for column in columns]
         messages = [finding.message for _, finding, _ in learned if finding.message]
         encoders = [encoder for _, _, encoder in learned if encoder is not None]
@@ -245,10 +248,11 @@ class Preprocessing:
     def summary(self) -> list[dict[str, Any]]:
         """For each column that `fit` has seen what was found, as plain data for a page or a terminal.
 
-        Each is a dict with the keys name, kind (as in `xpnn.tables`, or "dropped" or "rare"), stored (how it was),
-        rows, missing, different (how many values), outputs (the names of its columns of numbers), categories (of its
-        column of codes, else 0) and message; numbers and dates have least, median and greatest besides, numbers
-        infinite (how many), and other columns top, the most frequent levels as pairs of level and rows.
+        Each is a dict with the keys name, kind (as in `xpnn.tables`, or "dropped" or "rare"), stored (how it was;
+        "unknown" of a column to drop whose values have no meaning here), rows, missing, different (how many values),
+        outputs (the names of its columns of numbers), categories (of its column of codes, else 0) and message; numbers
+        and dates have least, median and greatest besides, numbers infinite (how many), and other columns top, the most
+        frequent levels as pairs of level and rows.
 
         Raises
         ------

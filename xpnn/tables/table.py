@@ -19,7 +19,7 @@ from xpnn.arrays.native import to_host
 from xpnn.tables.columns import Column
 from xpnn.tables.reading import column_of, column_of_array, column_of_series, narwhals_for
 
-__all__ = ["Table", "listed"]
+__all__ = ["Table", "listed", "whatever_it_holds"]
 
 
 class Table:
@@ -119,6 +119,20 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     """
     shown = ", ".join(f"{name!r:.40}" for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def whatever_it_holds(table: Table, name: str) -> Column:
+    """A column that is left out; if its values have no meaning here, one of as many rows and of kind "unknown".
+
+    Examples
+    --------
+    >>> whatever_it_holds(Table({"mixed": [1, "a"]}), "mixed").kind
+    'unknown'
+    """
+    try:
+        return table.column(name)
+    except (TypeError, ValueError):
+        return Column(str(name), "unknown", numpy.zeros(len(table), dtype=numpy.int64), ("?",))
 
 
 @dataclass(frozen=True)
