@@ -53,6 +53,26 @@ def test_a_label_that_is_no_class_is_named_wherever_it_would_stand(wrong):
         Labels(None, THREE).encoded(numpy.asarray(wrong), float)
 
 
+@pytest.mark.parametrize("kind", [MLPClassifier, Classifier])
+@pytest.mark.parametrize(("no", "yes", "named"), [(-1, 1, -1), (0, 2, 2), (1, 2, 2), (0.0, 0.5, 0.5)])
+def test_labels_are_0_and_1(kind, no, yes, named):
+    x, y = numpy.random.default_rng(0).standard_normal((4, 2)), numpy.where(SEVERAL, yes, no)
+    message = f"expected y of several labels to have 0 and 1 only, got {named}"
+    if named != 0.5:  # which no first fit takes for labels
+        with pytest.raises(ValueError, match=f"^{message}"):
+            kind().fit(x, y)
+        with pytest.raises(ValueError, match=f"^{message}" if no == 0 else "^expected a sparse y to have 0 and 1 only"):
+            kind().fit(x, sparse.csr_matrix(y))
+    with pytest.raises(ValueError, match=f"^y_val: {message}"):
+        kind().fit(x, SEVERAL, X_val=x, y_val=y)
+    model = kind(batch_size=4).partial_fit(x, SEVERAL, classes=[0, 1])
+    with pytest.raises(ValueError, match=f"^{message}"):
+        model.partial_fit(x, y)
+    with pytest.raises(ValueError, match="^expected a sparse y to have 0 and 1 only"):
+        kind().partial_fit(x, sparse.csr_matrix(QUESTIONS), classes=[[3, 4], [5, 6, 7]])
+    model.partial_fit(x, SEVERAL.astype(bool)).partial_fit(x, sparse.csr_matrix(SEVERAL, dtype=float))
+
+
 @pytest.mark.parametrize(
     ("first", "then", "message"),
     [

@@ -41,6 +41,7 @@ class Labels:
     def __init__(self, classes: Any, y: Any) -> None:
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
+        _require_dense(kind, y)
         if kind == "multiclass-multioutput":
             self.kind: str = kind
             self.classes: Any = [numpy.unique(column) for column in numpy.asarray(y).T]
@@ -86,11 +87,16 @@ class Labels:
         Raises
         ------
         ValueError
-            If a label is none of the classes, or there are not as many columns.
+            If a label is none of the classes, or there are not as many columns. Several labels are 0 or 1: of -1 and
+            1, scikit-learn takes both for a yes.
         """
         self._require_columns(y)
+        _require_dense(self.kind, y)
         if self.kind == "multilabel-indicator":
             dense = y.toarray() if hasattr(y, "toarray") else numpy.asarray(y)
+            strange = (dense != 0) & (dense != 1)
+            if strange.any():
+                raise ValueError(f"expected y of several labels to have 0 and 1 only, got {dense[strange][0]}")
             return dense.astype(dtype)
         if self.kind == "multiclass-multioutput":
             return numpy.stack([_positions(c, column) for c, column in zip(self.classes, y.T, strict=True)], axis=1)
@@ -229,6 +235,11 @@ def _are(classes: Any, known: Labels) -> bool:
         return False
     pairs = zip(classes, known.classes, strict=True)
     return all(numpy.array_equal(numpy.unique(on_host(one)), other) for one, other in pairs)
+
+
+def _require_dense(kind: str, y: Any) -> None:
+    if kind != "multilabel-indicator" and hasattr(y, "toarray"):
+        raise ValueError(f"expected a sparse y to have 0 and 1 only, of several labels, got one that is {kind}")
 
 
 def _positions(classes: Any, y: Any) -> Any:
