@@ -8,6 +8,7 @@ from xpnn.estimators import TabularClassifier, TabularRegressor
 from xpnn.estimators.tabular_frames import table_of
 from xpnn.estimators.tabular_plan import four_cycles
 from xpnn.training.callbacks.base import Callback
+from xpnn.training.callbacks.early_stopping import EarlyStopping
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("narwhals")
@@ -85,3 +86,28 @@ def test_nothing_is_learned_from_rows_held_out():
     for name in ("_centre", "_factor", "_least", "_greatest"):
         numpy.testing.assert_array_equal(getattr(other, name), getattr(model, name))
     numpy.testing.assert_array_equal(other.predict(frame), model.predict(frame))
+
+
+def test_the_best_epoch_is_the_one_whose_weights_a_callback_put_back():
+    x = RNG.standard_normal((60, 2))
+
+    def worse(trainer, row):
+        row["score"] = -abs(row["epoch"] - 3)
+
+    stopping = EarlyStopping("score", mode="max", patience=2)
+    options = {"max_epochs": 9, "hidden_layer_sizes": (4,), "random_state": 0}
+    model = TabularRegressor(**options, callbacks=[worse, stopping]).fit(x, x[:, 0])
+    assert (model.best_epoch_, model.n_iter_, stopping.best_epoch) == (3, 5, 3)
+    for name, p in model.network_.state_dict().items():
+        numpy.testing.assert_array_equal(p, stopping._weights[name])
+    held_out = TabularRegressor(**options, callbacks=[worse, stopping]).fit(x, x[:, 0], X_val=x, y_val=x[:, 0])
+    assert held_out.best_epoch_ == numpy.argmax(held_out.history_["val_r2"]) + 1  # which come back last
+    left = EarlyStopping("score", mode="max", patience=2, restore_best=False)
+    assert TabularRegressor(**options, callbacks=[worse, left]).fit(x, x[:, 0]).best_epoch_ == 5
+
+    def stop(trainer, row):
+        if row["epoch"] == 4:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="Training interrupted"):
+        assert TabularRegressor(**options, callbacks=[worse, stopping, stop]).fit(x, x[:, 0]).best_epoch_ == 4

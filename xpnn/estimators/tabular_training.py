@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ from xpnn.estimators.tabular_network import TabularNetwork
 from xpnn.estimators.tabular_plan import Plan, four_cycles
 from xpnn.optim.adam import AdamW
 from xpnn.training.callbacks.base import Callback
+from xpnn.training.callbacks.early_stopping import EarlyStopping
 from xpnn.training.door import evaluating
 from xpnn.training.history import History
 from xpnn.training.interruption import CTRL_C
@@ -111,12 +112,14 @@ def trained(
                 rows.inputs, rows.t, epochs=plan.epochs, batch_size=plan.batch_size, sample_weight=rows.weight,
                 shuffle=plan.batch_size < len(rows.t), progress=False, callbacks=callbacks,
             )  # fmt: skip
+        put_back = _put_back(own)
     except FloatingPointError as error:  # overflow ends here, and is not warned of before
         what = str(error).partition(" Model and optimizer are")[0]
         raise FloatingPointError(
             f"{what} The highest rate of the schedule was {plan.learning_rate:g}: give a smaller learning_rate"
         ) from error
     except KeyboardInterrupt:
+        put_back = 0
         for task in tasks_of(estimator):
             task.leaves()
         warnings.warn("Training interrupted by user.", stacklevel=7)
@@ -130,7 +133,13 @@ def trained(
     if best.weights:
         network.load_state_dict(best.weights)
     history = replace(trainer.history)
-    return history, best.best_epoch or len(history)
+    return history, best.best_epoch or put_back or len(history)
+
+
+def _put_back(callbacks: Sequence[Any]) -> int:
+    """The epoch whose weights one of these has put back at the end of a training, or 0."""
+    stopping = [one for one in callbacks if isinstance(one, EarlyStopping) and one.restore_best]
+    return next((one.best_epoch for one in reversed(stopping) if one.best_epoch), 0)
 
 
 def _groups(network: TabularNetwork, plan: Plan, steps: int) -> dict[str, dict[str, Any]]:
