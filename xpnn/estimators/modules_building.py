@@ -13,7 +13,6 @@ from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array
 from xpnn.estimators.network import ACTIVATIONS, NORMALIZATIONS, dense_network
 from xpnn.estimators.solvers import scheduled
-from xpnn.nn.losses.classes import CrossEntropy, NegativeLogLikelihood, cross_entropy, negative_log_likelihood
 from xpnn.nn.module import Module
 from xpnn.optim.adam import Adam, AdamW
 from xpnn.optim.adam_relatives import Adamax, NAdam, RAdam
@@ -24,7 +23,7 @@ from xpnn.optim.schedules import Schedule
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
 __all__ = [
-    "asks_for", "built", "is_of_classes", "loss_of", "name_of", "optimizer_of", "require_loss_options",
+    "asks_for", "built", "loss_of", "name_of", "optimizer_of", "require_loss_options",
     "require_options", "takes_weights", "used_weights",
 ]  # fmt: skip
 
@@ -32,7 +31,6 @@ _OPTIMIZERS: dict[str, Any] = {
     kind.__name__.lower(): kind
     for kind in (SGD, Adam, AdamW, Adamax, NAdam, RAdam, Adagrad, Adadelta, RMSprop, Lion, Muon)
 }
-_OF_CLASSES = (cross_entropy, negative_log_likelihood, CrossEntropy, NegativeLogLikelihood)
 
 
 def dense(
@@ -159,12 +157,6 @@ def optimizer_of(estimator: Any, module: Module, updates: int) -> Optimizer:
     require_options("optimizer", kind, options, positional=1)
     made: Optimizer = kind(module, **options)
     return made
-
-
-def is_of_classes(loss: Any) -> bool:
-    """Whether it is a loss of the library that needs an output for each class, even of two."""
-    loss = getattr(loss, "func", loss)
-    return loss in _OF_CLASSES or type(loss) in _OF_CLASSES
 
 
 def loss_of(given: Any, options: Mapping[str, Any] | None, place: Device) -> Callable[..., Array]:

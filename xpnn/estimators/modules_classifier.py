@@ -22,10 +22,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from xpnn.arrays.devices import Device
+from xpnn.estimators.known_losses import is_of_classes, require_of_logits
 from xpnn.estimators.labelled import Labelled
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_base import OfModule
-from xpnn.estimators.modules_building import is_of_classes, loss_of, name_of, require_loss_options, used_weights
+from xpnn.estimators.modules_building import loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.undo import all_or_nothing
@@ -50,7 +51,8 @@ class Classifier(Labelled, OfModule):
     loss
         'log_loss', or a function `loss(y, t)` of logits and targets, a layer of `nn`, or the class of one. Targets are
         whole numbers of classes, shape (n,); 0.0 and 1.0, shape (n, 1), where two classes have one output, and shape
-        (n, labels) for several labels at once.
+        (n, labels) for several labels at once. Losses of `nn` that take outputs for probabilities or numbers are
+        refused.
     optimizer
         A name ('adam', 'adamw', 'sgd', ...), a class of `optim`, or a function
         `optimizer(module, learning_rate=...)`.
@@ -224,6 +226,7 @@ class Classifier(Labelled, OfModule):
                     "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                     f"Previously got {before.classes}, `y` has {now.classes}"
                 )
+        require_of_logits(self.loss, self._labels.kind)
         return y
 
     def _outputs_asked(self, y: Any) -> int:

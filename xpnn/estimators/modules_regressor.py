@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from xpnn.arrays.devices import Device
+from xpnn.estimators.known_losses import link_of_numbers, require_of_numbers
 from xpnn.estimators.modules_base import OfModule
 from xpnn.estimators.modules_building import loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
@@ -41,7 +42,8 @@ random_state, module_options, optimizer_options, loss_options
         targets); `loss_options` may hold `delta` of 'huber', `quantiles` of 'quantile', a number or a list, and
         `tweedie_power` of 'tweedie'. Of 'poisson', 'gamma' and 'tweedie' the module's outputs are logarithms of the
         predictions, which `metrics` see. Or a function `loss(y, t)` of arrays of shape (n, targets), a layer of `nn`,
-        or the class of one.
+        or the class of one; of `nn.poisson_negative_log_likelihood` outputs are logarithms, too, and losses of logits
+        are refused.
 
     Attributes
     ----------
@@ -157,6 +159,7 @@ random_state, module_options, optimizer_options, loss_options
     def _noted(self, y: Any, *, first: bool) -> Any:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        require_of_numbers(self.loss)
         self._require_possible_targets(y)
         return y
 
@@ -190,7 +193,8 @@ random_state, module_options, optimizer_options, loss_options
         if outputs != expected:
             raise ValueError(f"the module expected to give {expected} outputs for y of shape {y.shape}, got {outputs}")
         if callable(self.loss):
-            return Objective(name_of(self.loss), outputs, loss_of(self.loss, self.loss_options, place), "identity")
+            own, link = loss_of(self.loss, self.loss_options, place), link_of_numbers(self.loss, self.loss_options)
+            return Objective(name_of(self.loss), outputs, own, link)
         return regression(self.loss, 1 if y.ndim == 1 else y.shape[1], self._options())
 
     def _encoded(self, y: Any) -> Any:

@@ -16,6 +16,7 @@ from inspect import signature
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.estimators.known_losses import link_of_numbers, require_of_numbers
 from xpnn.nn.losses.binary import binary_cross_entropy_with_logits
 from xpnn.nn.losses.classes import cross_entropy
 from xpnn.nn.losses.regression import absolute_error, huber_error, quantile_error, squared_error
@@ -123,11 +124,12 @@ def regression(name: str | Callable[..., Array], targets: int, options: dict[str
     Raises
     ------
     ValueError
-        If the name is none of these.
+        If the name is none of these, or the function one of logits.
     """
     if callable(name):
+        require_of_numbers(name)
         own = partial(_own, loss=name, weighted="sample_weight" in signature(name).parameters)
-        return Objective(getattr(name, "__name__", "custom"), targets, own, "identity")
+        return Objective(getattr(name, "__name__", "custom"), targets, own, link_of_numbers(name))
     if name == "squared_error":
         return Objective(name, targets, _halved_squares, "identity", reported=float(targets))
     if name == "absolute_error":
