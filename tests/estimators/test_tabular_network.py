@@ -45,6 +45,14 @@ def test_numbers_become_vectors_in_tables_of_up_to_64_of_them(columns, embedded)
     assert model.network_.dense[0].weight.shape == (4, columns + 4 * embedded)
 
 
+@pytest.mark.parametrize("embedding", ["periodic", "piecewise", "none"])
+def test_what_is_asked_for_is_done_however_many_numbers_there_are(embedding):
+    x = RNG.standard_normal((40, 65))
+    model = TabularRegressor(max_epochs=1, hidden_layer_sizes=(4,), embedding=embedding, random_state=0).fit(x, x[:, 0])
+    assert model.network_.embedded == (0 if embedding == "none" else 65)
+    assert model._architecture["embedding"] == embedding
+
+
 @pytest.mark.parametrize("n_ens", [1, 2])
 def test_more_rows_than_are_predicted_at_once_stay_in_order(n_ens):
     model = TabularRegressor(max_epochs=50, hidden_layer_sizes=(8,), n_ens=n_ens, random_state=0)

@@ -50,7 +50,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         How many networks, whose probabilities are averaged. None: by the preset.
     embedding
         How numbers become vectors: 'periodic' (waves), 'piecewise' (bins), or 'none'. None: waves in tables of fewer
-        than 10 000 rows, else bins.
+        than 10 000 rows, else bins, and none in tables of more than 64 columns of numbers.
     dropout
         The share of each hidden layer's outputs that is left out in training. None: by the preset.
     label_smoothing
@@ -281,7 +281,7 @@ class TabularRegressor(RegressorMixin, Tabular):
         How many networks, whose predictions are averaged. None: by the preset.
     embedding
         How numbers become vectors: 'periodic' (waves), 'piecewise' (bins), or 'none'. None: waves in tables of fewer
-        than 10 000 rows, else bins.
+        than 10 000 rows, else bins, and none in tables of more than 64 columns of numbers.
     dropout
         The share of each hidden layer's outputs that is left out in training. None: by the preset.
     categories

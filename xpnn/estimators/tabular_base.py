@@ -25,7 +25,7 @@ from xpnn.estimators.refusals import named, require_alike
 from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task
 from xpnn.estimators.tabular_frames import require_finite, require_in_range, table_of
-from xpnn.estimators.tabular_network import EMBEDDINGS, architecture, inputs_of, network_of, order_of
+from xpnn.estimators.tabular_network import EMBEDDINGS, architecture, inputs_of, network_of, numbers_in, order_of
 from xpnn.estimators.tabular_options import hidden_of, kinds_of, require_options
 from xpnn.estimators.tabular_plan import PRESETS, SMALL, Plan, plan_for
 from xpnn.estimators.tabular_saving import PRIVATE, rebuild, reduced
@@ -177,7 +177,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         self.preprocessing_ = self._preprocessed(table, weight)
         self._unknown = unknown_shares(self.preprocessing_, table)
         features = self._features(table, dtype)
-        plan = self._plan(len(table))
+        plan = self._plan(len(table), features)
         seed = int(random.randint(numpy.iinfo(numpy.int32).max))
         self._order = order_of(features, plan.embedding)[0]
         network = network_of(features, plan, outputs, seed).to(place)
@@ -215,13 +215,13 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         require_finite(self.preprocessing_, table)
         return self.preprocessing_.transform(table, dtype=dtype)
 
-    def _plan(self, rows: int) -> Plan:
+    def _plan(self, rows: int, features: Features) -> Plan:
         given = {
             "epochs": self.max_epochs, "batch_size": self.batch_size, "learning_rate": self.learning_rate,
             "hidden": hidden_of(self.hidden_layer_sizes), "members": self.n_ens, "dropout": self.dropout,
             "embedding": self.embedding,
         }  # fmt: skip
-        return plan_for(rows, self.preset, given)
+        return plan_for(rows, self.preset, given, numbers=len(numbers_in(features)))
 
     def _rows(self, features: Features, y: Any, weight: Any, dtype: str) -> Rows:
         inputs = inputs_of(features, self._order)

@@ -34,11 +34,11 @@ from xpnn.nn.tabular import CategoricalEmbedding, PeriodicEmbedding, PiecewiseLi
 from xpnn.tables.features import Features
 
 __all__ = [
-    "EMBEDDINGS", "Columns", "TabularNetwork", "architecture", "inputs_of", "network_of", "of_columns", "order_of",
+    "EMBEDDINGS", "Columns", "TabularNetwork", "architecture", "inputs_of", "network_of", "numbers_in", "of_columns",
+    "order_of",
 ]  # fmt: skip
 
 EMBEDDINGS = ("periodic", "piecewise", "none")
-_MOST_EMBEDDED = 64  # columns of numbers; a table of more has information enough
 _WAVES, _DEVIATION = 16, 0.3
 _BINS = 32
 _NUMBER_SIZE, _CATEGORY_SIZE = 4, 8
@@ -55,12 +55,16 @@ class Columns:
     categories: tuple[int, ...]
 
 
+def numbers_in(features: Features) -> list[int]:
+    """Which of the numeric columns are numbers themselves: not "town=Rome", "age missing"."""
+    names = zip(features.names, features.sources, strict=True)
+    return [place for place, (name, source) in enumerate(names) if name == source]
+
+
 def order_of(features: Features, embedding: str) -> tuple[tuple[int, ...], int]:
     """The order of the numeric columns, those that are embedded first, and how many these are."""
-    names = list(zip(features.names, features.sources, strict=True))
-    first = [place for place, (name, source) in enumerate(names) if name == source]  # not "town=Rome", "age missing"
-    first = first if embedding != "none" and len(first) <= _MOST_EMBEDDED else []
-    rest = [place for place in range(len(names)) if place not in set(first)]
+    first = [] if embedding == "none" else numbers_in(features)
+    rest = [place for place in range(len(features.names)) if place not in set(first)]
     return (*first, *rest), len(first)
 
 

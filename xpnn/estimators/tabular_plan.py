@@ -36,6 +36,7 @@ PRESETS = {
     "best": Preset((256, 256), 4, 1_000_000, 12, 40, 0.1),
 }
 _SMALL_STEPS = 128
+_MOST_EMBEDDED = 64  # columns of numbers; a table of more has information enough
 _LARGE = (
     10_000  # rows: there bins were better than waves (docs/tabular.md), and take half the time; so was a higher rate
 )
@@ -55,8 +56,8 @@ class Plan:
     weight_decay: float = 0.02
 
 
-def plan_for(rows: int, preset: str, given: dict[str, Any]) -> Plan:
-    """The plan for so many training rows, with what was `given` instead (None: not given).
+def plan_for(rows: int, preset: str, given: dict[str, Any], *, numbers: int = 1) -> Plan:
+    """The plan for so many training rows and columns of numbers, with what was `given` instead (None: not given).
 
     Examples
     --------
@@ -71,6 +72,8 @@ def plan_for(rows: int, preset: str, given: dict[str, Any]) -> Plan:
         "hidden": usual.hidden, "members": usual.members, "dropout": usual.dropout,
         "embedding": "piecewise" if rows >= _LARGE else "periodic",
     }  # fmt: skip
+    if numbers > _MOST_EMBEDDED:
+        found["embedding"] = "none"
     if rows < SMALL:
         found |= {"epochs": _SMALL_STEPS, "batch_size": SMALL, "learning_rate": 0.005, "dropout": 0.0}
     return Plan(**found | {name: value for name, value in given.items() if value is not None})
