@@ -68,7 +68,7 @@ def test_labels_are_0_and_1(kind, no, yes, named):
     model = kind(batch_size=4).partial_fit(x, SEVERAL, classes=[0, 1])
     with pytest.raises(ValueError, match=f"^{message}"):
         model.partial_fit(x, y)
-    with pytest.raises(ValueError, match="^expected a sparse y to have 0 and 1 only"):
+    with pytest.raises(ValueError, match=r"^expected a sparse y to have 0 and 1 only"):
         kind().partial_fit(x, sparse.csr_matrix(QUESTIONS), classes=[[3, 4], [5, 6, 7]])
     model.partial_fit(x, SEVERAL.astype(bool)).partial_fit(x, sparse.csr_matrix(SEVERAL, dtype=float))
 
@@ -129,42 +129,3 @@ def test_logarithms_of_probabilities_are_scipys_where_these_are_0_or_1():
     numpy.testing.assert_allclose(
         parts[1], log_softmax(numpy.stack([WIDE[:, 2], *-WIDE[:, :2].T], axis=1), axis=1), rtol=1e-14
     )
-
-
-class TestTheFirstCallOfPartialFit:
-    BOTH = pytest.mark.parametrize("kind", [MLPClassifier, Classifier])
-    X = numpy.random.default_rng(0).standard_normal((4, 2))
-    CLASSES = ([3, 4, 9], numpy.asarray([5, 6, 7]))
-
-    @BOTH
-    @pytest.mark.filterwarnings("ignore:Got `batch_size`")
-    def test_several_questions_have_a_list_of_classes_each(self, kind):
-        model = kind(random_state=0).partial_fit(self.X, QUESTIONS, classes=list(self.CLASSES))
-        assert [classes.tolist() for classes in model.classes_] == [[3, 4, 9], [5, 6, 7]]
-        later = numpy.where(QUESTIONS == 4, 9, QUESTIONS)  # a label that the first call only announced
-        model.partial_fit(self.X, later).partial_fit(self.X, later, classes=list(self.CLASSES))
-        assert [p.shape for p in model.predict_proba(self.X)] == [(4, 3), (4, 3)]
-        for classes in ([[3, 4], [5, 6, 7]], [*self.CLASSES, [1, 2]], [3, 4, 9]):
-            with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
-                model.partial_fit(self.X, later, classes=classes)
-
-    @BOTH
-    @pytest.mark.parametrize("classes", [["nonsense"], [3, 4], [[3, 4]]], ids=str)
-    def test_other_classes_than_questions_are_refused(self, kind, classes):
-        model = kind()
-        with pytest.raises(ValueError, match=r"^classes expected a list of an array for each question, 2, got \["):
-            model.partial_fit(self.X, QUESTIONS, classes=classes)
-        assert not hasattr(model, "classes_")
-
-    @BOTH
-    def test_a_label_that_was_not_announced_is_refused(self, kind):
-        with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`\."):
-            kind().partial_fit(self.X, QUESTIONS, classes=[[3, 4], [5, 6]])
-
-    @BOTH
-    def test_one_question_has_one_list(self, kind):
-        model = kind(random_state=0).partial_fit(self.X, WORDS, classes=["yes", "no", "no"])
-        assert model.classes_.tolist() == ["no", "yes"]
-        for classes in (["no"], [["no"], ["yes"]]):
-            with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
-                model.partial_fit(self.X, WORDS, classes=classes)

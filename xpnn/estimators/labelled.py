@@ -8,7 +8,8 @@ import numpy
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from xpnn.estimators.labels import Labels, labels_of_first_call
+from xpnn.estimators.first_call import labels_of_first_call
+from xpnn.estimators.labels import Labels
 from xpnn.estimators.placement import on_host
 from xpnn.estimators.scores import share_right
 

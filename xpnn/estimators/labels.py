@@ -13,9 +13,8 @@ from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.estimators.class_weights import balanced, columns_of, of_named
 from xpnn.estimators.objectives import Objective, binary, multiclass, multilabel, multioutput
-from xpnn.estimators.placement import on_host
 
-__all__ = ["Labels", "labels_of_first_call"]
+__all__ = ["Labels"]
 
 _KINDS = ("binary", "multiclass", "multilabel-indicator", "multiclass-multioutput")
 
@@ -184,57 +183,6 @@ class Labels:
     def _parts(self, outputs: Any) -> list[Any]:
         ends = [0, *accumulate(len(classes) for classes in self.classes)]
         return [outputs[:, start:stop] for start, stop in pairwise(ends)]
-
-
-def labels_of_first_call(known: Labels | None, classes: Any, y: Any) -> Labels | None:
-    """What `classes` says that targets are, in the first call of `partial_fit`; None in a later one.
-
-    Parameters
-    ----------
-    known
-        What they are since the first call.
-    classes
-        All classes; of several questions a list of an array for each, as `classes_` is then.
-    y
-        The targets of the call.
-
-    Raises
-    ------
-    ValueError
-        If there are none in the first call, others in a later one, or not as many arrays as questions.
-    """
-    if known is not None:
-        if classes is not None and not _are(classes, known):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known.classes!r}"
-            )
-        return None
-    if classes is None:
-        raise ValueError("classes must be passed on the first call to partial_fit.")
-    if _are_several(classes):
-        check_classification_targets(y)
-        labels = Labels.restored("multiclass-multioutput", [numpy.unique(on_host(one)) for one in classes])
-    else:
-        labels = Labels(on_host(classes), y)
-    shape = numpy.shape(y)
-    questions = shape[1] if len(shape) > 1 else 1
-    if labels.kind == "multiclass-multioutput" and not (_are_several(classes) and len(classes) == questions):
-        raise ValueError(f"classes expected a list of an array for each question, {questions}, got {classes!r:.100}")
-    return labels
-
-
-def _are_several(classes: Any) -> bool:
-    return isinstance(classes, list | tuple) and any(numpy.ndim(on_host(one)) for one in classes)
-
-
-def _are(classes: Any, known: Labels) -> bool:
-    """Whether these are the classes that are known."""
-    if not _are_several(classes):
-        return not isinstance(known.classes, list) and numpy.array_equal(numpy.unique(on_host(classes)), known.classes)
-    if not isinstance(known.classes, list) or len(classes) != len(known.classes):
-        return False
-    pairs = zip(classes, known.classes, strict=True)
-    return all(numpy.array_equal(numpy.unique(on_host(one)), other) for one, other in pairs)
 
 
 def _require_dense(kind: str, y: Any) -> None:

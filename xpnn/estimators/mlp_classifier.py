@@ -264,7 +264,8 @@ class MLPClassifier(Labelled, MLP):
         sample_weight_val: Any = None,
     ) -> MLPClassifier:  # fmt: skip
         """Go on for one epoch over these rows, given as to `fit`; the first call needs all `classes`, of several
-        questions at once a list of an array for each. Another solver, rate or momentum waits for the next `fit`.
+        questions at once a list of an array for each, of several labels at once the numbers of their columns. Another
+        solver, rate or momentum waits for the next `fit`.
 
         With `early_stopping`, or rows to validate with, `validation_scores_` and `validation_loss_curve_` grow by one;
         who calls decides when to stop, and the weights are those of now.

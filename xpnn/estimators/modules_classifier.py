@@ -198,7 +198,8 @@ class Classifier(Labelled, OfModule):
         sample_weight_val: Any = None,
     ) -> Classifier:  # fmt: skip
         """Go on for one epoch over these rows; the first call needs all `classes`, of several questions a
-        list of an array for each. Who calls decides when to stop.
+        list of an array for each, of several labels at once the numbers of their columns. Who calls decides when to
+        stop.
         """
         with all_or_nothing(self, goes_on=False):
             self._note_first_classes(classes, y)
