@@ -10,7 +10,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_consistent_length, validate_data
 
 from xpnn.estimators.placement import brought, on_host, require_home
-from xpnn.estimators.refusals import named, require_alike, require_no_dates
+from xpnn.estimators.refusals import named, require_alike
+from xpnn.estimators.times import require_no_dates
 
 __all__ = ["checked_held_out", "parted", "warn_of_no_value"]
 

@@ -46,7 +46,6 @@ from xpnn.estimators.reduced import PRIVATE, plain, rebuild, reduced
 from xpnn.estimators.refusals import (
     layers_of,
     named,
-    require_no_dates,
     require_possible,
     require_same_layers,
     require_same_loss,
@@ -57,6 +56,7 @@ from xpnn.estimators.saving import Savable
 from xpnn.estimators.scikit_callbacks import CallbackSupport, fit_task, tasks_of
 from xpnn.estimators.search.waiting import adopted
 from xpnn.estimators.solvers import STOPPED, minimized_by_lbfgs, share_of
+from xpnn.estimators.times import require_no_dates
 from xpnn.estimators.undo import all_or_nothing
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating

@@ -21,7 +21,8 @@ from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.namespaces import dtype_name
 from xpnn.arrays.tree import Tree, flatten, named_leaves, tree_map
 from xpnn.estimators import placement
-from xpnn.estimators.refusals import named, require_no_dates
+from xpnn.estimators.refusals import named
+from xpnn.estimators.times import require_no_dates
 from xpnn.nn.embedding import Embedding
 from xpnn.nn.module import Module
 
@@ -78,10 +79,10 @@ def checked(estimator: Any, X: Any, y: Any = None, *, first: bool, numeric: bool
     ValueError, TypeError
         With scikit-learn's messages, if they are not, or are other features or inputs than at first.
     """
+    require_no_dates(X)
     targets = {} if alone else {"y": y, "multi_output": True, "y_numeric": numeric}
     if not is_several(X) and len(getattr(X, "shape", ())) < 3:
         _require_inputs(estimator, X, first)
-        require_no_dates(X)
         return validate_data(estimator, X, accept_sparse=["csr", "csc"], reset=first, dtype="numeric", **targets)
     _require_inputs(estimator, X, first)
     if first:

@@ -19,7 +19,6 @@ __all__ = [
     "require_callbacks",
     "require_class_weight",
     "require_dropout",
-    "require_no_dates",
     "require_possible",
     "require_rate",
     "require_same_layers",
@@ -135,25 +134,6 @@ def require_dropout(given: Any, name: str = "dropout") -> None:
     for one in _as_list(given):
         if not isinstance(one, Real) or not 0 <= float(one) < 1:
             raise ValueError(f"{name} expected probabilities from 0 to below 1, got {one!r}")
-
-
-def require_no_dates(X: Any) -> None:
-    """Raise if X has dates or times between them: NumPy makes whole numbers of them, of a size that says nothing.
-
-    Raises
-    ------
-    TypeError
-        Naming the first such column of a frame.
-    """
-    dtypes = getattr(X, "dtypes", None)
-    kinds = {"X": X.dtype} if hasattr(X, "dtype") else {}
-    if dtypes is not None and hasattr(X, "columns"):
-        kinds = {f"column {str(name)!r} of X": dtype for name, dtype in zip(X.columns, dtypes, strict=True)}
-    for name, dtype in kinds.items():
-        if str(dtype).lower().startswith(("date", "timedelta", "duration")):
-            raise TypeError(
-                f"{name} expected numbers, got dates ({dtype}): give days; tabular estimators take dates"
-            )
 
 
 def require_callbacks(callbacks: Any) -> None:
