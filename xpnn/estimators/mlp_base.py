@@ -30,6 +30,7 @@ from xpnn.estimators.network import (
     write_parameters,
 )
 from xpnn.estimators.objectives import Objective, is_own
+from xpnn.estimators.of_layers import OfLayers
 from xpnn.estimators.placement import (
     brought,
     dispatches,
@@ -352,8 +353,7 @@ class MLP(CallbackSupport, Savable, Copied):
         the library of `fit`'s arrays if scikit-learn follows it.
         """
         host = [to_host(layer.weight).swapaxes(-2, -1) for layer in linear_layers(self._network())]
-        weights: list[Any] = self._given(host)
-        return weights
+        return OfLayers(self._given(host), self, "coefs_")
 
     @coefs_.setter
     def coefs_(self, weights: Any) -> None:
@@ -362,8 +362,8 @@ class MLP(CallbackSupport, Savable, Copied):
     @property
     def intercepts_(self) -> list[Any]:
         """The biases of each layer, (fan_out,); of an ensemble (n_ens, fan_out)."""
-        biases: list[Any] = self._given([layer.bias for layer in linear_layers(self._network())])
-        return biases
+        biases = self._given([layer.bias for layer in linear_layers(self._network())])
+        return OfLayers(biases, self, "intercepts_")
 
     @intercepts_.setter
     def intercepts_(self, biases: Any) -> None:
