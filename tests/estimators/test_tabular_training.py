@@ -4,7 +4,7 @@ import numpy
 import pytest
 from sklearn.utils import check_random_state
 
-from xpnn.estimators import TabularClassifier, TabularRegressor
+from xpnn.estimators import TabularClassifier, TabularRegressor, tabular_base
 from xpnn.estimators.tabular_frames import table_of
 from xpnn.estimators.tabular_plan import four_cycles
 from xpnn.training.callbacks.base import Callback
@@ -111,3 +111,53 @@ def test_the_best_epoch_is_the_one_whose_weights_a_callback_put_back():
 
     with pytest.warns(UserWarning, match="Training interrupted"):
         assert TabularRegressor(**options, callbacks=[worse, stopping, stop]).fit(x, x[:, 0]).best_epoch_ == 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "held_out", "computed"),
+    [
+        (255, "float64", 0.1, "float64"),
+        (255, "float32", 0.1, "float32"),
+        (256, "float64", 0.0, "float32"),
+        (300, "float32", 0.1, "float32"),
+        (280, "float64", 0.1, "float64"),  # 252 are trained with
+    ],
+)
+def test_all_but_small_tables_are_computed_in_float32(rows, given, held_out, computed):
+    x = RNG.standard_normal((rows, 2)).astype(given)
+    options = {"max_epochs": 1, "hidden_layer_sizes": (4,), "validation_fraction": held_out, "random_state": 0}
+    model = TabularRegressor(**options).fit(x, x[:, 0])
+    assert {str(p.dtype) for p in model.network_.parameters()} == {computed}
+    assert model.predict(x).dtype == "float64"
+    classifier = TabularClassifier(**options).fit(x, x[:, 0] > 0)
+    assert {str(p.dtype) for p in classifier.network_.parameters()} == {computed}
+
+
+def test_rows_of_classes_that_do_not_count_are_left_out_and_others_weigh_what_they_should(monkeypatch):
+    class Enough(Exception):
+        pass
+
+    seen = []
+
+    def stop(estimator, network, rows, *rest):
+        seen.append(rows)
+        raise Enough
+
+    monkeypatch.setattr(tabular_base, "trained", stop)
+    rng = numpy.random.default_rng(1)
+    x, y = rng.standard_normal((300, 2)), numpy.asarray(["a", "b", "c"])[rng.integers(0, 3, 300)]
+    model = TabularClassifier(class_weight={"a": 0.25, "b": 0, "c": 3}, validation_fraction=0, random_state=0)
+    for weight in (None, 1.0 + numpy.arange(300) % 4):
+        with pytest.raises(Enough):
+            model.fit(x, y, weight)
+        rows, counts = seen.pop(), y != "b"
+        assert (rows.inputs[0].dtype, rows.weight.dtype) == ("float32", "float32")
+        numpy.testing.assert_array_equal(rows.t, numpy.where(y == "a", 0, 2)[counts])
+        by_class = numpy.where(y == "a", 0.25, 3)[counts] * (1 if weight is None else weight[counts])
+        ratio = rows.weight / by_class
+        assert (ratio == ratio[0]).all()  # by a power of two: the largest is near 1
+        assert 0.5 <= rows.weight.max() < 1
+        order = numpy.argsort(x[counts, 0])  # scaling keeps the order
+        numpy.testing.assert_array_equal(numpy.argsort(rows.inputs[0][:, 0], kind="stable"), order)
+    with pytest.raises(ValueError, match="class_weight must leave at least one row"):
+        model.set_params(class_weight=dict.fromkeys("abc", 0)).fit(x, y)
