@@ -39,7 +39,7 @@ def small(kind, **options):
         ({"y_val": numpy.full(40, numpy.nan)}, "^y_val: Input y contains NaN"),
         ({"y_val": numpy.stack([LABELS, LABELS], 1)}, "^y_val expected 1 targets as y has, got 2"),
         ({"sample_weight_val": numpy.ones(3)}, r"^sample_weight_val: .*\(3,\)"),
-        ({"sample_weight_val": -numpy.ones(40)}, "^sample_weight_val: expected weights of 0 or more, got -1.0"),
+        ({"sample_weight_val": -numpy.ones(40)}, "^sample_weight_val: Negative values in data"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(kind, given, message):

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from xpnn import nn
-from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, Regressor
 from xpnn.estimators.network import ACTIVATIONS
 from xpnn.estimators.solvers import SOLVERS
 from xpnn.training.callbacks import PrintTable
@@ -200,3 +200,18 @@ def test_other_layers_than_those_that_are_there_are_refused(name, value, how):
     with pytest.raises(ValueError, match=rf"{how} needs {name}=.* as in the first fit, got"):
         model.partial_fit(X, NUMBERS) if how == "partial_fit" else model.fit(X, NUMBERS)
     model.set_params(warm_start=False).fit(X, NUMBERS)  # anew they may be any
+
+
+@pytest.mark.parametrize("options", [{}, {"compile": False}], ids=["default", "trainer"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, Classifier, Regressor])
+def test_weights_below_0_are_refused(kind, options):
+    y = LABELS if "Class" in kind.__name__ else NUMBERS
+    classes = {"classes": [0, 1]} if "Class" in kind.__name__ else {}
+    for weights in (numpy.where(X[:, 1] > 1, -0.5, 1.0), numpy.where(numpy.arange(201) < 100, -1, 1), -numpy.ones(201)):
+        model = kind(random_state=0, **options)
+        with pytest.raises(ValueError, match=r"^Negative values in data passed to `sample_weight`"):
+            model.fit(X, y, sample_weight=weights)
+        with pytest.raises(ValueError, match=r"^Negative values in data passed to `sample_weight`"):
+            model.partial_fit(X, y, sample_weight=weights, **classes)
+        with pytest.raises(ValueError, match=r"^sample_weight_val: Negative values"):
+            model.fit(X, y, X_val=X, y_val=y, sample_weight_val=weights)

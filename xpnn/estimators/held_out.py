@@ -93,7 +93,5 @@ def checked_held_out(estimator: Any, given: tuple[Any, Any, Any], method: str, *
     require_alike(y, y_val)
     if w_val is not None:
         with named("sample_weight_val"):
-            w_val = _check_sample_weight(on_host(w_val), y_val, dtype=estimator._dtype)
-            if (w_val < 0).any():
-                raise ValueError(f"expected weights of 0 or more, got {w_val.min()}")
+            w_val = _check_sample_weight(on_host(w_val), y_val, dtype=estimator._dtype, ensure_non_negative=True)
     return X_val, y_val, w_val

@@ -135,7 +135,8 @@ class MLP(CallbackSupport, Savable, Copied):
             y_numeric=self._numeric_targets(),
         )  # fmt: skip
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(on_host(sample_weight), y, dtype=numpy.dtype(dtype_name(X.dtype)))
+            dtype = numpy.dtype(dtype_name(X.dtype))
+            sample_weight = _check_sample_weight(on_host(sample_weight), y, dtype=dtype, ensure_non_negative=True)
         self._dtype, self._incremental = numpy.dtype(dtype_name(X.dtype)), incremental
         t, objective = self._encoded(y, first)
         if first and home_of_y is not None and hasattr(self, "classes_"):

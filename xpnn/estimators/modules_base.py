@@ -138,7 +138,8 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         place = None if home is None else place_for(self.device, first_of(X), home)
         X, y = checked(self, placed(X, home, place), on_host(y), first=first, numeric=self._numeric)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(on_host(sample_weight), y, dtype=numpy.float64)
+            given_weight = on_host(sample_weight)
+            sample_weight = _check_sample_weight(given_weight, y, dtype=numpy.float64, ensure_non_negative=True)
         y = self._noted(y, first=first)
         if first and not self._incremental and home_of_y is not None and hasattr(self, "classes_"):
             self.classes_ = results(self.classes_, home_of_y)
@@ -241,7 +242,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         X_val = self._converted(X_val)
         if w_val is not None:
             with named("sample_weight_val"):
-                w_val = _check_sample_weight(on_host(w_val), y_val, dtype=numpy.float64)
+                w_val = _check_sample_weight(on_host(w_val), y_val, dtype=numpy.float64, ensure_non_negative=True)
         require_alike(y, y_val)
         y_val = y_val[:, 0] if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
         with named("y_val"):
