@@ -110,6 +110,11 @@ def test_rows_of_weight_0_do_not_count_in_balanced_weights_either(kind):
     numpy.testing.assert_allclose(weighted.predict_proba(x), fewer.predict_proba(x), rtol=1e-6)
 
 
+def test_a_class_without_rows_has_no_weight():
+    weights = Labels(None, THREE).weights(THREE, "balanced", None, (THREE[1:], None))
+    assert weights.tolist() == [0.0, 0.75, 1.5, 0.75]  # scikit-learn's of two rows and one
+
+
 def test_a_class_whose_rows_do_not_count_has_no_weight():
     weights = Labels(None, THREE).weights(THREE, "balanced", numpy.asarray([0.0, 1.0, 2.0, 1.0]))
     assert weights.tolist() == [0.0, 1.0, 2.0, 1.0]

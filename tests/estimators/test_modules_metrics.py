@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from xpnn import nn, optim
 from xpnn.estimators import Classifier, Regressor
 from xpnn.training import Trainer
+from xpnn.training.callbacks import Callback, EarlyStopping
 from xpnn.training.metrics import Accuracy, TopKAccuracy, accuracy, confusion_matrix
 
 RNG = numpy.random.default_rng(5)
@@ -141,3 +142,46 @@ def test_a_metric_goes_before_the_fit_if_nobody_knows_whether_more_of_it_is_bett
         model.fit(X, NUMBERS)
     named = {"metrics": {"my_error": mine}, "monitor": "my_error"}
     assert quick(Regressor, early_stopping=True, max_epochs=1, **named).fit(X, NUMBERS).best_epoch_ == 1
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_metric_that_takes_no_weights_is_refused_before_an_epoch_where_there_are_some(held_out):
+    weights = numpy.ones(90)
+    rows = {"X_val": X, "y_val": TWO, "sample_weight_val": weights} if held_out else {"sample_weight": weights}
+    model = quick(metrics={"mine": mine}, callbacks=[Untrained()])
+    with pytest.raises(ValueError, match=r"^metrics 'mine' takes no sample_weight, and rows have weights: expected a"):
+        model.fit(X, TWO, **rows)
+    assert not model.__sklearn_is_fitted__()
+    unweighted = quick(metrics={"mine": mine}, class_weight="balanced", max_epochs=1)
+    others = {"sample_weight": weights, "X_val": X, "y_val": TWO} if held_out else {}
+    assert len(unweighted.fit(X, TWO, **others).history_["val_mine" if held_out else "mine"]) == 1
+
+
+class Untrained(Callback):
+    """Fails where an epoch begins."""
+
+    def epoch_starts(self, trainer):
+        pytest.fail("it trains")
+
+
+def test_what_a_metric_raises_is_raised_before_an_epoch():
+    def broken(y, t):
+        raise RuntimeError("it is broken")
+
+    model = quick(metrics={"mine": broken}, callbacks=[Untrained()])
+    with pytest.raises(RuntimeError, match="it is broken") as error:
+        model.fit(X, TWO, X_val=X, y_val=TWO)
+    assert "It comes from the metric 'mine'" in error.value.__notes__
+
+
+def test_callbacks_know_the_numbers_of_held_out_rows_before_the_first_epoch():
+    class Looks(Callback):
+        def fit_starts(self, trainer):
+            self.reports = trainer.reports
+
+    looks = Looks()
+    model = quick(
+        metrics=["accuracy"], callbacks=[looks, EarlyStopping("val_accuracy")], max_epochs=1, monitor="roc_auc"
+    )
+    row = model.fit(X, TWO, X_val=X, y_val=TWO).history_.rows[0]
+    assert looks.reports == list(row)

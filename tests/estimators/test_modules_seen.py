@@ -93,3 +93,57 @@ def test_averages_over_classes_of_several_labels_are_refused():
     model = quick(Classifier, metrics={"macro": functools.partial(f1_score, average="macro")})
     with pytest.raises(ValueError, match="metrics 'macro' does not fit outputs of shape"):
         model.fit(X, LABELS)
+
+
+QUESTIONS = numpy.stack([TWO := (X[:, 0] + X[:, 1] > 1.0).astype(int), numpy.digitize(X[:, 2], [-1, 0.5])], axis=1)
+WEIGHTED = {  # targets, weights of their classes, a metric of the logits, and the same by scikit-learn
+    "two": (TWO, {1: 20.0}, "accuracy", lambda y, p, w: metrics.accuracy_score(y, p, sample_weight=w)),
+    "three": (QUESTIONS[:, 1], "balanced", "accuracy", lambda y, p, w: metrics.accuracy_score(y, p, sample_weight=w)),
+    "labels": (LABELS, [{1: 3.0}, {0: 9.0}], "binary_accuracy", lambda y, p, w: shares(y, p, w).mean()),
+    "balanced labels": (LABELS, "balanced", "binary_accuracy", lambda y, p, w: shares(y, p, w).mean()),
+    "questions": (QUESTIONS, "balanced", {"right": lambda y, t, sample_weight=None: right(y, t, sample_weight)}, None),
+}
+
+
+def shares(y, p, w):
+    return numpy.average(y == p, axis=0, weights=w)
+
+
+def right(y, t, w):
+    """The share of rows whose first question, of two answers, is answered rightly."""
+    return float(numpy.average(y[:, :2].argmax(axis=1) == t[:, 0], weights=w))
+
+
+@pytest.mark.parametrize("weight", [None, RNG.integers(0, 4, 90).astype(float)], ids=["alike", "weighted"])
+@pytest.mark.parametrize("given", WEIGHTED)
+@pytest.mark.parametrize("held_out", [False, True])
+def test_metrics_do_not_weigh_classes(given, held_out, weight):
+    y, class_weight, metric, expected = WEIGHTED[given]
+    name = metric if isinstance(metric, str) else "right"
+    named = [metric] if isinstance(metric, str) else metric
+    options = {"metrics": named, "class_weight": class_weight, "learning_rate": 1e-12, "max_epochs": 2}
+    rows = {"X_val": X, "y_val": y, "sample_weight_val": weight} if held_out else {"sample_weight": weight}
+    model = quick(Classifier, **options).fit(X, y, **rows)
+    p = model.predict(X)
+    expected = expected(y, p, weight) if expected else numpy.average((y == p)[:, 0], weights=weight)
+    assert model.history_.rows[-1][f"val_{name}" if held_out else name] == pytest.approx(expected, rel=1e-12)
+    if held_out:  # the loss is weighed by class
+        plain = quick(Classifier, **{**options, "class_weight": None}).fit(X, y, **rows)
+        assert model.history_.rows[-1]["val_loss"] != pytest.approx(plain.history_.rows[-1]["val_loss"], rel=1e-3)
+
+
+def test_held_out_rows_of_a_class_of_weight_0_count_in_metrics():
+    model = quick(Classifier, class_weight={0: 0.0}, metrics=["accuracy"])
+    model.fit(X, TWO, X_val=X, y_val=TWO, sample_weight_val=numpy.arange(90.0))
+    assert model.history_["val_accuracy"] == model.history_["val_score"]
+    assert model.history_["val_accuracy"][-1] < 0.9
+    assert quick(Classifier, class_weight={0: 0.0}, metrics=["accuracy"]).fit(X, TWO).history_["accuracy"][-1] == 1.0
+
+
+def test_the_weights_of_classes_may_change_between_calls_of_partial_fit():
+    model = quick(Classifier, metrics=["accuracy"], class_weight={1: 20.0}, learning_rate=1e-12)
+    weight = RNG.uniform(1.0, 3.0, 90)
+    for class_weight in ({1: 20.0}, {0: 5.0}, None):
+        model.set_params(class_weight=class_weight).partial_fit(X, TWO, weight, classes=[0, 1])
+        expected = model.score(X, TWO, weight)
+        assert model.history_["accuracy"][-1] == pytest.approx(expected, rel=1e-12)

@@ -33,19 +33,19 @@ def of_named(classes: Any, weights: dict[Any, float]) -> Any:
     return numpy.asarray([weights.get(name, 1.0) for name in names], dtype=numpy.float64)
 
 
-def balanced(y: Any, counted: Any, sample_weight: Any) -> Any:
-    """The weight of each row's class, or the product of those of its labels, (n,): scikit-learn's 'balanced'. Labels
-    are `counted` by their rows' weights, so that a row of weight 2 is two rows, and one of weight 0 none.
+def balanced(places: Any, classes: int, sample_weight: Any) -> Any:
+    """The weight of each of so many classes, of rows that have these: scikit-learn's 'balanced'. They are counted by
+    their rows' weights, so that a row of weight 2 is two rows, and one of weight 0 none. A class without rows weighs 0.
+
+    Examples
+    --------
+    >>> balanced(numpy.asarray([0, 0, 0, 1]), 3, None).round(2)
+    array([0.67, 2.  , 0.  ])
     """
-    found = numpy.ones(y.shape[0])
-    for column, other in zip(columns_of(y), columns_of(counted), strict=True):
-        classes, places = numpy.unique(other, return_inverse=True)
-        total = numpy.bincount(places, weights=sample_weight).astype(numpy.float64)
-        there = total > 0
-        factor = numpy.zeros(len(classes))
-        factor[there] = total.sum() / (there.sum() * total[there])
-        at = numpy.minimum(numpy.searchsorted(classes, column), len(classes) - 1)
-        found *= numpy.where(classes[at] == column, factor[at], 0.0)
+    total = numpy.bincount(places, weights=sample_weight, minlength=classes).astype(numpy.float64)
+    there = total > 0
+    found = numpy.zeros(classes)
+    found[there] = total.sum() / (there.sum() * total[there])
     return found
 
 

@@ -121,25 +121,31 @@ class Labels:
         """
         if class_weight is None:
             return sample_weight
-        if isinstance(class_weight, str):
-            by_class = balanced(y, *((y, sample_weight) if trained_with is None else trained_with))
-        else:
-            by_class = self._by_hand(y, class_weight)
+        factors = self.factors(class_weight, *((y, sample_weight) if trained_with is None else trained_with))
+        by_class = numpy.ones(y.shape[0])
+        for column, classes, factor in zip(columns_of(y), self._questions(), factors, strict=True):
+            by_class *= factor[_positions(classes, column)]
         return by_class if sample_weight is None else by_class * sample_weight
 
-    def _by_hand(self, y: Any, class_weight: Any) -> Any:
-        """The weight of each row's class by dictionaries, or the product of those of its labels, (n,)."""
-        questions = self.classes if isinstance(self.classes, list) else [self.classes]
-        if self.kind == "multilabel-indicator":
-            questions = [numpy.arange(2)] * len(self.classes)
+    def factors(self, class_weight: Any, y: Any, sample_weight: Any) -> list[Any]:
+        """The weights of all classes, an array for each question or label, of which a row's weight is the product;
+        'balanced' counts these targets. Errors are those of `weights`.
+        """
+        questions = self._questions()
+        if isinstance(class_weight, str):
+            places = [_positions(classes, column) for classes, column in zip(questions, columns_of(y), strict=True)]
+            return [balanced(p, len(classes), sample_weight) for p, classes in zip(places, questions, strict=True)]
         given = class_weight if isinstance(class_weight, list) else [class_weight]
         if len(given) != len(questions):
             what = f"a list of {len(questions)} dictionaries"
             raise ValueError(f"class_weight expected {what}, got {class_weight!r:.100}")
-        found = numpy.ones(y.shape[0])
-        for column, classes, weights in zip(columns_of(y), questions, given, strict=True):
-            found *= of_named(classes, weights)[_positions(classes, column)]
-        return found
+        return [of_named(classes, weights) for classes, weights in zip(questions, given, strict=True)]
+
+    def _questions(self) -> list[Any]:
+        """The classes of each question; of several labels each is one of 0 and 1."""
+        if self.kind == "multilabel-indicator":
+            return [numpy.arange(2)] * len(self.classes)
+        return self.classes if isinstance(self.classes, list) else [self.classes]
 
     def predicted(self, outputs: Any) -> Any:
         """The likeliest class or labels, from a network's outputs. Words are NumPy's, wherever the outputs are."""

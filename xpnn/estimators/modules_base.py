@@ -34,9 +34,10 @@ from xpnn.estimators.modules_inputs import (
     taken,
     takes_numbers_of_words,
 )
-from xpnn.estimators.modules_metrics import metrics_of, require_direction, require_metrics, scorer_of
+from xpnn.estimators.modules_metrics import metrics_for, metrics_of, require_direction, require_metrics, scorer_of
 from xpnn.estimators.modules_parameters import Nested
 from xpnn.estimators.modules_saving import SavableModule
+from xpnn.estimators.modules_seen import Seen, without_classes
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import dispatches, home_of, on_host, place_for, require_home, results
 from xpnn.estimators.progress import HeldOut
@@ -87,6 +88,10 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
     @abstractmethod
     def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
         """Sample weights times those of the classes, which may depend on the targets that are trained with."""
+
+    def _factors(self, y: Any, sample_weight: Any) -> list[Any] | None:
+        """The weights of all classes of each question, if there are some."""
+        return None
 
     @abstractmethod
     def _predicted(self, outputs: Any) -> Any:
@@ -154,8 +159,9 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         if not first:
             require_same_loss(self._objective, objective, "partial_fit" if self._incremental else "warm_start")
         self._objective: Objective = objective
+        weights = sample_weight, self._factors(y, sample_weight)
         train, held_out = self._parts(X, y, self._encoded(y), sample_weight, given, random)
-        self._train(train, held_out, int(random.randint(numpy.iinfo(numpy.int32).max)))
+        self._train(train, held_out, weights, int(random.randint(numpy.iinfo(numpy.int32).max)))
 
     def _start(self, X: Any, y: Any, seed: int, place: Device | None) -> None:
         """A new module, whose weights the seed decides unless it was given whole."""
@@ -257,7 +263,9 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         """What the held-out rows are to have the same shares of, or None."""
         return None
 
-    def _train(self, rows: tuple[Any, ...], held_out: HeldOut | None, seed: int) -> None:
+    def _train(
+        self, rows: tuple[Any, ...], held_out: HeldOut | None, weights: tuple[Any, list[Any] | None], seed: int
+    ) -> None:
         epochs = 1 if self._incremental else int(self.max_epochs)
         trainer = self._trainer if self._incremental else None
         batch_size = rows_at_once(self, rows[0])
@@ -267,18 +275,33 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         elif trainer.place != self._place_ or not alike(asked_of_step(self), self._asked_of_step):
             trainer = trainer_of(self, trainer.model.to(self._place_), 0, trainer)
         self._asked_of_step = asked_of_step(self)
-        some = slice(0, min(2, rows_of(rows[0])))
-        require_metrics(trainer.metrics, self._outputs_of(taken(rows[0], some)), rows[1][some])
+        metrics = self._metrics_of(rows, held_out, *weights)
         trainer.seed, trainer.epoch = seed, self.n_iter_
         trainer.history.rows = list(self.history_.rows)
         self.module_ = trainer.evaluated
-        stopping = trained(self, trainer, rows, batch_size, held_out, epochs)
+        stopping = trained(self, trainer, rows, batch_size, held_out, epochs, metrics)
         self.module_.eval()
         self.history_, self.n_iter_ = replace(trainer.history), trainer.epoch
         self.best_epoch_: int | None = None if stopping is None else stopping.best_epoch
         if stopping is not None and held_out is not None and self.n_iter_ and not stopping.best_epoch:
             warn_of_no_value(self.monitor, stacklevel=6)
         self._trainer = trainer if self._incremental else None
+
+    def _metrics_of(
+        self, rows: tuple[Any, ...], held_out: HeldOut | None, sample_weight: Any, factors: list[Any] | None
+    ) -> dict[str, Any]:
+        """What epochs are judged by, of the rows held out, or else of those trained with: they count by their sample
+        weights, without the `factors` of their classes.
+        """
+        metrics = metrics_for(self._objective, self.metrics)
+        if metrics:
+            some = slice(0, min(2, rows_of(rows[0])))
+            weighted = (sample_weight if held_out is None else held_out.sample_weight) is not None
+            require_metrics(metrics, self._outputs_of(taken(rows[0], some)), rows[1][some], weighted=weighted)
+        if held_out is not None or factors is None:
+            return metrics
+        sight = without_classes(None if sample_weight is None else factors)
+        return {name: Seen(metric, sight) for name, metric in metrics.items()}
 
     # Predicting
 

@@ -75,7 +75,7 @@ class Classifier(Labelled, OfModule):
         'loss', 'score', the name of one of `metrics`, the name of a scorer of scikit-learn's, or a function
         `scorer(estimator, X, y)`.
     class_weight
-        As of scikit-learn's classifiers.
+        As of scikit-learn's classifiers. They weigh the loss, also that of held-out rows, but no metrics and scores.
     label_smoothing
         The share of each label that is spread over all classes, for 'log_loss'.
     verbose
@@ -261,6 +261,9 @@ class Classifier(Labelled, OfModule):
     def _weighted(self, y: Any, sample_weight: Any, trained_with: Any = None) -> Any:
         weighted = self._labels.weights(y, self.class_weight, sample_weight, trained_with)
         return used_weights(weighted, self._objective.loss)
+
+    def _factors(self, y: Any, sample_weight: Any) -> list[Any] | None:
+        return None if self.class_weight is None else self._labels.factors(self.class_weight, y, sample_weight)
 
     def _strata(self, t: Any) -> Any:
         return t if self._labels.kind in ("binary", "multiclass") else None

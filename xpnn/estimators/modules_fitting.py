@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.alike import kept
 from xpnn.estimators.modules_building import optimizer_of
 from xpnn.estimators.modules_inputs import on_the_host, rows_of, taken
-from xpnn.estimators.modules_metrics import judged_by, metrics_for, metrics_of, scorer_of
+from xpnn.estimators.modules_metrics import judged, judged_by, metrics_for, metrics_of, scorer_of
 from xpnn.estimators.progress import HeldOut
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.reporting import printers
@@ -35,7 +35,8 @@ _OF_STEP = ("loss", "loss_options", "label_smoothing", "compile", "max_norm", "a
 
 
 class Judged(Callback):
-    """Adds the estimator's score of held-out rows to each epoch, and what a scorer says of them.
+    """Adds metrics and the estimator's score of held-out rows to each epoch, and what a scorer says of them. They count
+    rows by their own weights; those of classes are the loss's.
 
     Parameters
     ----------
@@ -43,19 +44,31 @@ class Judged(Callback):
         The estimator that is fitted; its `module_` is the one that is trained.
     held_out
         The rows.
+    metrics
+        As `Trainer` takes them.
     scorer
         One of scikit-learn's, or None.
     """
 
     only_looks: ClassVar[bool] = True
 
-    def __init__(self, estimator: Any, held_out: HeldOut, scorer: Callable[..., float] | None) -> None:
-        self.estimator, self.held_out, self.scorer = estimator, held_out, scorer
+    def __init__(
+        self, estimator: Any, held_out: HeldOut, metrics: Mapping[str, Any], scorer: Callable[..., float] | None
+    ) -> None:
+        self.estimator, self.held_out, self.metrics, self.scorer = estimator, held_out, metrics, scorer
+
+    def fit_starts(self, trainer: Trainer) -> None:
+        """Say which numbers will be in the rows, and try the metrics: what fails is found before any training."""
+        others = ["score", *([] if self.scorer is None else ["scorer"])]
+        trainer.reports = [*trainer.reports, *(f"val_{name}" for name in (*self.metrics, *others))]
+        if self.metrics:
+            self._judged(self.estimator._outputs_of(self.held_out.X))
 
     def epoch_ends(self, trainer: Trainer, row: dict[str, float]) -> bool | None:
         """Judge this epoch."""
         held_out, estimator = self.held_out, self.estimator
         outputs = estimator._outputs_of(held_out.X)
+        row |= {f"val_{name}": number for name, number in self._judged(outputs).items()}
         row["val_score"] = estimator._scored(held_out.y, estimator._predicted(outputs), held_out.sample_weight)
         if self.scorer is not None:
             weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
@@ -63,6 +76,9 @@ class Judged(Callback):
             with config_context(array_api_dispatch=False):  # predictions are NumPy's, as targets are
                 row["val_scorer"] = float(self.scorer(judge, held_out.X, held_out.y, **weight))
         return None
+
+    def _judged(self, outputs: Any) -> dict[str, Any]:
+        return judged(self.metrics, outputs, self.held_out.t, self.held_out.sample_weight)
 
 
 def trainer_of(estimator: Any, module: Module, updates: int, before: Trainer | None = None) -> Trainer:
@@ -82,22 +98,24 @@ def asked_of_step(estimator: Any) -> list[Any]:
 
 
 def trained(
-    estimator: Any, trainer: Trainer, rows: tuple[Any, ...], batch_size: int, held_out: HeldOut | None, epochs: int
-) -> Any:
+    estimator: Any, trainer: Trainer, rows: tuple[Any, ...], batch_size: int, held_out: HeldOut | None, epochs: int,
+    metrics: Mapping[str, Any],
+) -> Any:  # fmt: skip
     """Train with rows `(X, t)` or `(X, t, w)` for so many epochs, or until it gets no better; gives the callback that
-    knows the best epoch, or None.
+    knows the best epoch, or None. Metrics are those of the rows held out, or of those trained with.
     """
     stopping = None if estimator._incremental else _stopping(estimator, held_out)
     callbacks: list[Any] = []
     if held_out is not None:
-        callbacks.append(Judged(estimator, held_out, scorer_of(estimator.monitor, trainer.metrics)))
+        callbacks.append(Judged(estimator, held_out, metrics, scorer_of(estimator.monitor, metrics)))
     callbacks += estimator.callbacks or ()
     callbacks += printers(estimator.verbose, incremental=estimator._incremental)
     if stopping is not None:
         callbacks.append(stopping)
     callbacks += tasks_of(estimator)
     arguments, options = _given(batch_size, bool(estimator.shuffle), rows, trainer.seed)
-    trainer.training_metrics = held_out is None and bool(trainer.metrics)
+    trainer.metrics = metrics if held_out is None else {}
+    trainer.training_metrics = bool(trainer.metrics)
     trainer._signals = CTRL_C
     with _interruptible(), unlogged():
         try:

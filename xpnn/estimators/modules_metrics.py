@@ -12,6 +12,7 @@ from typing import Any
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from xpnn.estimators.modules_building import takes_weights
 from xpnn.estimators.modules_seen import Seen, kind_of, sight_of
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import results
@@ -22,8 +23,9 @@ from xpnn.training.metrics.base import Metric
 from xpnn.training.metrics.confusion import ConfusionMatrix
 from xpnn.training.metrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 from xpnn.training.metrics.shares import Accuracy, TopKAccuracy, accuracy, binary_accuracy
+from xpnn.training.running import of_metric
 
-__all__ = ["judged_by", "metrics_for", "metrics_of", "require_direction", "require_metrics", "scorer_of"]
+__all__ = ["judged", "judged_by", "metrics_for", "metrics_of", "require_direction", "require_metrics", "scorer_of"]
 
 _METRICS = {function.__name__: function for function in METRICS}
 _OURS = ("loss", "score", "scorer")
@@ -82,8 +84,11 @@ def _require_sense(objective: Objective, name: str, kind: type[Metric] | None, *
         raise ValueError(f"metrics {name!r} does not fit a classification: see brier_score")
 
 
-def require_metrics(metrics: Mapping[str, Metric | Callable[..., Any]], outputs: Any, t: Any) -> None:
-    """Raise if a metric cannot take such outputs and targets: it is tried with a row or two before any training.
+def require_metrics(
+    metrics: Mapping[str, Metric | Callable[..., Any]], outputs: Any, t: Any, *, weighted: bool
+) -> None:
+    """Raise if a metric cannot take such outputs and targets: it is tried with a row or two before any training. Or if
+    it is a function that takes no weights, which rows have.
 
     Raises
     ------
@@ -98,6 +103,31 @@ def require_metrics(metrics: Mapping[str, Metric | Callable[..., Any]], outputs:
             raise ValueError(
                 f"metrics {name!r} does not fit outputs of shape {shapes[0]} and targets of shape {shapes[1]}: {error}"
             ) from error
+        if weighted and not _takes_weights(metric.metric if isinstance(metric, Seen) else metric):
+            raise ValueError(
+                f"metrics {name!r} takes no sample_weight, and rows have weights: expected a function "
+                "metric(y, t, sample_weight=...)"
+            )
+
+
+def _takes_weights(metric: Metric | Callable[..., Any]) -> bool:
+    try:
+        return isinstance(metric, Metric) or takes_weights(metric)
+    except ValueError:  # a function of C says nothing of its arguments
+        return True
+
+
+def judged(
+    metrics: Mapping[str, Metric | Callable[..., Any]], outputs: Any, t: Any, sample_weight: Any
+) -> dict[str, Any]:
+    """The metrics of all rows."""
+    numbers = {}
+    for name, metric in metrics.items():
+        with of_metric(name):
+            fresh = accumulated(metric)
+            fresh.update(outputs, t, sample_weight)
+            numbers[name] = fresh.result()
+    return numbers
 
 
 def scorer_of(monitor: Any, metrics: Iterable[str]) -> Callable[..., float] | None:

@@ -2,7 +2,8 @@
 
 A loss of rates learns from their logarithms, which nobody measures in: a metric of a `Regressor` sees what `predict`
 gives. And the logits of several labels at once have the shape of those of several classes, of which one is right: our
-metrics are shown each label by itself, so that none takes the row for one question.
+metrics are shown each label by itself, so that none takes the row for one question. Weights of classes are the loss's:
+metrics count rows as scikit-learn's do, by their own weights alone.
 """
 
 from __future__ import annotations
@@ -12,31 +13,32 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
+from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.estimators.objectives import Objective
 from xpnn.training.metrics.accumulating import METRICS, accumulated
 from xpnn.training.metrics.base import Metric, Number
 
-__all__ = ["Seen", "kind_of", "sight_of"]
+__all__ = ["Seen", "kind_of", "sight_of", "without_classes"]
 
-Sight = Callable[[Array, Array], tuple[Array, Array]]
+Sight = Callable[[Array, Array, "Array | None"], tuple[Array, Array, "Array | None"]]
 
 
 class Seen(Metric):
-    """A metric of other outputs and targets than those it is given.
+    """A metric of other outputs, targets and weights than those it is given.
 
     Parameters
     ----------
     metric
         As `Trainer` takes it.
     sight
-        `sight(y, t)` gives those that it sees.
+        `sight(y, t, w)` gives those that it sees.
 
     Examples
     --------
     >>> import numpy
     >>> from xpnn.training.metrics import mean_absolute_error
-    >>> metric = Seen(mean_absolute_error, lambda y, t: (numpy.exp(y), t))
+    >>> metric = Seen(mean_absolute_error, lambda y, t, w: (numpy.exp(y), t, w))
     >>> metric.update(numpy.asarray([0.0, 0.0]), numpy.asarray([1.0, 3.0]))
     >>> metric.result()
     1.0
@@ -53,7 +55,7 @@ class Seen(Metric):
         self._metric = accumulated(self.metric)
 
     def update(self, y: Array, t: Array, sample_weight: Array | None = None) -> None:
-        self._metric.update(*self.sight(y, t), sample_weight)
+        self._metric.update(*self.sight(y, t, sample_weight))
 
     def result(self) -> Number:
         return self._metric.result()
@@ -86,11 +88,31 @@ def kind_of(metric: Any) -> type[Metric] | None:
     return kind if kind in METRICS.values() else None
 
 
-def _rates(y: Array, t: Array) -> tuple[Array, Array]:
-    return namespace_of(y).exp(y), t
+def without_classes(factors: list[Any] | None) -> Sight:
+    """The weights of rows without those of their classes, which are the product of `factors` for each question; with
+    None, no weights.
+    """
+    return _unweighted if factors is None else partial(_divided, factors=factors)
 
 
-def _one_by_one(y: Array, t: Array) -> tuple[Array, Array]:
+def _rates(y: Array, t: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+    return namespace_of(y).exp(y), t, w
+
+
+def _one_by_one(y: Array, t: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
     """Single outputs, (n, labels, 1)."""
     xp = namespace_of(y, t)
-    return xp.expand_dims(y, axis=-1), xp.expand_dims(t, axis=-1)
+    return xp.expand_dims(y, axis=-1), xp.expand_dims(t, axis=-1), w
+
+
+def _unweighted(y: Array, t: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+    return y, t, None
+
+
+def _divided(y: Array, t: Array, w: Array | None, *, factors: list[Any]) -> tuple[Array, Array, Array | None]:
+    assert w is not None
+    xp, place = namespace_of(t, w), device_of(w)
+    questions = xp.astype(xp.reshape(t, (t.shape[0], -1)), xp.int64)
+    for n, factor in enumerate(factors):
+        w = w / xp.take(place.asarray(factor, dtype=w.dtype), questions[:, n])
+    return y, t, w
