@@ -158,6 +158,19 @@ def test_a_loss_that_stays_is_no_worse_with_a_tol_of_0_as_scikit_learns():
         assert module.MLPRegressor(**options, solver="sgd").fit(X, NUMBERS).n_iter_ == 5
 
 
+def test_a_score_that_stays_is_no_worse_with_a_tol_of_0_as_scikit_learns():
+    rates = {"learning_rate_init": 1e-9, "early_stopping": True, "random_state": 0}
+    options = {**rates, "tol": 0.0, "n_iter_no_change": 2, "max_iter": 5}
+    theirs = neural_network.MLPClassifier((3,), **options).fit(X, LABELS)
+    assert len(set(theirs.validation_scores_)) == 1
+    for compile in (True, False):
+        ours = MLPClassifier((3,), **options, monitor="score", compile=compile).fit(X, LABELS)
+        assert len(set(ours.validation_scores_)) == 1
+        assert ours.n_iter_ == theirs.n_iter_ == 5
+        assert ours.best_epoch_ == 1
+    assert judged([0.1] * 6, n_iter_no_change=2, tol=0.0).n_iter_ == 6
+
+
 def test_what_a_callback_ends_is_no_failure_to_converge():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

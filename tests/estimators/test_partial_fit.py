@@ -65,6 +65,7 @@ def test_early_stopping_holds_out_rows_of_each_part():
         model.partial_fit(X, LABELS, classes=[0, 1])
         assert len(model.validation_scores_) == len(model.validation_loss_curve_) == n
         assert model.best_validation_score_ == max(model.validation_scores_)
+        assert model.best_epoch_ is None  # the weights are those of now
     assert model.t_ == 3 * 81  # a tenth of the rows is held out
 
 

@@ -165,7 +165,7 @@ class Progress(Callback):
             return
         value = self._monitored()
         before = estimator._best_monitored
-        worse = before is not None and not value > before + estimator.tol
+        worse = before is not None and value < before + estimator.tol
         estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse or isnan(value) else 0
         if not isnan(value) and (before is None or value > before):
             estimator._best_monitored = value
