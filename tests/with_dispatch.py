@@ -10,9 +10,9 @@ VARIABLE = "SCIPY_ARRAY_API"
 IS_ON = VARIABLE in os.environ
 
 
-def assert_passes(file):
-    """All tests of a file pass in a process where SciPy allows arrays of other libraries."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+def assert_passes(file, marked="not gpu"):
+    """All tests of a file with these marks pass in a process where SciPy allows arrays of other libraries."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", marked, str(file)]
     environment = os.environ | {VARIABLE: "1"}
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

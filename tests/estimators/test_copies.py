@@ -27,8 +27,9 @@ for model, predictions in zip(models, expected, strict=True):
 
 if not IS_ON:
 
-    def test_with_dispatch_in_a_process_where_scipy_allows_it():
-        assert_passes(__file__)
+    @pytest.mark.parametrize("marked", ["not gpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+    def test_with_dispatch_in_a_process_where_scipy_allows_it(marked):
+        assert_passes(__file__, marked)
 
 else:
     from sklearn import config_context

@@ -6,8 +6,9 @@ from with_dispatch import IS_ON, assert_passes
 
 if not IS_ON:
 
-    def test_with_dispatch_in_a_process_where_scipy_allows_it():
-        assert_passes(__file__)
+    @pytest.mark.parametrize("marked", ["not gpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+    def test_with_dispatch_in_a_process_where_scipy_allows_it(marked):
+        assert_passes(__file__, marked)
 
 else:
     import pickle

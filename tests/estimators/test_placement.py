@@ -10,8 +10,9 @@ from with_dispatch import IS_ON, ROOT, assert_passes
 
 if not IS_ON:
 
-    def test_with_dispatch_in_a_process_where_scipy_allows_it():
-        assert_passes(__file__)
+    @pytest.mark.parametrize("marked", ["not gpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+    def test_with_dispatch_in_a_process_where_scipy_allows_it(marked):
+        assert_passes(__file__, marked)
 
 else:
     from sklearn import config_context
@@ -32,6 +33,10 @@ else:
     X = RNG.standard_normal((40, 3)).astype("float32")
     Y = (X[:, 0] > 0).astype("int64")
     WORDS = numpy.asarray(["no", "yes"])[Y]
+    LIBRARIES = [  # scikit-learn's words for library and device
+        ("array_api_strict", "CPU_DEVICE"), ("array_api_strict", "device1"),
+        pytest.param(("cupy", None), marks=pytest.mark.gpu),
+    ]  # fmt: skip
 
     def small(kind, **options):
         return kind(**{"hidden_layer_sizes": (4,), "max_iter": 3, "random_state": 0, **options})
@@ -39,10 +44,9 @@ else:
     @KINDS
     @pytest.mark.parametrize("weighted", [False, True])
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    @pytest.mark.parametrize("name", ["CPU_DEVICE", "device1"])
-    def test_strict_arrays_give_numpys_numbers(kind, name, dtype, weighted):
-        model = small(kind)
-        check_array_api_input_and_values(kind.__name__, model, "array_api_strict", name, dtype, weighted)
+    @pytest.mark.parametrize("library", LIBRARIES)
+    def test_arrays_of_other_libraries_give_numpys_numbers(kind, library, dtype, weighted):
+        check_array_api_input_and_values(kind.__name__, small(kind), *library, dtype, weighted)
 
     @KINDS
     @pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
@@ -133,9 +137,8 @@ else:
 
     @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # StandardScaler's own, of strict arrays
     @pytest.mark.parametrize("kind", [GridSearchCV, GridSearchMLP])
-    def test_pipelines_and_searches_keep_strict_arrays(kind):
-        strict = pytest.importorskip("array_api_strict")
-        x, t = (strict.asarray(array, device=strict.Device("device1")) for array in (X, Y))
+    def test_pipelines_and_searches_keep_arrays_where_they_are(kind, elsewhere):
+        x, t = elsewhere.asarray(X), elsewhere.asarray(Y)
         model = make_pipeline(StandardScaler(), small(MLPClassifier))
         with config_context(array_api_dispatch=True):
             assert cross_val_score(model, x, t, cv=2).shape == (2,)

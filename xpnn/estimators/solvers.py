@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from xpnn.arrays.devices import Device
-from xpnn.arrays.namespaces import Array
+from xpnn.arrays.namespaces import Array, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, flatten
 from xpnn.autodiff.transforms import value_and_grad
@@ -142,7 +142,7 @@ def l2_step(
         leaves = flatten(gradients)[0]
         if alpha:
             parameters = flatten(model)[0]
-            share = w[0].__array_namespace__().sum(w[0]) if w else float(t.shape[0])
+            share = namespace_of(w[0]).sum(w[0]) if w else float(t.shape[0])
             factor = alpha / share
             for n in weights:
                 leaves[n] = leaves[n] + factor * parameters[n]

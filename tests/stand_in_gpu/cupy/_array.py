@@ -106,8 +106,12 @@ class ndarray:
             "Please use `.get()` to construct a NumPy array explicitly."
         )
 
-    def __dlpack__(self, **kwargs):
-        raise BufferError("the memory is a GPU's")
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        if dl_device != (1, 0):  # to the host, as a copy
+            raise BufferError("unsupported device requested.")
+        if copy is False:
+            raise ValueError("GPU memory cannot be exported to CPU without copy.")
+        return self.get().__dlpack__()
 
     def __dlpack_device__(self):
         return 2, 0  # CUDA
