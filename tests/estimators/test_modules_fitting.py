@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 
 from xpnn import nn
 from xpnn.estimators import Classifier, Regressor
+from xpnn.training.callbacks import Callback
 
 RNG = numpy.random.default_rng(5)
 X = RNG.standard_normal((121, 3))
@@ -91,3 +92,44 @@ def test_a_bar_needs_tqdm(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ModuleNotFoundError, match="verbose=3 needs tqdm"):
         quick(verbose=3).fit(X, THREE)
+
+
+def interrupting(after):
+    """A callback that is Ctrl-C at the end of an epoch."""
+
+    def interrupts(trainer, row):
+        if row["epoch"] == after:
+            raise KeyboardInterrupt
+
+    return interrupts
+
+
+@pytest.mark.parametrize("kind", [Classifier, Regressor])
+@pytest.mark.parametrize("rows", [{}, {"X_val": X[:40], "y_val": THREE[:40]}], ids=["loss", "held out"])
+def test_what_is_interrupted_has_the_weights_of_the_best_epoch(kind, rows):
+    options = {"max_epochs": 60, "learning_rate": 0.3, "early_stopping": True, "patience": None}
+    options["validation_fraction"] = 0.1 if rows else 1e-9  # no rows are held out: the loss decides
+    model = quick(kind, **options, callbacks=[interrupting(25)])
+    with pytest.warns(UserWarning, match="Training interrupted by user.") as warned:
+        model.fit(X, THREE, **rows)
+    assert warned[0].filename == __file__
+    assert (model.n_iter_, len(model.history_)) == (25, 25)
+    best = model.best_epoch_
+    assert best == numpy.argmin(model.history_["val_loss" if rows else "loss"][:24]) + 1
+    whole = quick(kind, **{**options, "max_epochs": best}).fit(X, THREE, **rows)
+    assert whole.best_epoch_ == best
+    predictions = [m.predict_proba(X) if kind is Classifier else m.predict(X) for m in (model, whole)]
+    numpy.testing.assert_array_equal(*predictions)
+
+
+def test_what_is_interrupted_before_an_epoch_has_no_best_one():
+    class Interrupts(Callback):
+        def epoch_starts(self, trainer):
+            raise KeyboardInterrupt
+
+    model = quick(early_stopping=True, callbacks=[Interrupts()])
+    with pytest.warns(UserWarning, match="Training interrupted by user.") as warned:
+        model.fit(X, THREE)
+    assert len(warned) == 1
+    assert model.best_epoch_ is None
+    assert model.predict(X).shape == (121,)

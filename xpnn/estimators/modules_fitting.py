@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from scipy import sparse
@@ -102,7 +101,8 @@ def trained(
     metrics: Mapping[str, Any],
 ) -> Any:  # fmt: skip
     """Train with rows `(X, t)` or `(X, t, w)` for so many epochs, or until it gets no better; gives the callback that
-    knows the best epoch, or None. Metrics are those of the rows held out, or of those trained with.
+    knows the best epoch, or None. Metrics are those of the rows held out, or of those trained with. Ctrl-C ends it with
+    a warning: weights are those of that moment, or of the best epoch before.
     """
     stopping = None if estimator._incremental else _stopping(estimator, held_out)
     callbacks: list[Any] = []
@@ -117,14 +117,18 @@ def trained(
     trainer.metrics = metrics if held_out is None else {}
     trainer.training_metrics = bool(trainer.metrics)
     trainer._signals = CTRL_C
-    with _interruptible(), unlogged():
-        try:
+    try:
+        with unlogged():
             trainer.fit(
                 *arguments, **options, epochs=epochs, validation=_validation(held_out), callbacks=callbacks,
                 progress=False,
             )  # fmt: skip
-        finally:
-            trainer._feed = trainer._running = None  # they hold the rows
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=7)
+        if stopping is not None:
+            stopping.fit_ends(trainer)  # which was told that it may go on
+    finally:
+        trainer._feed = trainer._running = None  # they hold the rows
     return stopping
 
 
@@ -189,15 +193,6 @@ def _validation(held_out: HeldOut | None) -> Any:
     weight = () if held_out.loss_weight is None else (held_out.loss_weight,)
     rows = (held_out.X, held_out.t, *weight)
     return HeldOutRows(rows, PREDICTED) if sparse.issparse(held_out.X) else rows
-
-
-@contextmanager
-def _interruptible() -> Any:
-    """Ctrl-C ends a fit with a warning; the estimator has the weights of that moment."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=8)
 
 
 def outputs_of(y: Any) -> Any:
