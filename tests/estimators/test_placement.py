@@ -116,6 +116,18 @@ else:
         for a, b in zip(model.coefs_, plain.coefs_, strict=True):
             numpy.testing.assert_allclose(to_host(a), b, rtol=1e-5, atol=1e-6)  # another order of sums
 
+    @pytest.mark.parametrize("rate", ["constant", "invscaling", "adaptive"])
+    def test_each_rate_of_sgd_is_that_of_numpys_arrays(rate, elsewhere):
+        options = {"solver": "sgd", "learning_rate": rate, "max_iter": 4, "batch_size": 10, "warm_start": True}
+        options |= {"n_iter_no_change": 1, "tol": 9.0}
+        model, plain = (MLPRegressor(hidden_layer_sizes=(3,), random_state=0, **options) for _ in range(2))
+        for _ in range(2):  # the rows of the first fit count in the second
+            with config_context(array_api_dispatch=True):
+                model.fit(elsewhere.asarray(X), elsewhere.asarray(Y))
+            plain.fit(X, Y)
+        for a, b in zip(model.coefs_, plain.coefs_, strict=True):
+            numpy.testing.assert_allclose(to_host(a), b, rtol=1e-5, atol=1e-6)  # another order of sums
+
     def test_whole_numbers_are_computed_with_in_float64_as_numpys(elsewhere):
         whole = (10 * X).astype("int64")
         with config_context(array_api_dispatch=True):

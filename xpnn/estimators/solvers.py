@@ -24,7 +24,7 @@ from xpnn.optim.base import Optimizer
 from xpnn.optim.clipping import clip_by_global_norm
 from xpnn.optim.cycles import one_cycle, warmup_cosine
 from xpnn.optim.descent import SGD, Lion
-from xpnn.optim.schedules import Schedule, cosine_decay
+from xpnn.optim.schedules import Schedule, cosine_decay, counted
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
 __all__ = [
@@ -115,10 +115,10 @@ class InverseScaling:
 
     def __call__(self, step: Any) -> Any:
         """The rate of an update; the first has number 0."""
-        epoch = step // self.steps_per_epoch
+        xp, epoch = counted(step // self.steps_per_epoch)
         seen = epoch * self.rows
         if self.before:
-            seen = seen + self.before * (-(-epoch // (epoch + 1)))  # 0 in the first epoch, then 1
+            seen = seen + self.before * xp.minimum(epoch, xp.ones_like(epoch))  # 0 in the first epoch, then 1
         return self.initial / (seen + 1.0) ** self.power
 
 
