@@ -85,9 +85,10 @@ def test_a_class_of_ones_own_lists_its_private_attributes(family, tmp_path):
     assert there_and_back(model, tmp_path / "m")._note == "x"
 
 
-def test_requests_come_back(family, tmp_path):
+@pytest.mark.parametrize("alias", ["w", "$WARN$"])
+def test_requests_come_back(family, tmp_path, alias):
     with sklearn.config_context(enable_metadata_routing=True):
-        model = FAMILIES[family]().set_fit_request(sample_weight=True).set_score_request(sample_weight="w").fit(X, Y)
+        model = FAMILIES[family]().set_fit_request(sample_weight=True).set_score_request(sample_weight=alias).fit(X, Y)
         again = there_and_back(model, tmp_path / "m")
         assert again.get_metadata_routing()._serialize() == model.get_metadata_routing()._serialize()
         assert again.get_metadata_routing().fit.requests["sample_weight"] is True

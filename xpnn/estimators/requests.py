@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.utils.metadata_routing import WARN
+
 __all__ = ["requests_of", "set_requests"]
 
 
 def requests_of(estimator: Any) -> dict[str, dict[str, Any]] | None:
-    """By method and name of what is passed: True, False, None or another name. None: nothing but defaults."""
+    """By method and name of what is passed: True, False, None, scikit-learn's `WARN` or another name. None: nothing but
+    defaults.
+    """
     if "_metadata_request" not in vars(estimator):
         return None
     requests = estimator._metadata_request
@@ -33,7 +37,8 @@ def set_requests(estimator: Any, given: Any) -> None:
         for name, alias in names.items():
             if name not in known.get(method, {}):
                 raise ValueError(f"{str(method)[:100]} asks for no {str(name)[:100]}")
-            if not (alias is None or isinstance(alias, bool) or (isinstance(alias, str) and alias.isidentifier())):
+            known_word = isinstance(alias, str) and (alias.isidentifier() or alias == WARN)
+            if not (alias is None or isinstance(alias, bool) or known_word):
                 raise ValueError(f"{method} cannot ask for {name} by {alias!r:.100}")
             getattr(requests, method).add_request(param=name, alias=alias)
     estimator._metadata_request = requests
