@@ -54,3 +54,28 @@ def test_a_fit_of_one_class_is_quiet(recwarn):
     assert not recwarn.list
     assert model.history_["val_log_loss"] == [0.0, 0.0]
     assert (model.predict(P) == "yes").all()
+
+
+def test_where_a_metric_has_no_value_it_is_nan_without_a_word(recwarn):
+    one_class = numpy.zeros(3, int)
+    of_three = numpy.asarray([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    assert numpy.isnan(Judge("roc_auc")(one_class, P[:3], None))
+    assert numpy.isnan(Judge("roc_auc")(numpy.asarray([0, 1]), of_three, None))
+    assert numpy.isnan(Judge("roc_auc")(T, P, (T == 0).astype(float)))  # the other class weighs nothing
+    assert numpy.isnan(Judge("r2")(Y[:1], NEAR[:1], None))
+    for metric in CLASSIFICATION:
+        assert numpy.isnan(Judge(metric)(T, P, numpy.zeros(ROWS)))
+        assert numpy.isnan(Judge(metric)(T, P * numpy.nan, None)) == (metric in ("log_loss", "roc_auc"))
+    for metric in REGRESSION:
+        assert numpy.isnan(Judge(metric)(Y, NEAR, numpy.zeros(ROWS)))
+        assert numpy.isnan(Judge(metric)(Y, NEAR * numpy.nan, None))
+    assert not recwarn.list
+
+
+def test_balanced_accuracy_is_of_the_classes_that_are_there(recwarn):
+    t, p = numpy.asarray([0, 0, 2]), numpy.eye(3)[[0, 1, 2]]
+    assert Judge("balanced_accuracy")(t, p, None) == 0.75
+    assert Judge("balanced_accuracy")(t, p, numpy.asarray([1.0, 3.0, 0.0])) == 0.25
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="not in y_true"):
+        assert metrics.balanced_accuracy_score(t, [0, 1, 2]) == 0.75

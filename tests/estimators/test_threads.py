@@ -3,6 +3,7 @@
 import copy
 import pickle
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy
@@ -40,6 +41,7 @@ FITTED = {
     "Regressor": lambda: Regressor(early_stopping=True, average=0.9, **ANY).fit(X, X[:, 0]),
     "Classifier, partial_fit": lambda: Classifier(**ANY).partial_fit(X, LABELS, classes=[0, 1]),
     "TabularClassifier": lambda: TabularClassifier(**ANY).fit(X, LABELS),
+    "TabularClassifier, rows held out": lambda: TabularClassifier(**ANY).fit(X, LABELS, X_val=X, y_val=LABELS),
     "TabularRegressor": lambda: TabularRegressor(n_ens=2, **ANY).fit(X, X[:, 0]),
 }
 
@@ -47,6 +49,21 @@ FITTED = {
 def in_evaluation(model):
     network = vars(model).get("network_", vars(model).get("module_"))
     return not any(module.training for _, module in network.named_modules())
+
+
+@pytest.mark.parametrize("fitted", [name for name in FITTED if name != "search"])
+def test_a_fit_leaves_the_filters_of_warnings_alone(fitted, monkeypatch):
+    """They are the whole process's: of threads that set them and put them back, the last may put back another's."""
+    callers = []
+
+    class Spy(warnings.catch_warnings):
+        def __enter__(self):
+            callers.append(sys._getframe(1).f_globals["__name__"])
+            return super().__enter__()
+
+    monkeypatch.setattr(warnings, "catch_warnings", Spy)
+    FITTED[fitted]()
+    assert [caller for caller in callers if caller.startswith("xpnn")] == []
 
 
 @pytest.mark.parametrize("fitted", FITTED)

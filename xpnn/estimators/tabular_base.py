@@ -197,18 +197,14 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         require_in_range(table, kinds)
         found = Preprocessing(kinds=kinds)
         weight = numpy.ones(len(table)) if weight is None else weight
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            found.fit(table, sample_weight=weight)
+        said = found._learn(table, sample_weight=weight)
         nearly = [row["name"] for row in found.summary() if row["kind"] == "category"]  # numbers but for a few words
-        for each in caught:
-            message = each.message
-            column = message.column if isinstance(message, TableWarning) else None
-            if column not in found.columns:
+        for message in said:
+            if message.column not in found.columns:
                 warnings.warn(message, stacklevel=6)
-            elif column in nearly or BEYOND in str(message):  # its row is one of the part that is trained with
+            elif message.column in nearly or BEYOND in str(message):  # its row is one of the part that is trained with
                 words = re.sub(r"row \d+ holds", "a row holds", str(message))
-                warnings.warn(TableWarning(words, column), stacklevel=6)
+                warnings.warn(TableWarning(words, message.column), stacklevel=6)
         return found
 
     def _features(self, table: Table, dtype: str) -> Features:

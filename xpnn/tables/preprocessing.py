@@ -128,6 +128,12 @@ class Preprocessing:
         TableWarning
             If a column is left out for what it holds, or seems not to be what was meant.
         """
+        for warning in self._learn(frame, exclude, sample_weight):
+            warnings.warn(warning, stacklevel=2)
+        return self
+
+    def _learn(self, frame: Any, exclude: Iterable[str] = (), sample_weight: Any = None) -> list[TableWarning]:
+        """What `fit` does, but that its warnings are given, not shown: for callers who have their own to say."""
         table = Table(frame)
         excluded = [exclude] if isinstance(exclude, str) else list(map(str, exclude))
         for name in (*excluded, *self.kinds):
@@ -151,10 +157,8 @@ class Preprocessing:
         self._encoders, self.messages = encoders, messages
         self._summary = [described(*each) for each in learned]
         self._width = len(table.names) if table.positional else None
-        for column, finding, _ in learned:
-            if finding.message and not finding.quiet:
-                warnings.warn(TableWarning(finding.message, column.name), stacklevel=2)
-        return self
+        loud = [(column, finding) for column, finding, _ in learned if finding.message and not finding.quiet]
+        return [TableWarning(finding.message, column.name) for column, finding in loud]
 
     def _learned(
         self, column: Column, indicators: set[bytes], weight: numpy.ndarray | None
