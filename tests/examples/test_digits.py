@@ -202,3 +202,17 @@ def test_without_a_gpu_cuda_warns_and_gives_the_numbers_of_the_cpu(run: Any, few
     code, out, err = run(*QUICK, "--device", "cuda", "--no-fallback")
     assert (code, out) == (3, "")
     assert re.fullmatch(r"error: .*\n", err)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu(run: Callable[..., tuple[int, str, str]], few: Path) -> None:
+    """The CPU's losses, but for the bias before a batch norm, whose gradient is 0 but for rounding."""
+    words = ("--data", few, "--epochs", "2", "--channels", "4")
+    losses = []
+    for device in ("cpu", "cuda"):
+        code, out, err = run(*words, "--device", device)
+        assert (code, err) == (0, "")
+        assert f"device: {device}" in out
+        losses.append(re.search(r"^loss after 2 epochs: training (\S+), held out (\S+)$", out, re.M).groups())
+    here, there = numpy.asarray(losses, dtype=float)
+    numpy.testing.assert_allclose(there, here, atol=0.005)
