@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from xpnn import nn
+from xpnn import nn, optim
 from xpnn.estimators import Classifier, Regressor
 
 RNG = numpy.random.default_rng(5)
@@ -102,6 +102,12 @@ def of_features(n_features, n_outputs):
 
 
 IMAGES = X[:, None, :, None]
+
+
+def without_rate(module):
+    return optim.SGD(module, learning_rate=0.1)
+
+
 IMPOSSIBLE = {
     "expected a module with parameters to train, ReLU has none": (X, {"module": lambda: nn.ReLU()}),
     "of_features asks for n_features, which rows of shape .* do not tell: let it ask for input_shape": (
@@ -112,6 +118,10 @@ IMPOSSIBLE = {
         X, {"module": nn.Linear(3, 3).initialize(0), "module_options": {"width": 3}},
     ),
     "schedule='cosine' expected a learning_rate to begin with": (X, {"learning_rate": None, "schedule": "cosine"}),
+    "learning_rate=None: SGD needs learning_rate, it has none of its own": (
+        X, {"optimizer": "sgd", "learning_rate": None},
+    ),
+    "optimizer without_rate takes no learning_rate: give learning_rate=None": (X, {"optimizer": without_rate}),
     "expected learning_rate as a parameter of its own": (X, {"optimizer_options": {"learning_rate": 0.1}}),
     "loss is a CrossEntropy already: give its class beside class_weight": (
         X, {"loss": nn.CrossEntropy(), "loss_options": {"class_weight": None}},
@@ -203,3 +213,20 @@ def test_options_of_the_default_network_and_weights_of_classes_are_checked_first
     X = numpy.random.default_rng(0).normal(size=(20, 2))
     with pytest.raises(ValueError, match=message):
         Classifier(max_epochs=1, **options).fit(X, numpy.arange(20) % 2)
+
+
+def test_an_optimizer_may_have_its_own_rate():
+    for optimizer in (without_rate, "adam", lambda module, **options: optim.Adam(module, **options)):
+        rates = quick(optimizer=optimizer, learning_rate=None).fit(X, THREE).history_["learning_rate"]
+        assert rates == [0.1 if optimizer is without_rate else 0.001] * len(rates)
+    assert quick(optimizer=lambda module, **options: optim.Adam(module, **options)).fit(X, THREE).n_iter_ > 0
+
+
+def test_an_optimizer_of_matrices_goes_by_its_class():
+    with pytest.raises(ValueError, match="The 'optimizer' parameter of Classifier must be a str among"):
+        quick(optimizer="muon").fit(X, THREE)
+
+    def network(n_features, n_outputs):
+        return nn.Linear(n_features, n_outputs, bias=False)
+
+    assert quick(module=network, optimizer=optim.Muon, max_epochs=20, learning_rate=0.05).fit(X, THREE).n_iter_ == 20

@@ -18,7 +18,6 @@ from xpnn.optim.adam import Adam, AdamW
 from xpnn.optim.adam_relatives import Adamax, NAdam, RAdam
 from xpnn.optim.base import Optimizer
 from xpnn.optim.descent import SGD, Lion
-from xpnn.optim.muon import Muon
 from xpnn.optim.schedules import Schedule
 from xpnn.optim.squares import Adadelta, Adagrad, RMSprop
 
@@ -28,8 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 _OPTIMIZERS: dict[str, Any] = {
-    kind.__name__.lower(): kind
-    for kind in (SGD, Adam, AdamW, Adamax, NAdam, RAdam, Adagrad, Adadelta, RMSprop, Lion, Muon)
+    kind.__name__.lower(): kind for kind in (SGD, Adam, AdamW, Adamax, NAdam, RAdam, Adagrad, Adadelta, RMSprop, Lion)
 }
 
 
@@ -152,11 +150,28 @@ def optimizer_of(estimator: Any, module: Module, updates: int) -> Optimizer:
     options = dict(estimator.optimizer_options or {})
     if "learning_rate" in options:
         raise ValueError("expected learning_rate as a parameter of its own, not as optimizer__learning_rate")
+    _require_rate(kind, rate)
     if rate is not None:
         options["learning_rate"] = rate if callable(rate) else float(rate)
     require_options("optimizer", kind, options, positional=1)
     made: Optimizer = kind(module, **options)
     return made
+
+
+def _require_rate(kind: Callable[..., Any], rate: Any) -> None:
+    """Raise if an optimizer has no rate of its own and gets none, or takes none and gets one.
+
+    Raises
+    ------
+    ValueError
+        Naming it.
+    """
+    found = _parameters(kind)
+    own = found.get("learning_rate")
+    if rate is None and own is not None and own.default is Parameter.empty:
+        raise ValueError(f"learning_rate=None: {name_of(kind)} needs learning_rate, it has none of its own")
+    if rate is not None and own is None and not any(one.kind is Parameter.VAR_KEYWORD for one in found.values()):
+        raise ValueError(f"optimizer {name_of(kind)} takes no learning_rate: give learning_rate=None")
 
 
 def loss_of(given: Any, options: Mapping[str, Any] | None, place: Device) -> Callable[..., Array]:

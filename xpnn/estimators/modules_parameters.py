@@ -18,8 +18,9 @@ from xpnn.estimators.solvers import SCHEDULES, SOLVERS
 
 __all__ = ["CONSTRAINTS", "OPTIMIZERS", "Nested"]
 
-OPTIMIZERS = (*(name for name in SOLVERS if name != "lbfgs"), "muon")
-"""The names of optimizers: the classes of `xpnn.optim` that train by batches, in lower case."""
+OPTIMIZERS = tuple(name for name in SOLVERS if name != "lbfgs")
+"""The names of optimizers: the classes of `xpnn.optim` that train by batches, in lower case. `Muon` has none: it moves
+matrices only, and networks have biases."""
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "module": [callable, None],
