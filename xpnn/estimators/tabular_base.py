@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -32,6 +31,7 @@ from xpnn.estimators.tabular_saving import PRIVATE, rebuild, reduced
 from xpnn.estimators.tabular_training import HeldOut, Rows, outputs_of, trained
 from xpnn.estimators.tabular_unseen import unknown_shares, warn_of_unseen
 from xpnn.estimators.undo import all_or_nothing
+from xpnn.estimators.user_line import warn
 from xpnn.tables.columns import TableWarning
 from xpnn.tables.features import Features
 from xpnn.tables.finding import BEYOND
@@ -201,10 +201,10 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         nearly = [row["name"] for row in found.summary() if row["kind"] == "category"]  # numbers but for a few words
         for message in said:
             if message.column not in found.columns:
-                warnings.warn(message, stacklevel=6)
+                warn(message)
             elif message.column in nearly or BEYOND in str(message):  # its row is one of the part that is trained with
                 words = re.sub(r"row \d+ holds", "a row holds", str(message))
-                warnings.warn(TableWarning(words, message.column), stacklevel=6)
+                warn(TableWarning(words, message.column))
         return found
 
     def _features(self, table: Table, dtype: str) -> Features:
@@ -234,7 +234,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         table, y, weight = given
         with named("X_val"):
             features = self._features(table, dtype)
-        warn_of_unseen(self.preprocessing_, table, self._unknown, name="X_val", stacklevel=6)
+        warn_of_unseen(self.preprocessing_, table, self._unknown, name="X_val")
         with named("y_val"):
             t = self._encoded(y, dtype)[1]
         return HeldOut(inputs_of(features, self._order), t, self._weighted(y, weight, trained_with))
@@ -246,7 +246,7 @@ class Tabular(CallbackSupport, Savable, BaseEstimator):
         check_is_fitted(self)
         table = self._table(X)
         features = self._features(table, self._dtype)
-        warn_of_unseen(self.preprocessing_, table, self._unknown, stacklevel=3)
+        warn_of_unseen(self.preprocessing_, table, self._unknown)
         return self._outputs_of(features)
 
     def _table(self, X: Any) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
@@ -19,6 +18,7 @@ from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.estimators.tabular_metrics import Judge
 from xpnn.estimators.tabular_network import TabularNetwork
 from xpnn.estimators.tabular_plan import Plan, four_cycles
+from xpnn.estimators.user_line import warn
 from xpnn.optim.adam import AdamW
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.callbacks.early_stopping import EarlyStopping
@@ -122,13 +122,11 @@ def trained(
         put_back = 0
         for task in tasks_of(estimator):
             task.leaves()
-        warnings.warn("Training interrupted by user.", stacklevel=7)
+        warn("Training interrupted by user.")
     if held_out is not None and best.best is None:
-        warnings.warn(
+        warn(
             f"val_{best.judge.metric} has no value on the {len(held_out.t)} rows held out, in no epoch: the weights "
-            "are those of the last. It may be that a class, or all rows but one, is not among them",
-            UserWarning,
-            stacklevel=7,
+            "are those of the last. It may be that a class, or all rows but one, is not among them"
         )
     if best.weights:
         network.load_state_dict(best.weights)

@@ -6,10 +6,9 @@ a mistake: "oslo" for "Oslo", a column swapped for another, a code written with 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy
 
+from xpnn.estimators.user_line import warn
 from xpnn.tables.columns import TableWarning
 from xpnn.tables.converting import as_text, date_in, number_in
 from xpnn.tables.encoders import CategoryEncoder
@@ -65,9 +64,7 @@ def _kind(levels: list[str]) -> str:
     return "text"
 
 
-def warn_of_unseen(
-    preprocessing: Preprocessing, table: Table, usual: dict[str, float], *, name: str = "X", stacklevel: int
-) -> None:
+def warn_of_unseen(preprocessing: Preprocessing, table: Table, usual: dict[str, float], *, name: str = "X") -> None:
     """Warn once of the columns where nearly all values are 'other', unless training's were (`usual`), too.
 
     Of fewer than `LEAST_ROWS` values only where training's were numbers or dates, and none of these is one.
@@ -83,4 +80,4 @@ def warn_of_unseen(
             f"({first.value(place)!r:.40} in row {first.row(place)} of {columns[0]!r}): all of them count as 'other'. "
             "preprocessing_.summary() shows training's"
         )
-        warnings.warn(TableWarning(message, columns[0]), stacklevel=stacklevel + 1)
+        warn(TableWarning(message, columns[0]))
