@@ -108,6 +108,7 @@ REFUSED = {
         Classifier, ["f1_score"], THREE,
     ),
     "'accuracy' does not fit a regression: see r2_score": (Regressor, ["accuracy"], NUMBERS),
+    "'log_loss' does not fit a regression: see r2_score": (Regressor, ["log_loss"], LABELS[:, 0]),
 }  # fmt: skip
 
 
@@ -119,6 +120,11 @@ def test_a_metric_that_does_not_fit_is_refused_before_an_epoch(message):
     with pytest.raises(ValueError, match=f"metrics {message}"):
         model.fit(X, targets)
     assert vars(model) == before
+
+
+def test_an_order_may_be_judged_of_any_numbers():
+    ranked = quick(Regressor, metrics=["roc_auc"], max_epochs=20).fit(X, LABELS[:, 0], X_val=X, y_val=LABELS[:, 0])
+    assert ranked.history_["val_roc_auc"][-1] > 0.9
 
 
 def mine(y, t):

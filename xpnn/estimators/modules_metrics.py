@@ -21,6 +21,7 @@ from xpnn.training.direction import better_when
 from xpnn.training.metrics.accumulating import METRICS, accumulated
 from xpnn.training.metrics.base import Metric
 from xpnn.training.metrics.confusion import ConfusionMatrix
+from xpnn.training.metrics.ranking import AveragePrecision, RocAuc
 from xpnn.training.metrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 from xpnn.training.metrics.shares import Accuracy, TopKAccuracy, accuracy, binary_accuracy
 from xpnn.training.running import of_metric
@@ -30,6 +31,7 @@ __all__ = ["judged", "judged_by", "metrics_for", "metrics_of", "require_directio
 _METRICS = {function.__name__: function for function in METRICS}
 _OURS = ("loss", "score", "scorer")
 _OF_ONE_CLASS = (Accuracy, ConfusionMatrix, TopKAccuracy)  # the largest of several logits
+_OF_ORDER = (AveragePrecision, RocAuc)  # of any scores
 _OF_NUMBERS = (MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError)
 
 
@@ -78,7 +80,7 @@ def _require_sense(objective: Objective, name: str, kind: type[Metric] | None, *
     if kind in _OF_ONE_CLASS and several:
         other = "binary_accuracy, the share of labels that are right"
         raise ValueError(f"metrics {name!r} does not fit several labels at once: see {other}")
-    if kind is Accuracy and by_name and objective.link in ("identity", "exp"):
+    if by_name and objective.link in ("identity", "exp") and kind not in (*_OF_NUMBERS, *_OF_ORDER):
         raise ValueError(f"metrics {name!r} does not fit a regression: see r2_score")
     if kind in _OF_NUMBERS and by_name and objective.link in ("logistic", "softmax"):
         raise ValueError(f"metrics {name!r} does not fit a classification: see brier_score")
