@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, scikit_callbacks
+from xpnn.estimators import Classifier, GridSearchMLP, MLPClassifier, MLPRegressor, scikit_callbacks
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
 
@@ -160,6 +160,38 @@ def test_scores_of_each_epoch_in_a_search_over_a_pipeline(n_jobs):
     rows = monitor.get_logs().data
     assert sum(row["task_name"].startswith("epoch") for row in rows) == (2 * 2 + 1) * 3
     (refitted,) = (row for row in rows if row["task_id_path"] == (0, 1, 1, 2))  # refit, last step, last epoch
+    assert refitted["accuracy"] == search.best_estimator_.score(X, Y)
+
+
+class Propagated(Diary):
+    """One that comes down from a search, however deep."""
+
+    max_propagation_depth = None
+
+
+def searched(kind, who, diary):
+    network = MLPClassifier(**SHORT)
+    model = make_pipeline(StandardScaler(), network)
+    search = kind(model, {"mlpclassifier__alpha": [0.01, 1.0]}, cv=2, refit=True)
+    {"search": search, "pipeline": model, "network": network}[who].set_callbacks(diary)
+    return search.fit(X, Y)
+
+
+@pytest.mark.parametrize("who", ["search", "pipeline", "network"])
+def test_a_search_that_trains_together_tells_of_what_scikit_learns_does(who):
+    told = []
+    for kind in (GridSearchCV, GridSearchMLP):
+        diary = Propagated() if who == "search" else Diary()
+        search = searched(kind, who, diary)
+        told.append(diary.told)
+        epochs = 0 if who == "pipeline" else 3  # it looks at its own steps only
+        assert sum(name.startswith("epoch") for moment, name in diary.told if moment == "end") == (2 * 2 + 1) * epochs
+    assert told[0] == told[1]
+    assert len(told[0]) > (2 * 2 + 1) * 2
+    assert search.n_together_ == 0
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    search = searched(GridSearchMLP, "network", monitor)
+    (refitted,) = (row for row in monitor.get_logs().data if row["task_id_path"] == (0, 1, 1, 2))
     assert refitted["accuracy"] == search.best_estimator_.score(X, Y)
 
 

@@ -53,7 +53,7 @@ class GridSearchMLP(GridSearchCV):
     hidden_layer_sizes, activation, solver, batch_size, label_smoothing and n_ens in common; learning rates, alpha,
     momentum, beta_1, beta_2, epsilon, tol, n_iter_no_change and max_iter may differ. All other fits are done one by
     one, with the same results; so are those after the first that would hold more than 1 GiB of weights and rows, and
-    all where `cv` gives other folds each time it is asked.
+    all where `cv` gives other folds each time it is asked or scikit-learn's callbacks look at the fits.
 
     Parameters
     ----------
@@ -96,9 +96,10 @@ class GridSearchMLP(GridSearchCV):
             working.cv = list(self.cv)  # which is read twice
         working.n_jobs, working._given, working._shared = None, (X, y, params, self.n_jobs), (0.0, 0)
         together = False
-        with suppress(_NothingTogether):
-            super(GridSearchMLP, working).fit(X, y, **params)
-            together = True
+        if not _is_watched(self):
+            with suppress(_NothingTogether):
+                super(GridSearchMLP, working).fit(X, y, **params)
+                together = True
         if not together:
             working.n_jobs, working._given = self.n_jobs, None  # processes, as scikit-learn has them
             super(GridSearchMLP, working).fit(X, y, **params)
@@ -112,11 +113,12 @@ class GridSearchMLP(GridSearchCV):
         self.__dict__.update(vars(working))
         return self
 
-    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
-        candidates = list(ParameterGrid(self.param_grid))
+    def _run_search(self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any = None) -> None:
+        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}  # from scikit-learn 1.9 on
         if self._given is None:
-            evaluate_candidates(candidates)
+            super()._run_search(evaluate_candidates, **context)
             return
+        candidates = list(ParameterGrid(self.param_grid))
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each fit says it when it takes over its network
@@ -131,7 +133,7 @@ class GridSearchMLP(GridSearchCV):
         if self.verbose:
             print(f"Trained together: {done} of {len(candidates) * self.n_splits_} fits")
         with giving(jobs):
-            evaluate_candidates(candidates)
+            super()._run_search(evaluate_candidates, **context)
         self._shared = seconds, sum(job.taken for job in jobs)
 
     def _prepared(self, candidates: list[dict[str, Any]]) -> list[Job]:
@@ -174,6 +176,11 @@ class GridSearchMLP(GridSearchCV):
         except Exception:
             return ()
         return tuple(warning.message for warning in said)
+
+
+def _is_watched(search: GridSearchCV) -> bool:
+    """Whether scikit-learn's callbacks look at fits of the search, each of which then is to tell of its epochs."""
+    return any(map(is_watched, (search, search.estimator, *search.estimator.get_params().values())))
 
 
 def _shared_rows(job: Job, rows: dict[Any, Any]) -> int:
