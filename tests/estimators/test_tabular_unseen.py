@@ -108,5 +108,5 @@ def test_whole_numbers_that_float64_does_not_tell_apart_are_said_to_be_there():
     rng = numpy.random.default_rng(0)
     frame = pandas.DataFrame({"size": rng.standard_normal(300), "key": 2**60 + rng.integers(0, 2**40, 300)})
     for kinds in (None, {"key": "number"}):
-        with pytest.warns(TableWarning, match=r"column 'key' holds whole numbers beyond 2\*\*53"):
+        with pytest.warns(TableWarning, match=r"column 'key' holds whole numbers of 2\*\*53 or more"):
             TabularClassifier(max_epochs=1, kinds=kinds, random_state=0).fit(frame, frame["size"] > 0)

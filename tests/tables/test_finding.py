@@ -89,15 +89,15 @@ LOUD |= {
         "identifier",
         r"\('w0x', …\); kinds={'a': 'category'} takes it as a category$",
     ),
-    "whole numbers beyond 2**53": ([2**53 + 2, 1, 2], "number", r"'a' holds whole numbers beyond 2\*\*53, as in row 0"),
+    "whole numbers of 2**53": ([1, -(2**53), 2], "number", r"'a' holds whole numbers of 2\*\*53 or more, as in row 1"),
     "whole numbers that float64 takes for one": (
-        [2**60, 2**60 + 1, 2**60 + 2],
+        [2**53, 2**53 + 1, 2**53],
         "constant",
-        r"'a' is left out: it is always .*; column 'a' holds whole numbers beyond 2\*\*53, .* as text they are",
+        r"'a' is left out: it is always .*; column 'a' holds whole numbers of 2\*\*53 or more, .* as text they are",
     ),
 }
 FOUND |= {
-    "whole numbers of 2**53 at most": ([2**53, -(2**53), 1], "number"),
+    "whole numbers below 2**53": ([2**53 - 1, 1 - 2**53, 1], "number"),
     "fractions of any size": ([1e30, 2.5, 1.0], "number"),
     "names that are numbers, and words": (["1", "2", "3", "first"] * 10, "category"),
     "two numbers and a sign": (["0", "0", "1", "?"] * 10, "category"),

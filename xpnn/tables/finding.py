@@ -6,6 +6,7 @@ what it seems, such as numbers that became text since one cell holds "unknown".
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy
@@ -18,7 +19,8 @@ from xpnn.tables.spelling import spelled
 __all__ = ["BEYOND", "KINDS", "Finding", "found", "seen_as", "usual_least", "without_use"]
 
 KINDS = ("number", "category", "boolean", "date", "drop")  # what a user may call a column
-BEYOND = "beyond 2**53"  # where float64 takes several whole numbers for one
+_LONG = re.compile(r"[+-]?\d{16,}")
+BEYOND = "of 2**53 or more"  # where float64 takes several whole numbers for one
 _MANY = 20  # levels; fewer are no sign of an identifier
 _NEARLY_ALL = 0.9
 _SIGNS = {"", "?", "-", "--", ".", "na", "n/a", "nan", "null", "none", "nil", "missing", "unknown"}  # for missing
@@ -102,10 +104,13 @@ def _number(column: Column, here: numpy.ndarray) -> Finding:
 
 
 def _inexact(column: Column) -> str:
-    """What to say of whole numbers of which float64 takes several for one; '' of others."""
-    if "int" not in column.dtype or not len(column):
-        return ""
-    beyond = numpy.flatnonzero(numpy.abs(column.values) > 2.0**53)
+    """What to say of whole numbers, or words that are some, of which float64 takes several for one; '' of others."""
+    if column.kind == "number":
+        large = numpy.abs(column.values) >= 2.0**53 if "int" in column.dtype else numpy.zeros(len(column), dtype=bool)
+    else:
+        words = [bool(_LONG.fullmatch(word.strip())) and abs(float(word)) >= 2.0**53 for word in column.levels]
+        large = numpy.asarray([*words, False])[column.values]  # the last is that of -1
+    beyond = numpy.flatnonzero(large)
     if not len(beyond):
         return ""
     return (
