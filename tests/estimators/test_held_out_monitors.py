@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from sklearn.metrics import get_scorer, roc_auc_score
+from sklearn.metrics import get_scorer, make_scorer, roc_auc_score
 
 from xpnn.estimators import Classifier, MLPClassifier, MLPRegressor, Regressor
 from xpnn.training.callbacks import EarlyStopping
@@ -103,3 +103,52 @@ def test_a_scorer_that_is_none_or_does_not_fit_is_named():
     with pytest.raises(ValueError, match=r"^monitor='roc_auc': multi_class must be in"):
         model.fit(X, numpy.arange(60) % 3)
     assert not hasattr(model, "network_")
+
+
+WEIGHTS = RNG.uniform(0.5, 2.0, 60)
+HELD_OUT = {"X_val": X[:20], "y_val": None, "sample_weight_val": WEIGHTS[:20]}
+
+
+def plain(estimator, X, y):
+    assert estimator.predict(X).shape == y.shape
+    return 0.5
+
+
+def weighing(estimator, X, y, sample_weight=None):
+    numpy.testing.assert_allclose(sample_weight, WEIGHTS[:20], rtol=1e-6)  # float32
+    return 0.25
+
+
+def taking_all(estimator, X, y, **given):
+    return 0.25 if given else 0.0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("estimator", "y"), FITS, ids=lambda value: type(value).__name__)
+def test_a_scorer_counts_rows_by_their_weights_if_it_takes_weights(estimator, y):
+    is_classifier = y is LABELS
+    judged = {
+        plain: 0.5, weighing: 0.25, taking_all: 0.25,
+        make_scorer(lambda y, p: float(len(y))): 20.0, make_scorer(lambda y, p, sample_weight: 0.125): 0.125,
+        "roc_auc" if is_classifier else "neg_mean_absolute_error": None, "neg_max_error": None,
+    }  # fmt: skip
+    for monitor, expected in judged.items():
+        estimator.set_params(monitor=monitor)
+        estimator.fit(X[20:], y[20:], WEIGHTS[20:], **{**HELD_OUT, "y_val": y[:20]})
+        found = (
+            estimator.monitored_curve_ if hasattr(estimator, "monitored_curve_") else estimator.history_["val_scorer"]
+        )
+        if expected is None:
+            weight = {} if monitor == "neg_max_error" else {"sample_weight": WEIGHTS[:20].astype("float32")}
+            best = estimator.best_epoch_ - 1
+            assert found[best] == pytest.approx(get_scorer(monitor)(estimator, X[:20], y[:20], **weight), rel=1e-5)
+        else:
+            assert set(found) == {expected}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(("estimator", "y"), FITS, ids=lambda value: type(value).__name__)
+def test_a_scorer_that_gives_no_number_is_named(estimator, y):
+    estimator.set_params(monitor=lambda estimator, X, y: "much")
+    with pytest.raises(TypeError, match=r"^monitor expected a function that gives a number, got 'much'"):
+        estimator.fit(X, y)

@@ -103,7 +103,8 @@ class MLPClassifier(Labelled, MLP):
         list. In `partial_fit` 'balanced' balances the rows of each call by themselves.
     monitor
         What `early_stopping` goes by, on the rows held out: 'loss'; 'score', as scikit-learn's does; the name of a
-        scorer of scikit-learn's, or a function `scorer(estimator, X, y)`, of which more is better.
+        scorer of scikit-learn's, or a function `scorer(estimator, X, y)`, of which more is better; the weights of rows
+        are given to one that takes `sample_weight`.
     callbacks
         Of `xpnn.training`, for the trainer.
     compile

@@ -73,7 +73,7 @@ class Classifier(Labelled, OfModule):
         How much is held out for that, where `fit` gets no `X_val`. Of too few rows, none: then the loss decides.
     monitor
         'loss', 'score', the name of one of `metrics`, the name of a scorer of scikit-learn's, or a function
-        `scorer(estimator, X, y)`.
+        `scorer(estimator, X, y)`, which is given the weights of rows if it takes `sample_weight`.
     class_weight
         As of scikit-learn's classifiers. They weigh the loss, also that of held-out rows, but no metrics and scores.
     label_smoothing

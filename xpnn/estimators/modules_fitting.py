@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from scipy import sparse
-from sklearn import config_context
 
 from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.alike import kept
 from xpnn.estimators.modules_building import optimizer_of
 from xpnn.estimators.modules_inputs import on_the_host, rows_of, taken
-from xpnn.estimators.modules_metrics import judged, judged_by, metrics_for, metrics_of, scorer_of
+from xpnn.estimators.modules_metrics import judged, metrics_for, metrics_of, said_by, scorer_of
 from xpnn.estimators.progress import HeldOut
 from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.reporting import printers
@@ -70,10 +69,7 @@ class Judged(Callback):
         row |= {f"val_{name}": number for name, number in self._judged(outputs).items()}
         row["val_score"] = estimator._scored(held_out.y, estimator._predicted(outputs), held_out.sample_weight)
         if self.scorer is not None:
-            weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            judge = judged_by(estimator.monitor, estimator)
-            with config_context(array_api_dispatch=False):  # predictions are NumPy's, as targets are
-                row["val_scorer"] = float(self.scorer(judge, held_out.X, held_out.y, **weight))
+            row["val_scorer"] = said_by(self.scorer, estimator, held_out)
         return None
 
     def _judged(self, outputs: Any) -> dict[str, Any]:

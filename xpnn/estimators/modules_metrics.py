@@ -7,8 +7,11 @@ estimator for predictions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from numbers import Real
 from typing import Any
 
+from sklearn import config_context
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
@@ -17,6 +20,7 @@ from xpnn.estimators.modules_seen import Seen, kind_of, sight_of
 from xpnn.estimators.objectives import Objective
 from xpnn.estimators.placement import results
 from xpnn.estimators.quantities import central
+from xpnn.estimators.refusals import named
 from xpnn.training.direction import better_when
 from xpnn.training.metrics.accumulating import METRICS, accumulated
 from xpnn.training.metrics.base import Metric
@@ -26,7 +30,7 @@ from xpnn.training.metrics.regression import MeanAbsoluteError, MeanSquaredError
 from xpnn.training.metrics.shares import Accuracy, TopKAccuracy, accuracy, binary_accuracy
 from xpnn.training.running import of_metric
 
-__all__ = ["judged", "judged_by", "metrics_for", "metrics_of", "require_direction", "require_metrics", "scorer_of"]
+__all__ = ["judged", "metrics_for", "metrics_of", "require_direction", "require_metrics", "said_by", "scorer_of"]
 
 _METRICS = {function.__name__: function for function in METRICS}
 _OURS = ("loss", "score", "scorer")
@@ -165,7 +169,39 @@ def require_direction(monitor: Any, metrics: Iterable[str]) -> None:
         )
 
 
-def judged_by(monitor: Any, estimator: Any) -> Any:
+def said_by(scorer: Callable[..., float], estimator: Any, held_out: Any) -> float:
+    """What the scorer that is an estimator's `monitor` says of rows that are held out, counted by their weights if it
+    takes weights, as scikit-learn's functions of scorers do.
+
+    Parameters
+    ----------
+    scorer
+        As `scorer_of` gives it.
+    estimator
+        Who is fitted.
+    held_out
+        With `X`, `y` and `sample_weight`.
+
+    Raises
+    ------
+    TypeError
+        If it gives no number.
+    """
+    monitor, weight = estimator.monitor, {}
+    if held_out.sample_weight is not None and _takes_weights(getattr(scorer, "_score_func", scorer)):
+        weight = {"sample_weight": held_out.sample_weight}
+    judge = _judged_by(monitor, estimator)
+    with (
+        named(f"monitor={monitor!r}") if isinstance(monitor, str) else nullcontext(),
+        config_context(array_api_dispatch=False),  # predictions are NumPy's, as targets are
+    ):
+        value = scorer(judge, held_out.X, held_out.y, **weight)
+    if not isinstance(value, Real) and getattr(value, "shape", None) != ():
+        raise TypeError(f"monitor expected a function that gives a number, got {value!r:.60}")
+    return float(value)
+
+
+def _judged_by(monitor: Any, estimator: Any) -> Any:
     """Whom a scorer judges: the same estimator for rows that were a table and are an array by now, which does not miss
     the columns' names, and whose classes are NumPy's; of several quantiles, a scorer that is known by name judges the
     one next to the median.

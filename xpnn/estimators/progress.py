@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf, isnan
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy
-from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 
 from xpnn.arrays.native import to_host
 from xpnn.estimators.going_on import asked_of
 from xpnn.estimators.held_out import warn_of_no_value
-from xpnn.estimators.modules_metrics import judged_by, scorer_of
+from xpnn.estimators.modules_metrics import said_by, scorer_of
 from xpnn.estimators.network import linear_layers
-from xpnn.estimators.refusals import named
 from xpnn.estimators.reporting import Report
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.solvers import set_rate
@@ -177,19 +173,9 @@ class Progress(Callback):
         """The larger the better."""
         estimator = self.estimator
         if self._scorer is not None:
-            held_out = self.held_out
-            assert held_out is not None
-            weight = {} if held_out.sample_weight is None else {"sample_weight": held_out.sample_weight}
-            judge = judged_by(estimator.monitor, estimator)
-            with (
-                named(f"monitor={estimator.monitor!r}") if isinstance(estimator.monitor, str) else nullcontext(),
-                config_context(array_api_dispatch=False),  # predictions are NumPy's, as targets are
-            ):
-                value = self._scorer(judge, held_out.X, held_out.y, **weight)
-            if not isinstance(value, Real) and getattr(value, "shape", None) != ():
-                raise TypeError(f"monitor expected a function that gives a number, got {value!r:.60}")
-            estimator.monitored_curve_.append(float(value))
-            return float(value)
+            value = said_by(self._scorer, estimator, self.held_out)
+            estimator.monitored_curve_.append(value)
+            return value
         if estimator.monitor == "score":
             return float(estimator.validation_scores_[-1])
         return -float(estimator.validation_loss_curve_[-1])
