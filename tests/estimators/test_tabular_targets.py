@@ -4,6 +4,7 @@ import datetime
 
 import numpy
 import pytest
+from sklearn.exceptions import DataConversionWarning
 
 from xpnn.estimators import TabularClassifier, TabularRegressor
 from xpnn.estimators.tabular_targets import labels_of, numbers_of
@@ -16,7 +17,15 @@ X = numpy.random.default_rng(0).standard_normal((ROWS, 2))
 QUICK = {"max_epochs": 1, "random_state": 0}
 
 
-@pytest.mark.parametrize("made", [list, pandas.Series, lambda y: pandas.Series(y, dtype="string"), "polars"])
+def column(y, **options):
+    return pandas.DataFrame({"y": pandas.Series(y, **options)})
+
+
+LABELS = [list, pandas.Series, lambda y: pandas.Series(y, dtype="string"), "polars"]
+IN_A_COLUMN = [column, lambda y: column(y, dtype="string"), lambda y: [[one] for one in y]]
+
+
+@pytest.mark.parametrize("made", [*LABELS, *IN_A_COLUMN])
 def test_a_missing_label_is_said_with_its_row(made):
     made = pytest.importorskip("polars").Series if made == "polars" else made
     y = ["yes", "no"] * (ROWS // 2)
@@ -33,7 +42,7 @@ def test_a_missing_number_is_said_with_its_row():
         numbers_of([[n, n if n is None else 1] for n in y])
 
 
-@pytest.mark.parametrize("made", [list, lambda y: pandas.Series(y, dtype=object)])
+@pytest.mark.parametrize("made", [list, lambda y: pandas.Series(y, dtype=object), column, IN_A_COLUMN[-1]])
 def test_words_beside_numbers_are_refused(made):
     with pytest.raises(ValueError, match="labels of one kind, got 1 in row 0 and 'a' in row 1"):
         TabularClassifier(**QUICK).fit(X, made([1, "a"] * (ROWS // 2)))
@@ -71,6 +80,10 @@ def test_labels_of_columns_that_could_hold_missing_ones_keep_their_kind(given, d
     predicted = TabularClassifier(**QUICK).fit(X, y).predict(X)
     assert predicted.dtype == dtype
     assert labels_of(y).dtype == dtype
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+        in_a_column = TabularClassifier(**QUICK).fit(X, y.to_frame()).predict(X)
+    assert in_a_column.dtype == dtype
+    numpy.testing.assert_array_equal(in_a_column, predicted)
 
 
 def test_an_array_of_words_is_left_alone():

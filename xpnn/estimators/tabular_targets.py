@@ -49,7 +49,8 @@ def labels_of(y: Any) -> Any:
         )
     for kind, dtype in ((bool | numpy.bool_, bool), (Integral, numpy.int64)):
         if all(isinstance(item, kind) for item in items):
-            return numpy.asarray(items, dtype=dtype)
+            labels = numpy.asarray(items, dtype=dtype)
+            return labels[:, None] if _are_in_a_column(y) else labels  # which scikit-learn warns of
     return y
 
 
@@ -111,10 +112,19 @@ def _items(y: Any) -> list[Any] | None:
         return None
     if not isinstance(y, list | tuple):
         values = _array(y)
-        if values is None or values.dtype.kind != "O" or values.ndim != 1:
+        if values is None or values.dtype.kind != "O" or not values.shape or values.shape[1:] not in ((), (1,)):
             return None
-        y = values.tolist()
+        return values.ravel().tolist()
+    if _are_in_a_column(y):
+        return [item for (item,) in y]
     return None if any(hasattr(item, "__len__") and not isinstance(item, str | bytes) for item in y) else list(y)
+
+
+def _are_in_a_column(y: Any) -> bool:
+    """Whether each row is a list of one, as of a frame of one column."""
+    if isinstance(y, list | tuple):
+        return len(y) > 0 and all(isinstance(item, list | tuple) and len(item) == 1 for item in y)
+    return len(getattr(y, "shape", ())) == 2
 
 
 def _require_present(items: list[Any], columns: int = 1) -> None:
