@@ -52,6 +52,26 @@ def test_losses_of_logits_are_of_two_classes_or_labels(loss):
         assert model.score(X, y) > 0.9
 
 
+LAST = {"Sigmoid": nn.Sigmoid(), "LogSigmoid": nn.LogSigmoid(), "Softmax": nn.Softmax(), "Softmin": nn.Softmin()}
+
+
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize("loss", ["log_loss", lambda y, t: nn.binary_cross_entropy(y, t)], ids=["named", "own"])
+def test_a_module_that_ends_in_probabilities_is_refused(last, loss):
+    def network(n_features, n_outputs):
+        return nn.Sequential(nn.ReLU(), nn.Sequential({"in": nn.Linear(n_features, n_outputs), "out": LAST[last]}))
+
+    with pytest.raises(ValueError, match=f"^the module of a classifier .* one that ends in {last}: leave that out"):
+        Classifier(network, loss=loss, **QUICK).fit(X, TWO)
+
+
+def test_logarithms_of_a_softmax_are_logits():
+    module = nn.Sequential(nn.Linear(3, 2), nn.LogSoftmax())
+    model = Classifier(module.initialize(0), loss=nn.negative_log_likelihood, **{**QUICK, "max_epochs": 40}).fit(X, TWO)
+    assert model.score(X, TWO) > 0.9
+    numpy.testing.assert_allclose(model.predict_log_proba(X), model.module_(X.astype("float32")), atol=1e-6)
+
+
 def squares(y, t):
     return nn.squared_error(y, t)
 

@@ -1,4 +1,5 @@
-"""What the losses of `xpnn.nn` take outputs for: logits, probabilities, numbers, logarithms of rates.
+"""What the losses of `xpnn.nn` take outputs for: logits, probabilities, numbers, logarithms of rates; and which layers
+at the end of a module give no logits.
 
 An estimator has to know, since it makes predictions of the outputs afterwards. A loss of the user's own means what the
 estimator says that losses mean; of ours it is known, and one that means something else would train in silence to
@@ -12,6 +13,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
+from xpnn.nn.activations import Sigmoid, Softmax, Softmin
 from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
@@ -32,8 +34,11 @@ from xpnn.nn.losses.margins import (
     multi_margin,
     soft_margin,
 )
+from xpnn.nn.module import Module
+from xpnn.nn.sequential import Sequential
+from xpnn.nn.smooth_activations import LogSigmoid
 
-__all__ = ["is_of_classes", "link_of_numbers", "require_of_logits", "require_of_numbers"]
+__all__ = ["is_of_classes", "link_of_numbers", "require_logits", "require_of_logits", "require_of_numbers"]
 
 _OF_CLASSES = (
     cross_entropy, CrossEntropy, negative_log_likelihood, NegativeLogLikelihood, multi_margin, MultiMargin,
@@ -44,6 +49,7 @@ _OF_LOGITS = (
 )  # fmt: skip
 _OF_SIGNS = (hinge, Hinge, soft_margin, SoftMargin)  # they say of targets 0 and 1 what to do
 _OF_PROBABILITIES = (binary_cross_entropy, BinaryCrossEntropy)
+_NO_LOGITS = (Sigmoid, LogSigmoid, Softmax, Softmin)  # log-softmax gives some
 _OF_RATES = (poisson_negative_log_likelihood, PoissonNegativeLogLikelihood)
 
 
@@ -89,6 +95,31 @@ binary_cross_entropy_with_logits, and no sigmoid at the end
         raise ValueError(
             f"loss={name} is of one class for each row, y has several labels at once: give 'log_loss' or "
             "binary_cross_entropy_with_logits"
+        )
+
+
+def require_logits(module: Module) -> None:
+    """Raise if a `Sequential` ends in a layer of probabilities: taken for logits, a sigmoid's are all above 0.
+
+    Raises
+    ------
+    ValueError
+        Naming the layer.
+
+    Examples
+    --------
+    >>> from xpnn import nn
+    >>> require_logits(nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()))
+    Traceback (most recent call last):
+    ValueError: the module of a classifier expected to give logits, got one that ends in Sigmoid: leave that out
+    """
+    last = module
+    while isinstance(last, Sequential) and len(last):
+        last = last[len(last) - 1]
+    if type(last) in _NO_LOGITS:
+        raise ValueError(
+            "the module of a classifier expected to give logits, got one that ends in "
+            f"{type(last).__name__}: leave that out"
         )
 
 

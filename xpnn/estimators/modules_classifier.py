@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from xpnn.arrays.devices import Device
-from xpnn.estimators.known_losses import is_of_classes, require_of_logits
+from xpnn.estimators.known_losses import is_of_classes, require_logits, require_of_logits
 from xpnn.estimators.labelled import Labelled
 from xpnn.estimators.labels import Labels
 from xpnn.estimators.modules_base import OfModule
@@ -236,6 +236,7 @@ class Classifier(Labelled, OfModule):
         return self._labels.objective(0.0).outputs
 
     def _objective_of(self, y: Any, outputs: int, place: Device) -> Objective:
+        require_logits(self.module_)
         labels = self._labels
         if labels.kind == "binary" and outputs == 2:
             if len(labels.classes) < 2:
