@@ -1,4 +1,4 @@
-"""`device="cuda"`: rows of NumPy in, results of NumPy out, and the CPU's numbers. Arrays of CuPy are in test_placement."""
+"""`device="cuda"`: rows of NumPy in, results of NumPy out, and the CPU's numbers. For CuPy's see test_placement."""
 
 import copy
 import pickle

@@ -54,8 +54,8 @@ def test_arrays_of_other_libraries_are_moved_to_the_host(dispatch, elsewhere, mo
     with sklearn.config_context(array_api_dispatch=dispatch):
         for model, y in ((TabularRegressor(**QUICK), x[:, 1]), (TabularClassifier(**QUICK), labels)):
             expected = model.fit(x, y, sample_weight=x[:, 2] ** 2).predict(x)
-            weight = elsewhere.asarray(x[:, 2] ** 2)
-            found = model.fit(elsewhere.asarray(x), elsewhere.asarray(y), sample_weight=weight).predict(elsewhere.asarray(x))
+            rows, targets, weight = (elsewhere.asarray(given) for given in (x, y, x[:, 2] ** 2))
+            found = model.fit(rows, targets, sample_weight=weight).predict(rows)
             assert type(found) is numpy.ndarray
             numpy.testing.assert_array_equal(found, expected)
 
