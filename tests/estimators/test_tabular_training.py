@@ -1,10 +1,14 @@
 """How a tabular estimator is trained: its optimizer's numbers in closed form, and which rows it learns from."""
 
+import pickle
+from contextlib import contextmanager
+
 import numpy
 import pytest
 from sklearn.utils import check_random_state
 
-from xpnn.estimators import TabularClassifier, TabularRegressor, tabular_base
+from xpnn.arrays.devices import device
+from xpnn.estimators import TabularClassifier, TabularRegressor, tabular_base, tabular_training
 from xpnn.estimators.tabular_frames import table_of
 from xpnn.estimators.tabular_plan import four_cycles
 from xpnn.training.callbacks.base import Callback
@@ -161,3 +165,48 @@ def test_rows_of_classes_that_do_not_count_are_left_out_and_others_weigh_what_th
         numpy.testing.assert_array_equal(numpy.argsort(rows.inputs[0][:, 0], kind="stable"), order)
     with pytest.raises(ValueError, match="class_weight must leave at least one row"):
         model.set_params(class_weight=dict.fromkeys("abc", 0)).fit(x, y)
+
+
+def test_batches_are_drawn_anew_and_few_threads_multiply(monkeypatch):
+    told, asked = [], []
+
+    class Spy(tabular_training.Trainer):
+        def fit(self, *arrays, **options):
+            told.append((options["batch_size"], options["shuffle"]))
+            return super().fit(*arrays, **options)
+
+    @contextmanager
+    def spy(rows, weights):
+        asked.append((rows, weights))
+        yield
+
+    monkeypatch.setattr(tabular_training, "Trainer", Spy)
+    monkeypatch.setattr(tabular_training, "few_threads", spy)
+    x = numpy.random.default_rng(0).standard_normal((300, 2))
+    options = {"max_epochs": 1, "embedding": "none", "validation_fraction": 0, "random_state": 0}
+    for rows in (300, 200):
+        model = TabularRegressor(**options, hidden_layer_sizes=(8, 4), n_ens=2).fit(x[:rows], x[:rows, 0])
+        model.predict(x)
+    assert told == [(32, True), (256, False)]  # a small table is one batch
+    assert asked == [(32, 32), (8192, 32), (256, 32), (8192, 32)]  # the largest layer of a member has 8 times 4 weights
+
+
+def test_of_epochs_that_are_as_good_the_first_is_kept():
+    x = numpy.random.default_rng(0).standard_normal((300, 1))
+    far = x + 3 * numpy.sign(x)
+    model = TabularClassifier(metric="accuracy", max_epochs=4, random_state=0).fit(far, x[:, 0] > 0)
+    found = model.history_["val_accuracy"]
+    assert found.count(max(found)) > 1
+    assert model.best_epoch_ == found.index(max(found)) + 1
+
+
+def test_a_weight_of_next_to_nothing_counts_all_the_same():
+    found = tabular_base._in_range(numpy.asarray([1e-300, 3.0, 1.5])).astype("float32")
+    assert found.tolist() == [float(numpy.finfo("float32").tiny), 0.75, 0.375]
+
+
+def test_a_pickle_does_not_say_where_the_network_was():
+    x = numpy.random.default_rng(0).standard_normal((60, 2))
+    model = TabularRegressor(max_epochs=1, hidden_layer_sizes=(2,), random_state=0).fit(x, x[:, 0])
+    assert model.__getstate__()["_place_"] is None
+    assert pickle.loads(pickle.dumps(model))._place_ == model._place_ == device("cpu")
