@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import QuantileTransformer, StandardScaler, scale
 
 from xpnn.arrays.devices import device
 from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
@@ -253,6 +253,24 @@ def test_warnings_of_what_goes_before_training_are_kept():
 def test_without_a_seed_candidates_are_trained_together_too():
     search = GridSearchMLP(clone(CLASSIFIER).set_params(random_state=None), RATES, cv=3).fit(*IRIS)
     assert search.n_together_ == 12
+
+
+@pytest.mark.parametrize("grid", [RATES, {"solver": ["adam", "adamw", "sgd"]}], ids=["all", "some"])
+@pytest.mark.parametrize("piped", [False, True])
+def test_without_a_seed_numbers_of_numpys_own_state_are_those_of_scikit_learns_search(piped, grid):
+    """Also where some fits are made one by one, and in a pipeline whose first step draws from it, too."""
+    model = clone(CLASSIFIER).set_params(random_state=None, max_iter=4)
+    if piped:
+        model = make_pipeline(QuantileTransformer(n_quantiles=20, subsample=40), model)
+        grid = {f"mlpclassifier__{name}": values for name, values in grid.items()}
+    found = []
+    for kind in (GridSearchCV, GridSearchMLP):
+        numpy.random.seed(3)
+        search = kind(model, grid, cv=2).fit(*IRIS)
+        found.append((search.cv_results_["mean_test_score"], search.predict_proba(IRIS[0]), numpy.random.random()))
+    assert search.n_together_ == (8 if len(grid) > 1 else 2)  # whose numbers are known: those before the first such fit
+    for mine, their in zip(*found, strict=True):
+        numpy.testing.assert_allclose(mine, their, rtol=1e-7)
 
 
 def test_each_fit_warns():

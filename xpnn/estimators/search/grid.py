@@ -147,7 +147,7 @@ class GridSearchMLP(GridSearchCV):
         if not all(numpy.array_equal(a[0], b[0]) for a, b in zip(folds, again, strict=True)):
             return []
         rows: dict[Any, Any] = {}
-        taken = 0
+        taken, lost = 0, False  # lost: NumPy's own numbers are not those that scikit-learn's fits would draw
         with collecting(may_wait) as jobs:
             for candidate in candidates:
                 for train, _ in folds:
@@ -155,6 +155,9 @@ class GridSearchMLP(GridSearchCV):
                         return jobs
                     before = len(jobs)
                     said = self._prepare(candidate, X, y, train, routed.estimator.fit)
+                    lost = lost or len(jobs) == before
+                    if lost and jobs[before:] and jobs[-1].drawn is not None:
+                        jobs.pop()
                     for job in jobs[before:]:
                         job.said = said
                         taken += _shared_rows(job, rows)

@@ -47,6 +47,7 @@ class Job:
     done: bool = False
     taken: bool = False  # over by the fit that scikit-learn makes
     said: tuple[Any, ...] = ()  # warnings of what went before the training
+    drawn: tuple[Any, Any] | None = None  # NumPy's own state before and after, if the fit drew from that
 
     @cached_property
     def layers(self) -> list[Any]:
@@ -111,7 +112,7 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
     if collecting is not None:
         if not collecting[1](estimator) or any(part is not None for part in data[3:]):
             raise SetAside
-        _here.key = _key(estimator, data)
+        _here.key, _here.before = _key(estimator, data), numpy.random.get_state()
         return False
     known = getattr(_here, "giving", None)
     if not known:
@@ -121,6 +122,7 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
         return False
     job = jobs.pop(0)
     job.taken = True
+    _draw_as(job)
     for message in job.said:
         warnings.warn(message, stacklevel=6)
     given = estimator.get_params(deep=False)
@@ -135,8 +137,23 @@ def collects(estimator: Any, batches: Any, progress: Any, seed: int) -> bool:
     collecting = _collecting(estimator)
     if collecting is None:
         return False
-    collecting[0].append(Job(estimator, batches, progress, seed, _here.key))
+    job = Job(estimator, batches, progress, seed, _here.key)
+    if estimator.random_state in (None, numpy.random):
+        job.drawn = _here.before, numpy.random.get_state()
+    collecting[0].append(job)
     return True
+
+
+def _draw_as(job: Job) -> None:
+    """Let NumPy's own state be what it would be after the fit: what comes next, such as the refit, draws other numbers
+    than the first fit did.
+    """
+    if job.drawn is not None and _are_same(numpy.random.get_state(), job.drawn[0]):
+        numpy.random.set_state(job.drawn[1])
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    return all(map(numpy.array_equal, one, other))
 
 
 def _key(estimator: Any, data: tuple[Any, ...]) -> Any:
