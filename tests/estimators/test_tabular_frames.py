@@ -140,3 +140,15 @@ def test_infinity_in_a_column_of_an_array_is_refused_unless_it_is_dropped():
         TabularRegressor(**QUICK).fit(x, Y)
     model = TabularRegressor(**QUICK, kinds={1: "drop"}).fit(x, Y)
     numpy.testing.assert_array_equal(model.predict(x), model.predict(x * [1, 0.5]))
+
+
+@pytest.mark.parametrize(
+    "made", [lambda rows: rows, lambda rows: rows[["a"]].to_numpy(), lambda rows: rows[["a"]].values.tolist()]
+)
+def test_one_row_is_too_few_to_learn_from_and_enough_to_predict(made):
+    with pytest.raises(ValueError, match=r"Found array with 1 sample.* while a minimum of 2 is required"):
+        TabularRegressor(**QUICK).fit(made(FRAME[:1]), Y[:1])
+    model = TabularRegressor(**QUICK).fit(made(FRAME), Y)
+    assert model.predict(made(FRAME[:1])).shape == (1,)
+    with pytest.raises(ValueError, match=r"Found array with 0 sample|Expected 2D array"):
+        model.predict(made(FRAME[:0]))

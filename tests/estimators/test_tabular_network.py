@@ -73,3 +73,15 @@ def test_the_prediction_of_several_networks_is_their_mean():
     assert numpy.ptp(outputs, axis=0).mean() > 0.01
     expected = numpy.clip(y.mean() + y.std() * outputs.mean(axis=0), y.min(), y.max())
     numpy.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
+
+
+def test_the_columns_that_become_vectors_are_the_numbers():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    day = numpy.datetime64("2020-01-01", "us") + numpy.arange(300).astype("timedelta64[D]")
+    size = numpy.where(numpy.arange(300) % 7, X[:, 0], numpy.nan)
+    frame = pandas.DataFrame({"town": ["Rome", "Oslo", "Bern"] * 100, "day": day, "size": size})
+    model = TabularRegressor(max_epochs=1, hidden_layer_sizes=(4,), random_state=0).fit(frame, Y)
+    names = model.preprocessing_.transform(frame).names
+    assert [names[place] for place in model._order[: model.network_.embedded]] == ["day", "size"]
+    assert sorted(model._order) == list(range(len(names)))

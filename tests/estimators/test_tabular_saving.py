@@ -6,6 +6,7 @@ from sklearn.exceptions import NotFittedError
 
 from xpnn import training
 from xpnn.estimators import TabularClassifier, TabularRegressor
+from xpnn.nn.drawing import draws_of
 from xpnn.training.layout import CheckpointError
 
 pandas = pytest.importorskip("pandas")
@@ -96,3 +97,14 @@ def test_values_of_columns_left_out_are_not_in_the_file(tmp_path):
     frame = FRAME.assign(ticket=[f"secret {n}" for n in range(ROWS)])
     TabularRegressor(**QUICK, kinds={"ticket": "drop"}).fit(frame, Y).save(path)
     assert b"secret" not in path.read_bytes()
+
+
+def test_what_dropout_draws_is_in_the_file(tmp_path):
+    model = TabularRegressor(**QUICK, dropout=0.5, n_ens=2).fit(FRAME, Y)
+    model.save(tmp_path / "model.safetensors")
+    other = TabularRegressor.load(tmp_path / "model.safetensors")
+    assert draws_of(other.network_) == draws_of(model.network_) != {}
+    x = numpy.ones((2, 50, 8), dtype="float32")
+    one, two = (network.dense[2].train()(x) for network in (other.network_, model.network_))
+    numpy.testing.assert_array_equal(one, two)
+    assert (one == 0).any()

@@ -152,3 +152,11 @@ def test_an_encoder_comes_back_from_json_as_it_was(encoder):
     again = from_json(numbers[0] if numbers else [], data)
     assert again == encoder
     assert dataclasses.asdict(again) == dataclasses.asdict(encoder)
+
+
+def test_what_is_rare_is_counted_in_rows_whatever_they_weigh():
+    column = column_of(["few"] * 2 + ["some"] * 3 + ["many"] * 5, name="w")
+    weight = numpy.repeat([100.0, 0.1, 0.2], [2, 3, 5])
+    options = {"most_levels": 9, "one_hot_up_to": 9, "sample_weight": weight}
+    assert CategoryEncoder.fitted(column, rare_below=3, **options).levels == ("many", "some")
+    assert CategoryEncoder.fitted(column, rare_below=2, **options).levels == ("few", "many", "some")

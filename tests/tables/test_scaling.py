@@ -58,3 +58,10 @@ def test_weighted_quantiles_are_numpys():
     shares = numpy.linspace(0, 1, 11)
     ours = weighted_quantiles(X, numpy.ones(len(X)), shares)
     numpy.testing.assert_array_equal(ours, numpy.quantile(X, shares, method="averaged_inverted_cdf"))
+
+
+def test_a_share_that_ends_between_two_numbers_is_found_though_sums_of_fractions_are_not_exact():
+    x, tenths = numpy.arange(1.0, 11.0), numpy.full(10, 0.1)
+    assert numpy.cumsum(tenths)[2] != 0.3 * numpy.cumsum(tenths)[-1]
+    shares = numpy.linspace(0.1, 0.9, 9)
+    numpy.testing.assert_array_equal(weighted_quantiles(x, tenths, shares), numpy.arange(1.5, 10))
