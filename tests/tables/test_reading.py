@@ -7,7 +7,7 @@ import numpy
 import pytest
 from table_frames import LIBRARIES, frame_of
 
-from xpnn.tables import Table
+from xpnn.tables import Table, Target
 from xpnn.tables.reading import column_of
 
 NOW = datetime.datetime(2020, 1, 31, 23, 59, 59)
@@ -229,3 +229,12 @@ def test_categories_are_of_one_kind_where_a_row_has_them():
         assert (column.levels, column.values.tolist()) == (
             (("few", "1.5", "2"), [2, 1, -1]) if ordered else (("1.5", "2"), [1, 0, -1])
         )
+
+
+def test_whole_numbers_of_128_bits():
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("narwhals")
+    column = column_of(polars.Series([2**64 - 1, None, -5], dtype=polars.Int128))
+    assert (column.kind, column.dtype) == ("number", "int64")
+    assert numpy.array_equal(column.values, [2.0**64, numpy.nan, -5], equal_nan=True)
+    assert Target(task="binary").fit(polars.Series([3, 5, 3], dtype=polars.Int128)).classes.tolist() == [3, 5]

@@ -111,8 +111,9 @@ def column_of_series(series: Any, name: str) -> Column:
 
     dtype = series.dtype
     if dtype.is_numeric():
-        stored = "float64" if dtype.is_decimal() else str(dtype).lower()
-        values = _of_whole(series) if dtype.is_integer() else series.cast(narwhals.Float64).to_numpy()
+        long = dtype in (narwhals.Int128, narwhals.UInt128)  # which NumPy does not have
+        stored = "float64" if dtype.is_decimal() else "int64" if long else str(dtype).lower()
+        values = _of_whole(series) if dtype.is_integer() and not long else series.cast(narwhals.Float64).to_numpy()
         return Column(name, "number", numpy.asarray(values, dtype=numpy.float64), dtype=stored)
     if dtype == narwhals.String:
         return _of_text(series.to_list(), name, "text")
