@@ -154,19 +154,28 @@ def test_on_a_gpu_what_cannot_be_captured_says_why(cuda):
 
 @pytest.mark.gpu
 def test_on_a_gpu_what_copies_from_the_host_runs_call_by_call(cuda, monkeypatch):
-    steps = [joined("stack"), joined("concat"), lambda x: x[[0, 2]] + 1]
+    def step(x):
+        return x[[0, 2]] + 1
+
     for refused in (True, False):  # then by what the capture itself says
         if not refused:
             monkeypatch.setattr(executors, "_refused_call", lambda call: "")
-        for step in steps:
-            x = cuda.asarray(numpy.arange(24, dtype="float32").reshape(6, 4))
-            fast = xpnn.compile(step, exact=True)
-            for k in range(5):
-                numpy.testing.assert_array_equal(to_host(fast(x + k)), to_host(step(x + k)))
-            assert "host" in fast.plan().executor.reason
-    fast = xpnn.compile(joined("stack", 8), exact=True)
+        x = cuda.asarray(numpy.arange(24, dtype="float32").reshape(6, 4))
+        fast = xpnn.compile(step, exact=True)
+        for k in range(5):
+            numpy.testing.assert_array_equal(to_host(fast(x + k)), to_host(step(x + k)))
+        assert "host" in fast.plan().executor.reason
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("count", [8, 9, 70])
+@pytest.mark.parametrize("name", ["stack", "concat"])
+def test_on_a_gpu_many_arrays_are_joined_in_a_graph(cuda, name, count):
+    step = joined(name, count)
+    x = cuda.asarray(numpy.arange(24, dtype="float32").reshape(6, 4))
+    fast = xpnn.compile(step, exact=True)
     for k in range(5):
-        fast(x + k)
+        numpy.testing.assert_array_equal(to_host(fast(x + k)), to_host(step(x + k)))
     graph_of(fast)
 
 

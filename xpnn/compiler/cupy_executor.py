@@ -28,7 +28,6 @@ __all__ = ["GraphExecutor", "cupy_executor"]
 
 _log = logging.getLogger("xpnn")
 
-JOINED = 8  # arrays, up to which CuPy joins them one by one
 AGAIN = 2  # plain runs beside the first, which show what is not the same twice
 _REFUSED = {
     # cuFFT's plans have memory that CuPy may give away while a graph still uses it
@@ -105,10 +104,7 @@ def _refused_call(call: Call) -> str:
         copied_there = _holds(given, list | numpy.ndarray)
     else:
         copied_there = _holds(given, numpy.ndarray)
-    if copied_there:
-        return f"{call.name} is given numbers of the host"
-    joined = call.name in ("concat", "stack") and isinstance(call.args[0], list | tuple) and len(call.args[0])
-    return f"{call.name} of more than {JOINED} arrays copies their addresses from the host" if joined > JOINED else ""
+    return f"{call.name} is given numbers of the host" if copied_there else ""
 
 
 def _holds(tree: Any, kinds: Any) -> bool:

@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from xpnn.arrays.namespaces import namespace_of
 from xpnn.arrays.products import products_by
 from xpnn.compiler.cuda_kernels import Run
 from xpnn.compiler.kernel_runs import in_runs
 from xpnn.compiler.program import Call, Program, Ref, each_ref, replaced
 
 __all__ = ["Graph", "Library", "Steps"]
+
+JOINED = 8  # arrays, up to which CuPy joins them one by one
 
 # Which look at nothing on a GPU
 _CHECKS = ("require_labels", "require_not_negative", "require_shares", "require_signs")
@@ -109,6 +112,8 @@ class Steps:
         if call.name == "matmul" and not kwargs and (target is None or call.whole):
             a, b = args
             result = self.library.product(a, b, target)
+        elif call.name in ("concat", "stack"):
+            result = joined(call.name, *args, **kwargs)
         elif call.name == "vecdot":
             result = self.library.vecdot(call.function, *args, **kwargs)
         else:
@@ -133,3 +138,10 @@ class Steps:
             if number not in kept and self.program.values[number].kind == "result":
                 ends.setdefault(position, []).append(number)
         return ends
+
+
+def joined(name: str, arrays: Sequence[Any], *, axis: int | None = 0) -> Any:
+    """`xp.concat` or `xp.stack`, of some arrays at a time: of more than 8 CuPy copies the addresses from the host."""
+    xp = namespace_of(*arrays)
+    parts = [getattr(xp, name)(arrays[start : start + JOINED], axis=axis) for start in range(0, len(arrays), JOINED)]
+    return parts[0] if len(parts) == 1 else joined("concat", parts, axis=axis or 0)

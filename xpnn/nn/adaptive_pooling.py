@@ -228,8 +228,11 @@ def _shares(y: Array, *, axis: int, ranges: tuple[Range, ...], length: int) -> R
 @recordable
 def _range_means(x: Array, *, axis: int, ranges: tuple[Range, ...]) -> Array:
     front = (slice(None),) * axis
-    sums = [sum_over(x[(*front, slice(a, b), ...)], axis=axis) / (b - a) for a, b in ranges]
-    return namespace_of(x).stack(sums, axis=axis)
+    shape = (*x.shape[:axis], len(ranges), *x.shape[axis + 1 :])
+    means = namespace_of(x).empty(shape, dtype=x.dtype, device=array_device(x))
+    for i, (a, b) in enumerate(ranges):
+        means[(*front, i, ...)] = sum_over(x[(*front, slice(a, b), ...)], axis=axis) / (b - a)
+    return means
 
 
 @recordable
