@@ -12,6 +12,8 @@ LABELS = [
     (numpy.asarray([3, 1, 20], dtype="int16"), "int16"),
     ([0.5, 2.0, -1.0], "float64"),
     (numpy.asarray([0.5, 2.0], dtype="float32"), "float32"),
+    (numpy.asarray([0.1, 0.3], dtype="float32"), "float32"),
+    (numpy.asarray([0.1, 0.3], dtype="float16"), "float16"),
     ([True, False, True], "bool"),
     ([True, True], "bool"),
 ]
@@ -44,6 +46,10 @@ def test_a_label_is_the_same_however_stored():
         assert class_codes(column_of(values), booleans).tolist() == [1, 0]
     assert class_codes(column_of([3, 1]), numpy.asarray(["1", "3"])).tolist() == [1, 0]
     assert class_codes(column_of([0.5]), numpy.asarray([0.25, 0.5])).tolist() == [1]
+    short = numpy.asarray([0.1, 0.3], dtype="float32")
+    for values in ([0.3, 0.1], ["0.3", "0.10"], short[::-1], short[::-1].astype("float64")):
+        assert class_codes(column_of(values), short).tolist() == [1, 0]
+    assert class_codes(column_of(short[::-1]), numpy.asarray([0.1, 0.3])).tolist() == [1, 0]
 
 
 def test_an_unknown_label_is_named_with_its_row():

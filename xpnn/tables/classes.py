@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from xpnn.tables.columns import Column, text_of_number
-from xpnn.tables.converting import as_booleans, as_text, number_in
+from xpnn.tables.converting import as_booleans, as_text, number_in, words_of_numbers
 
 __all__ = ["class_codes", "classes_of", "labels_of"]
 
@@ -46,12 +46,8 @@ def class_codes(column: Column, classes: numpy.ndarray) -> numpy.ndarray:
     ValueError
         If a label is not among them: its row is named.
     """
-    if classes.dtype.kind == "b":
-        text, words = as_booleans(column), [str(label) for label in classes.tolist()]
-    else:
-        text = as_text(column)
-        words = [label if isinstance(label, str) else text_of_number(label) for label in classes.tolist()]
-    place = {word: number for number, word in enumerate(words)}
+    text = as_booleans(column) if classes.dtype.kind == "b" else as_text(column)
+    place = {word: number for words in _words(classes) for number, word in enumerate(words)}
     table = numpy.asarray([place.get(_word(level, classes), -1) for level in text.levels] or [-1], dtype=numpy.int64)
     codes: numpy.ndarray = table[text.values]
     unknown = numpy.flatnonzero(codes < 0)
@@ -93,6 +89,14 @@ def _require_short(words: list[str]) -> None:
     """Raise if an array of these words, each with room for the longest, were large."""
     if len(words) * max(map(len, words), default=0) > _LETTERS:
         raise ValueError(f"{len(words)} labels, one of {max(map(len, words))} letters, are too long to be classes")
+
+
+def _words(classes: numpy.ndarray) -> list[list[str]]:
+    """How columns have each of the labels; those of float32 also as they are in float64."""
+    labels = classes.tolist()
+    if classes.dtype.kind not in "iuf":
+        return [list(map(str, labels))]
+    return [list(map(text_of_number, labels)), words_of_numbers(classes, classes.dtype.name)]
 
 
 def _word(level: str, classes: numpy.ndarray) -> str:

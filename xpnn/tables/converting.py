@@ -16,7 +16,7 @@ import numpy
 
 from xpnn.tables.columns import BOOLEANS, Column, require_told_apart, text_of_number
 
-__all__ = ["as_booleans", "as_dates", "as_numbers", "as_text", "date_in", "number_in", "truth_in"]
+__all__ = ["as_booleans", "as_dates", "as_numbers", "as_text", "date_in", "number_in", "truth_in", "words_of_numbers"]
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)? ?(Z|[+-]\d\d(:?\d\d)?)?")
 
@@ -142,15 +142,27 @@ def as_text(column: Column) -> Column:
     require_told_apart(column)
     here = ~column.missing
     different, places = numpy.unique(column.values[here], return_inverse=True)
-    short = numpy.dtype(column.dtype) if column.dtype in ("float32", "float16") else None
-    if short is not None:  # 0.1 of float32 is "0.1", as that of float64 is
-        words = [text_of_number(float(str(value))) for value in different.astype(short)]
+    if column.kind == "number":
+        words = words_of_numbers(different, column.dtype)
     else:
-        words = [text_of_number(value) if column.kind == "number" else str(value) for value in different]
+        words = list(map(str, different))
     order = {word: number for number, word in enumerate(sorted(words))}
     values = numpy.full(len(column), -1, dtype=numpy.int64)
     values[here] = numpy.asarray([order[word] for word in words], dtype=numpy.int64)[places] if words else -1
     return replace(column, kind="text", values=values, levels=tuple(order))
+
+
+def words_of_numbers(values: numpy.ndarray, dtype: str) -> list[str]:
+    """Numbers that are stored in a dtype as words: 0.1 of float32 is "0.1", as that of float64 is.
+
+    Examples
+    --------
+    >>> words_of_numbers(numpy.asarray([0.1, 3.0], "float32"), "float32")
+    ['0.1', '3']
+    """
+    if dtype in ("float16", "float32"):
+        return [text_of_number(float(str(value))) for value in values.astype(dtype)]
+    return list(map(text_of_number, values.tolist()))
 
 
 def _each_level(column: Column, meaning: Callable[[str], Any], expected: str) -> list[Any]:
