@@ -75,6 +75,20 @@ def test_held_out_rows_that_came_later_are_of_the_last_epochs():
     assert validation.get_xdata().tolist() == [6, 7, 8, 9, 10]
 
 
+@pytest.mark.parametrize("kind", [MLPClassifier, Classifier])
+def test_epochs_without_held_out_rows_have_no_point(kind):
+    model = kind(random_state=0).partial_fit(X, Y, classes=[0, 1], X_val=X, y_val=Y)
+    model.partial_fit(X, Y).partial_fit(X, Y, X_val=X, y_val=Y).partial_fit(X, Y)
+    for axes in CurvesDisplay.from_estimator(model).axes_:
+        (validation,) = (line for line in axes.get_lines() if line.get_label() == "validation")
+        assert validation.get_xdata().tolist() == [1, 3]
+    model = MLPClassifier(**SHORT, warm_start=True, early_stopping=True).fit(X, Y)
+    model.set_params(early_stopping=False).fit(X, Y)
+    for axes in CurvesDisplay.from_estimator(model).axes_:
+        (validation,) = (line for line in axes.get_lines() if line.get_label() == "validation")
+        assert validation.get_xdata().tolist() == [1, 2, 3, 4, 5]
+
+
 def test_axes_of_ones_own():
     model = MLPClassifier(**SHORT, early_stopping=True).fit(X, Y)
     _, axes = pyplot.subplots(2, 1)

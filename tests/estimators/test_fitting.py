@@ -1,6 +1,7 @@
 """What a fit reports: scikit-learn's loss with its penalty, the best score, and what held-out rows cost."""
 
 import gc
+import math
 import warnings
 import weakref
 
@@ -97,7 +98,39 @@ def test_rows_that_early_stopping_holds_out_weigh_by_class_too():
 def test_a_part_of_one_row_decides_nothing(rows, held_out):
     model = MLPRegressor(**STILL, early_stopping=True).fit(X[:rows], NUMBERS[:rows])
     assert model.t_ == rows - held_out
-    assert len(model.validation_scores_) == (1 if held_out else 0)
+    if held_out:
+        assert len(model.validation_scores_) == 1
+        assert model.best_validation_score_ == model.validation_scores_[0]
+    else:
+        assert model.validation_scores_ is model.validation_loss_curve_ is model.best_validation_score_ is None
+        assert model.best_loss_ == model.loss_
+
+
+@pytest.mark.parametrize("callbacks", [None, [lambda trainer, row: None]], ids=["alone", "by a Trainer"])
+def test_epochs_without_rows_held_out_have_no_value_in_the_curves(callbacks):
+    y = NUMBERS[:, 0]
+    options = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0, "callbacks": callbacks}
+    model = MLPRegressor(**options, warm_start=True).fit(X, y)
+    model.set_params(early_stopping=True, monitor="neg_max_error").fit(X, y)
+    known = [math.isnan(value) for value in model.monitored_curve_]
+    assert known == [True, True, False, False]
+    model.set_params(early_stopping=False, monitor="loss").fit(X, y)
+    for curve in (model.validation_loss_curve_, model.validation_scores_):
+        assert [math.isnan(value) for value in curve] == [True, True, False, False, True, True]
+    assert len(model.loss_curve_) == 6
+    assert model.monitored_curve_ is None
+    model.partial_fit(X, y, X_val=X, y_val=y).partial_fit(X, y)
+    assert [math.isnan(value) for value in model.validation_scores_[6:]] == [False, True]
+    later = MLPRegressor(**options).partial_fit(X, y).partial_fit(X, y, X_val=X, y_val=y)
+    assert [math.isnan(value) for value in later.validation_loss_curve_] == [True, False]
+
+
+def test_lbfgs_keeps_no_curves_of_the_epochs_before():
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, warm_start=True, early_stopping=True, random_state=0)
+    model.fit(X, NUMBERS).set_params(solver="lbfgs", early_stopping=False).fit(X, NUMBERS)
+    plain = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, warm_start=True, solver="lbfgs", random_state=0)
+    assert set(vars(model)) == set(vars(plain.fit(X, NUMBERS)))
+    assert not hasattr(model, "loss_curve_")
 
 
 def test_the_same_rows_held_out_and_trained_with_have_the_same_loss():

@@ -9,6 +9,7 @@ axes can be drawn on. The colours and lines are those of `training.plot_history`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import numpy
@@ -36,8 +37,8 @@ class CurvesDisplay:
     loss
         The training loss of each epoch.
     val_loss, val_score, val_error
-        Those of held-out rows, or None; the error is in units of the targets. Where they begin later (after a
-        `warm_start`), they are of the last epochs.
+        Those of held-out rows, or None; the error is in units of the targets. Epochs that have none are None or NaN;
+        where there are fewer than of `loss`, they are of the last epochs.
     name
         A title, or None.
     best_epoch
@@ -160,7 +161,8 @@ class CurvesDisplay:
         for key, curve in curves.items():
             values = [] if curve is None else list(curve)[-epochs:]
             for row, value in zip(rows[epochs - len(values) :], values, strict=True):
-                row[key] = float(value)
+                if value is not None and not isnan(value):  # there were no rows held out
+                    row[key] = float(value)
         return rows
 
 

@@ -65,6 +65,10 @@ from xpnn.training.door import evaluating
 __all__ = ["MLP", "flat", "is_stochastic"]
 
 AT_ONCE = 8192  # rows of a prediction
+OF_EPOCHS = (
+    "loss_curve_", "validation_loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_",
+    "best_epoch_", "monitored_curve_", "_no_improvement_count", "_best_monitored",
+)  # fmt: skip
 
 
 class MLP(CallbackSupport, Savable, Copied):
@@ -209,8 +213,8 @@ class MLP(CallbackSupport, Savable, Copied):
     def _begin_curves(self) -> None:
         self.loss_curve_: list[float] = []
         self.validation_loss_curve_: list[float] | None = None
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_validation_score_ = None if not self.early_stopping else -inf
+        self.validation_scores_: list[float] | None = None
+        self.best_validation_score_: float | None = None
         self.best_loss_ = None if self.early_stopping else inf
         self.best_epoch_: int | None = None
         self.monitored_curve_: list[float] | None = None
@@ -258,6 +262,8 @@ class MLP(CallbackSupport, Savable, Copied):
         return False
 
     def _fit_lbfgs(self, train: tuple[Any, ...], place: Device) -> None:
+        for name in OF_EPOCHS:  # those of another solver's fit before
+            self.__dict__.pop(name, None)
         options = {
             "alpha": float(self.alpha), "place": place, "maxiter": self.max_iter, "maxfun": self.max_fun,
             "gtol": self.tol, "tasks": tasks_of(self), "report": None, "share": (share := share_of(train)),

@@ -127,7 +127,7 @@ class MLPClassifier(Labelled, MLP):
     loss_, loss_curve_
         The training loss with its penalty after the last epoch, and after each.
     validation_loss_curve_, validation_scores_
-        Loss and score of the rows held out after each epoch; None where there were none.
+        Loss and score of the rows held out after each epoch, NaN after one that had none; None where none had any.
     monitored_curve_
         What a scorer that is `monitor` said of them after each epoch; None if it is 'loss' or 'score'.
     best_loss_, best_validation_score_

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf, isnan, nan
 from typing import Any, ClassVar
 
 import numpy
@@ -80,17 +80,15 @@ class Progress(Callback):
         self.best: dict[str, Any] | None = None
         self._layers: tuple[Any, Sequence[Any]] = None, ()
         self.reporter = Report(estimator, incremental=incremental)
-        if held_out is not None and estimator.validation_loss_curve_ is None:
-            estimator.validation_loss_curve_ = []
-        if held_out is not None and estimator.validation_scores_ is None:
-            estimator.validation_scores_ = []
         self._scorer = None
         if held_out is not None and estimator.early_stopping:
             self._scorer = scorer_of(estimator.monitor, ())
         if self._scorer is None:
             estimator.monitored_curve_ = None
-        elif estimator.monitored_curve_ is None:
-            estimator.monitored_curve_ = []
+        judged = {"validation_loss_curve_": held_out, "validation_scores_": held_out, "monitored_curve_": self._scorer}
+        for name, needed in judged.items():
+            if needed is not None and getattr(estimator, name) is None:
+                setattr(estimator, name, [nan] * len(estimator.loss_curve_))
 
     def fit_starts(self, trainer: Trainer) -> None:
         """Say which numbers will be in the rows, for callbacks that wait for one."""
@@ -205,6 +203,9 @@ class Progress(Callback):
     def finish(self) -> None:
         """Take the best weights, and say if the epochs were not enough."""
         estimator = self.estimator
+        for curve in (estimator.validation_loss_curve_, estimator.validation_scores_, estimator.monitored_curve_):
+            if curve is not None:  # of each epoch, also of those that had no rows held out
+                curve += [nan] * (len(estimator.loss_curve_) - len(curve))
         if self.best is not None:
             estimator.network_.load_state_dict(self.best)
         judged = self.held_out is not None and estimator.early_stopping
