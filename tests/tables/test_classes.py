@@ -60,3 +60,44 @@ def test_an_unknown_label_is_named_with_its_row():
         class_codes(column_of([3, 11]), numpy.asarray([*range(11), 12]))
     with pytest.raises(ValueError, match="expected one of False, got 'True' in row 0"):
         class_codes(column_of([True]), numpy.asarray([False]))
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2, 10], "int64"),
+        ([0.5, 2.0, 10.0], "float64"),
+        (numpy.asarray([0.1, 0.3], "float32"), "float32"),
+        ([False, True], "bool"),
+        ([2**53, 2**53 + 1], "int64"),
+        (["no", "yes"], "<U3"),
+    ],
+)
+def test_labels_that_the_frame_calls_categorical_come_back_as_they_were(values, dtype, ordered):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    order = list(values)[::-1] if ordered else list(values)
+    index = pandas.Index(numpy.asarray(order, dtype=numpy.asarray(values).dtype))
+    column = column_of(pandas.Series(pandas.Categorical([*values] * 2, categories=index, ordered=ordered)))
+    classes = classes_of(column)
+    assert classes.dtype == dtype
+    assert numpy.array_equal(classes, numpy.asarray(order, dtype))
+    assert numpy.array_equal(classes[class_codes(column, classes)], numpy.asarray([*values] * 2, dtype))
+    if 2**53 not in values:  # which no plain column tells from its neighbour
+        assert numpy.array_equal(classes[class_codes(column_of(values), classes)], numpy.asarray(values, dtype))
+
+
+def test_categories_that_are_beyond_any_array_of_whole_numbers_stay_words():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    column = column_of(pandas.Series(pandas.Categorical([2**70, 5])))
+    assert classes_of(column).tolist() == ["5", str(2**70)]
+
+
+def test_whole_numbers_that_float64_takes_for_their_neighbours_are_other_labels():
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("narwhals")
+    column = column_of(pandas.Series(pandas.Categorical([2**53, 2**53 + 2])))
+    with pytest.raises(ValueError, match=f"got '{2**53 + 1}' in row 0"):
+        class_codes(column_of([str(2**53 + 1)]), classes_of(column))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from xpnn.tables.columns import Column, text_of_number
+from xpnn.tables.columns import BOOLEANS, Column, text_of_number
 from xpnn.tables.converting import as_booleans, as_text, number_in, words_of_numbers
 
 __all__ = ["class_codes", "classes_of", "labels_of"]
@@ -16,7 +16,7 @@ _LETTERS = 2**26  # of all labels together, 256 MB
 
 
 def classes_of(column: Column) -> numpy.ndarray:
-    """The different labels: sorted, or in the order that the column's levels have.
+    """The different labels, as they were stored: sorted, or in the order that the column's levels have.
 
     Examples
     --------
@@ -33,6 +33,17 @@ def classes_of(column: Column) -> numpy.ndarray:
         return numpy.asarray([False, True])[there]
     words = [level for level, some in zip(column.levels, there, strict=True) if some]
     _require_short(words)
+    return _as_stored(words, column.dtype if column.kind == "category" else "")
+
+
+def _as_stored(words: list[str], dtype: str) -> numpy.ndarray:
+    """Words that were numbers or booleans as these, if an array can hold them."""
+    if dtype == "bool":
+        return numpy.asarray([word == BOOLEANS[1] for word in words])
+    if dtype.startswith("float"):
+        return numpy.asarray(list(map(float, words)), dtype=dtype)
+    if dtype and all(abs(int(word)) < 2**63 for word in words):
+        return numpy.asarray(list(map(int, words)), dtype=dtype)
     return numpy.asarray(words)
 
 
@@ -48,7 +59,9 @@ def class_codes(column: Column, classes: numpy.ndarray) -> numpy.ndarray:
     """
     text = as_booleans(column) if classes.dtype.kind == "b" else as_text(column)
     place = {word: number for words in _words(classes) for number, word in enumerate(words)}
-    table = numpy.asarray([place.get(_word(level, classes), -1) for level in text.levels] or [-1], dtype=numpy.int64)
+    table = numpy.asarray(
+        [place.get(level, place.get(_word(level, classes), -1)) for level in text.levels] or [-1], dtype=numpy.int64
+    )
     codes: numpy.ndarray = table[text.values]
     unknown = numpy.flatnonzero(codes < 0)
     if len(unknown):
@@ -100,9 +113,11 @@ def _words(classes: numpy.ndarray) -> list[list[str]]:
 
 
 def _word(level: str, classes: numpy.ndarray) -> str:
-    """A label of numbers as `text_of_number` writes it: "3.0" in a file is 3."""
+    """A label of numbers as `text_of_number` writes it: "3.0" in a file is 3. Not so numbers that float64 takes for
+    their neighbours.
+    """
     number = number_in(level) if classes.dtype.kind in "iuf" else None
-    return level if number is None else text_of_number(number)
+    return level if number is None or not abs(number) < 2**53 else text_of_number(number)
 
 
 def _listed(classes: numpy.ndarray, most: int = 10) -> str:

@@ -51,8 +51,8 @@ class Column:
     levels : tuple of str
         The values of columns that are neither numbers nor dates, in the frame's order if it has one, else sorted.
     dtype : str
-        How numbers were stored, as in "int64", for labels that come back as they were; of categories if they are
-        numbers.
+        How numbers were stored, as in "int64", for labels that come back as they were; of categories that are
+        numbers or booleans ("bool"), too.
     rows : numpy.ndarray or None
         The number of each row in the frame first given; None: these are its rows.
 

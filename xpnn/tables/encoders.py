@@ -167,7 +167,7 @@ class CategoryEncoder:
             form = "sign"
             levels.sort(key=lambda level: (level is not None, level or ""))  # False is -1, True is 1
         boolean = column.levels == BOOLEANS and column.kind == "boolean"
-        return cls(column.name, boolean, tuple(levels), form, bool(column.dtype) and not boolean)
+        return cls(column.name, boolean, tuple(levels), form, not boolean and column.dtype not in ("", "bool"))
 
     @property
     def outputs(self) -> tuple[str, ...]:

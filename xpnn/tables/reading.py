@@ -232,7 +232,10 @@ def _of_category(series: Any, name: str, *, ordered: bool) -> Column:
     some = [(row, levels[code]) for code, row in zip(used.tolist(), rows.tolist(), strict=True) if code >= 0]
     written, dtype = _words(some, name, stored)
     words = dict(zip(used[used >= 0].tolist(), written, strict=True))
-    order = [words.get(code) or str(level) for code, level in enumerate(levels)] if ordered else sorted(words.values())
+    if ordered:
+        order = [words.get(code) or str(level) for code, level in enumerate(levels)]
+    else:
+        order = sorted(words.values(), key=_size if dtype not in ("", "bool") else None)
     place = {word: number for number, word in enumerate(dict.fromkeys(filter(None, order)))}
     table = numpy.full(len(levels) + 1, -1, dtype=numpy.int64)  # the last is that of -1
     for code, word in words.items():
@@ -257,8 +260,8 @@ def _levels_of(series: Any) -> tuple[list[Any], numpy.ndarray, str]:
 
 
 def _words(some: list[tuple[int, Any]], name: str, short: str) -> tuple[list[str], str]:
-    """Categories, each given with its first row, as words, '' of those that mean a missing value; and how numbers are
-    stored, '' of other categories.
+    """Categories, each given with its first row, as words, '' of those that mean a missing value; and how numbers and
+    booleans are stored, '' of other categories.
     """
     levels = [level for _, level in some]
     plain = tuple(kind for _, kinds in _KINDS for kind in kinds)
@@ -269,5 +272,10 @@ def _words(some: list[tuple[int, Any]], name: str, short: str) -> tuple[list[str
     _kind_of_all(some, name)
     column = _of_values(levels, name)
     column = replace(column, dtype=short) if short else column
-    text = as_text(column)
-    return [text.levels[code] if code >= 0 else "" for code in text.values.tolist()], column.dtype
+    text, dtype = as_text(column), "bool" if column.kind == "boolean" else column.dtype
+    return [text.levels[code] if code >= 0 else "" for code in text.values.tolist()], dtype
+
+
+def _size(word: str) -> float:
+    """Of a word that is a number; Python compares whole numbers of any size, and with fractions, as they are."""
+    return int(word) if word.lstrip("-").isdigit() else float(word)
