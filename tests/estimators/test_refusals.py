@@ -100,6 +100,8 @@ def case(kind, message, *, y=None, X_rows=X, fit=None, **options):
         case(MLPClassifier, "takes no X_val: ", solver="lbfgs", fit={"X_val": X, "y_val": LABELS}),
         case(MLPClassifier, "takes no schedule, max_norm: ", solver="lbfgs", schedule="cosine", max_norm=1.0),
         case(MLPClassifier, "takes no callbacks: ", solver="lbfgs", callbacks=[print]),
+        case(MLPClassifier, "takes no monitor: ", solver="lbfgs", early_stopping=True, monitor="score"),
+        case(MLPRegressor, "takes no monitor: ", solver="lbfgs", early_stopping=True, monitor=max),
         case(MLPClassifier, "no dropout, no batch norm", solver="lbfgs", normalization="batch"),
         case(MLPClassifier, "no dropout, no batch norm", solver="lbfgs", dropout=[0.5]),
         case(MLPClassifier, r"hidden_layer_sizes expected whole numbers, got \(8.7,\)", hidden_layer_sizes=(8.7,)),

@@ -169,7 +169,8 @@ def _require_nothing_stochastic(estimator: Any, X_val: Any) -> None:
     if estimator.n_ens > 1:
         raise ValueError(f"solver='lbfgs' finds the weights of one network: n_ens expected 1, got {estimator.n_ens}")
     given = {name: getattr(estimator, name) for name in ("schedule", "max_norm", "callbacks")}
-    ignored = [name for name, value in {**given, "X_val": X_val}.items() if value is not None]
+    given |= {"X_val": X_val, "monitor": None if estimator.monitor == "loss" else estimator.monitor}
+    ignored = [name for name, value in given.items() if value is not None]
     if ignored:
         raise ValueError(f"solver='lbfgs' takes no {', '.join(ignored)}: it has no steps by a rate, and no epochs")
 
