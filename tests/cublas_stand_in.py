@@ -25,6 +25,11 @@ def number(pointer, kind):
     return complex(*found) if kind >= 4 else found.value
 
 
+def value(x):
+    """An argument as a number: callers give ctypes' own or Python's."""
+    return getattr(x, "value", x)
+
+
 class Cublas:
     def __init__(self):
         self.asked = []
@@ -42,22 +47,22 @@ class Cublas:
     ):  # fmt: skip
         assert kind == kind_b == kind_c
         assert (number(one, kind), number(zero, kind)) == (1, 0)
-        self.asked.append((op_a, op_b, ld_a.value, ld_b.value, compute.value, algorithm.value))
-        sizes = m.value, n.value, k.value
-        self._product((op_a, op_b), sizes, kind, a.value, ld_a.value, b.value, ld_b.value, c.value, ld_c.value)
+        self.asked.append((op_a, op_b, value(ld_a), value(ld_b), value(compute), value(algorithm)))
+        sizes = value(m), value(n), value(k)
+        self._product((op_a, op_b), sizes, kind, value(a), value(ld_a), value(b), value(ld_b), value(c), value(ld_c))
         return 0
 
     def cublasGemmStridedBatchedEx(
         self, handle, op_a, op_b, m, n, k, one, a, kind, ld_a, by_a, b, kind_b, ld_b, by_b, zero, c, kind_c, ld_c, by_c,
         count, compute, algorithm,
     ):  # fmt: skip
-        assert (number(one, kind), number(zero, kind), algorithm.value) == (1, 0, -1)
+        assert (number(one, kind), number(zero, kind), value(algorithm)) == (1, 0, -1)
         self.asked.append("strided")
         size = numpy.dtype(KINDS[kind]).itemsize
-        for place in range(count.value):
-            x, y, z = (p.value + place * size * by.value for p, by in ((a, by_a), (b, by_b), (c, by_c)))
-            sizes = m.value, n.value, k.value
-            self._product((op_a, op_b), sizes, kind, x, ld_a.value, y, ld_b.value, z, ld_c.value)
+        for place in range(value(count)):
+            x, y, z = (value(p) + place * size * value(by) for p, by in ((a, by_a), (b, by_b), (c, by_c)))
+            sizes = value(m), value(n), value(k)
+            self._product((op_a, op_b), sizes, kind, x, value(ld_a), y, value(ld_b), z, value(ld_c))
         return 0
 
     def __getattr__(self, name):
@@ -67,10 +72,10 @@ class Cublas:
         def batched(handle, op_a, op_b, m, n, k, one, a, ld_a, b, ld_b, zero, c, ld_c, count):
             assert (number(one, kind), number(zero, kind)) == (1, 0)
             self.asked.append("by addresses")
-            places = [by_address(x, count.value) for x in (a, b, c)]
+            places = [by_address(x, value(count)) for x in (a, b, c)]
             for x, y, z in zip(*places, strict=True):
-                sizes = m.value, n.value, k.value
-                self._product((op_a, op_b), sizes, kind, x, ld_a.value, y, ld_b.value, z, ld_c.value)
+                sizes = value(m), value(n), value(k)
+                self._product((op_a, op_b), sizes, kind, x, value(ld_a), y, value(ld_b), z, value(ld_c))
             return 0
 
         return batched

@@ -8,7 +8,7 @@ generated kernels, which are compiled as C++. Put this folder on PYTHONPATH, and
 
 import numpy
 
-from cupy import cuda, fft, linalg
+from cupy import cuda, fft, linalg, random
 from cupy._array import ndarray
 from cupy._calls import call, from_host, function, matmul, moved, on_device, space, ufunc
 from cupy._kernels import ElementwiseKernel, RawKernel

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 
 _here = threading.local()
 _numbers = itertools.count(1)
@@ -71,10 +72,15 @@ class Event:
         self.recorded = None
 
     def record(self, stream=None):
-        self.recorded = stream or get_current_stream()
+        self.recorded = time.perf_counter()
 
     def synchronize(self):
         synchronizing()
+
+
+def get_elapsed_time(begin, end):
+    """Milliseconds."""
+    return 1e3 * (end.recorded - begin.recorded)
 
 
 class Graph:

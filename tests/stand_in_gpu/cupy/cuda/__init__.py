@@ -20,6 +20,7 @@ from cupy._streams import (
     Graph,
     Stream,
     get_current_stream,
+    get_elapsed_time,
     synchronizing,
 )
 from cupy.cuda.device import Device
@@ -35,8 +36,11 @@ runtime = SimpleNamespace(
     getDevice=lambda: 0,
     driverGetVersion=lambda: 13000,
     runtimeGetVersion=lambda: 13000,
-    getDeviceProperties=lambda number: {"name": b"Stand-in GPU"},
+    getDeviceProperties=lambda number: {
+        "name": b"Stand-in GPU", "totalGlobalMem": 2**34, "multiProcessorCount": 1, "l2CacheSize": 2**20,
+    },  # fmt: skip
     deviceSynchronize=synchronizing,
+    free=lambda pointer: None,
 )
 
 
