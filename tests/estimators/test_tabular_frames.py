@@ -140,6 +140,8 @@ def test_infinity_in_a_column_of_an_array_is_refused_unless_it_is_dropped():
         TabularRegressor(**QUICK).fit(x, Y)
     model = TabularRegressor(**QUICK, kinds={1: "drop"}).fit(x, Y)
     numpy.testing.assert_array_equal(model.predict(x), model.predict(x * [1, 0.5]))
+    with pytest.raises(ValueError, match=r"Input X contains infinity .* The first is in column 'a', row 1"):
+        TabularRegressor(**QUICK).fit(pandas.DataFrame({"a": [1, 10**400, 3], "b": [1, 2, 4]}), [1, 2, 3])
 
 
 @pytest.mark.parametrize(

@@ -240,3 +240,9 @@ def test_whole_numbers_of_128_bits():
     assert (column.kind, column.dtype) == ("number", "int64")
     assert numpy.array_equal(column.values, [2.0**64, numpy.nan, -5], equal_nan=True)
     assert Target(task="binary").fit(polars.Series([3, 5, 3], dtype=polars.Int128)).classes.tolist() == [3, 5]
+
+
+def test_numbers_beyond_those_of_float64_are_infinite():
+    for values in ([10**400, None, -(10**400), 7], [Decimal("1e400"), None, Decimal("-1e400"), Decimal(7)]):
+        column = column_of(values)
+        assert numpy.array_equal(column.values, [numpy.inf, numpy.nan, -numpy.inf, 7], equal_nan=True)

@@ -7,6 +7,7 @@ numbers, are an error that names the two rows, since every guess would be wrong 
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -166,7 +167,12 @@ def _of_values(values: list[Any], name: str) -> Column:
 
 
 def _as_number(value: Any) -> float:
-    return value.total_seconds() if isinstance(value, datetime.timedelta) else float(value)
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    try:
+        return float(value)
+    except OverflowError:  # of whole numbers; of words and of Decimals float makes the same
+        return math.inf if value > 0 else -math.inf
 
 
 def _without_zone(value: Any) -> Any:
