@@ -1,6 +1,6 @@
 """How products are asked for; they are computed as they are all the same."""
 
-COMPUTE_TYPE_DEFAULT, COMPUTE_TYPE_PEDANTIC, COMPUTE_TYPE_TF32 = 0, 2, 7
+COMPUTE_TYPE_DEFAULT, COMPUTE_TYPE_PEDANTIC, COMPUTE_TYPE_TF32 = 1, 2, 7
 _chosen = {}
 
 

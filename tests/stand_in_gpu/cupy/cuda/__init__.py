@@ -38,7 +38,7 @@ runtime = SimpleNamespace(
     runtimeGetVersion=lambda: 13000,
     getDeviceProperties=lambda number: {
         "name": b"Stand-in GPU", "totalGlobalMem": 2**34, "multiProcessorCount": 1, "l2CacheSize": 2**20,
-    },  # fmt: skip
+    },
     deviceSynchronize=synchronizing,
     free=lambda pointer: None,
 )
