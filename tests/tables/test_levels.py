@@ -11,6 +11,7 @@ from xpnn.tables.reading import column_of
 
 DAYS = numpy.asarray(["2020-01-01", "2021-01-01", "2022-01-01"], "datetime64[D]")
 ISO = ["2020-01-01", "2021-01-01", "2022-01-01"]
+SHORT = numpy.asarray([0.1, 0.3], "float32")
 SAME = [
     (ISO, DAYS),
     (DAYS, ISO),
@@ -18,6 +19,11 @@ SAME = [
     ([1.0, 2.0, 2.5], ["1.0", "2", "2.50"]),
     ([1, 2, 3], [" 1", "02", "3e0"]),
     (["1.0", "2.0", "3.0"], [1, 2, 3]),
+    (SHORT, [0.1, 0.3]),
+    ([0.1, 0.3], SHORT),
+    (SHORT, SHORT.astype("float64")),  # as in an array of objects
+    ([0.1, 0.3], SHORT.astype("float64")),
+    (SHORT.astype("float64"), SHORT),  # as early files have them
     (["01", "02", "03"], numpy.asarray([1, 2, 3], "float32")),
     ([0, 1, 2], ["false", "TRUE", "2"]),
     (["no", "true", "false"], [None, True, False]),
@@ -52,6 +58,9 @@ def test_what_can_be_meant_in_one_way_only_is_that_level(values, given):
         (["1", "2"], ["01", "1.0", "2e0"]),  # words, which may be names
         (["1.1", "1.2"], ["1.10"]),
         (["01", "001"], [1]),  # which of them?
+        ([0.1, 0.3], [0.1 + 1e-9, 0.3 - 1e-9]),  # though they are the same as float32
+        ([0.1, 0.1 + 1e-9], SHORT[:1].astype("float64")),
+        ([2.0**30 + 1, 1e-50], [2.0**30, 0.0, 2e-50]),
         (["true", "TRUE"], [True]),
         ([2**53 - 1, 3], ["9007199254740993"]),
         ([1, 2], [datetime.date(2020, 1, 1)]),

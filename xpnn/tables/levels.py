@@ -4,7 +4,7 @@ A word that training had is that level. Another may be one that is only written 
 
 | given | training's levels | the same if |
 | --- | --- | --- |
-| numbers | any | they are equal numbers; 0 and 1 are false and true |
+| numbers | any | they are equal numbers, also as float32 if one of them is of it; 0 and 1 are false and true |
 | booleans | any | they say the same: true and false in any case, or 1 and 0 |
 | any | False and True | the same |
 | dates, text | any | they are equal dates, as ISO 8601 writes them |
@@ -17,6 +17,8 @@ levels have decides nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+
+import numpy
 
 from xpnn.tables.columns import BOOLEANS, Column
 from xpnn.tables.converting import date_in, number_in, truth_in
@@ -44,20 +46,35 @@ def places_of(known: Sequence[str | None], given: Column, *, of_numbers: bool = 
     words = given.levels
     if all(word in place for word in words):
         return [place[word] for word in words]
-    meanings = [(reading, _by_meaning(known, reading)) for reading in _readings(known, given, of_numbers)]
+    meanings = [(reading, _by_meaning(known, of_known)) for reading, of_known in _readings(known, given, of_numbers)]
     return [place.get(word) or _place(word, meanings) for word in words]
 
 
-def _readings(known: Sequence[str | None], given: Column, of_numbers: bool) -> tuple[_Reading, ...]:
+def _readings(known: Sequence[str | None], given: Column, of_numbers: bool) -> list[tuple[_Reading, _Reading]]:
+    """How to read words that are given and levels that are known, to compare what they mean."""
     if given.kind == "boolean" or {*known} - {None} == {*BOOLEANS}:
-        return (truth_in,)
-    return (_number, truth_in) if given.dtype or of_numbers else (date_in,)
+        return [(truth_in, truth_in)]
+    if given.dtype or of_numbers:
+        return [(_number, _number), (_widened, _shortened), (_shortened, _widened), (truth_in, truth_in)]
+    return [(date_in, date_in)]
 
 
 def _number(word: str) -> float | None:
     """Of those that float64 tells apart, no NaN."""
     number = number_in(word)
     return number if number is not None and abs(number) < 2**53 else None
+
+
+def _shortened(word: str) -> float | None:
+    """A fraction as float32."""
+    number = _number(word)
+    return None if number is None or number == int(number) else float(numpy.float32(number))
+
+
+def _widened(word: str) -> float | None:
+    """A fraction of float32 as float64 has it: 0.1 is 0.10000000149011612."""
+    short = _shortened(word)
+    return short if short == _number(word) else None
 
 
 def _by_meaning(known: Sequence[str | None], reading: _Reading) -> dict[Hashable, int]:
