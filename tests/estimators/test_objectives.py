@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss, mean_absolute_error, mean_pinball_loss, me
 from sklearn_twins import assert_twins, twins
 
 from xpnn.estimators import MLPClassifier, MLPRegressor
+from xpnn.estimators.network import linear_layers
 from xpnn.estimators.objectives import regression
 
 RNG = numpy.random.default_rng(8)
@@ -210,6 +211,21 @@ def test_a_step_is_no_longer_than_max_norm_times_the_rate():
     assert free > 0.1 * 0.5
     assert length(*one_step(max_norm=0.5)) == pytest.approx(0.1 * 0.5)
     assert length(*one_step(max_norm=1e3)) == pytest.approx(free)
+
+
+@pytest.mark.parametrize("layers", [{"normalization": "layer"}, {"activation": "prelu"}, {"n_ens": 2}], ids=str)
+@pytest.mark.parametrize("solver", ["adam", "adamw"])
+def test_a_penalty_is_for_the_weights_of_dense_layers_alone(solver, layers):
+    plain, penalised = (
+        MLPRegressor(hidden_layer_sizes=(3, 3), solver=solver, alpha=alpha, random_state=0, **layers).partial_fit(X, X)
+        for alpha in (0.0, 9.0)
+    )
+    dense = {id(layer.weight) for layer in linear_layers(plain.network_)}
+    moved = {}
+    for (name, one), other in zip(plain.network_.named_parameters(), penalised.network_.parameters(), strict=True):
+        moved.setdefault(id(one) in dense, []).append((name, numpy.array_equal(one, other)))
+    assert not any(same for _, same in moved[True])
+    assert all(same for _, same in moved[False])
 
 
 def test_adamw_takes_its_decay_off_the_weights_alone():

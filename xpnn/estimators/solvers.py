@@ -16,6 +16,7 @@ from xpnn.autodiff.transforms import value_and_grad
 from xpnn.compiler.compile import CompiledStep
 from xpnn.estimators.ensembles import clipped_each
 from xpnn.estimators.momentum import Momentum
+from xpnn.estimators.network import linear_layers
 from xpnn.estimators.scikit_callbacks import told_of_iterations
 from xpnn.nn.module import Module
 from xpnn.optim.adam import Adam, AdamW
@@ -61,9 +62,15 @@ def optimizer_of(estimator: Any, network: Module, rate: float | Schedule) -> Opt
         numbers: dict[str, Any] = {name: float(value) for name, value in options.items()}
         if solver == "adam":
             return Adam(network, learning_rate=rate, **numbers)
-        groups = {"*bias": {"weight_decay": 0.0}}
+        groups = {pattern: {"weight_decay": 0.0} for pattern in ("*bias", *_other_weights(network))}
         return AdamW(network, learning_rate=rate, weight_decay=float(estimator.alpha), groups=groups, **numbers)
     return _PLAIN[solver](network, learning_rate=rate)
+
+
+def _other_weights(network: Module) -> list[str]:
+    """Those of normalizations and activations, by name: no penalty is for them."""
+    dense = {id(layer.weight) for layer in linear_layers(network)}
+    return [name for name, p in network.named_parameters() if id(p) not in dense and not name.endswith("bias")]
 
 
 def rate_of(estimator: Any, rows: int, steps_per_epoch: int) -> float | Schedule:
