@@ -46,7 +46,8 @@ def places_of(known: Sequence[str | None], given: Column, *, of_numbers: bool = 
     words = given.levels
     if all(word in place for word in words):
         return [place[word] for word in words]
-    meanings = [(reading, _by_meaning(known, of_known)) for reading, of_known in _readings(known, given, of_numbers)]
+    readings = _readings(known, given, of_numbers)
+    meanings = [(reading, found) for reading, of_known in readings if (found := _by_meaning(known, of_known))]
     return [place.get(word) or _place(word, meanings) for word in words]
 
 
