@@ -35,6 +35,10 @@ def test_weights_by_class_are_the_same_for_any_rows():
     assert weights.tolist() == [0.5, 2.0]
 
 
+def test_a_class_that_is_not_trained_with_has_no_balanced_weight():
+    assert Labels(None, THREE).weights(THREE, "balanced", None, (THREE[1:], None)).tolist() == [0.0, 0.75, 1.5, 0.75]
+
+
 @pytest.mark.parametrize(
     ("y", "given", "every"),
     [

@@ -175,6 +175,18 @@ def test_the_weights_are_those_of_the_best_epoch(values, best):
     assert abs(model.coefs_[0] - last.coefs_[0]).max() > 0
 
 
+def test_each_fit_has_its_own_best_epoch():
+    """The second one, of a warm start, is worse than the first from its beginning."""
+    given = iter([0.7, 0.9, 0.3, 0.5, 0.4])
+    options = {"hidden_layer_sizes": (4,), "early_stopping": True, "warm_start": True, "random_state": 0}
+    model = MLPRegressor(**options, max_iter=2, monitor=lambda *_: next(given)).fit(X, NUMBERS)
+    assert model.best_epoch_ == 2
+    model.set_params(max_iter=3).fit(X, NUMBERS)
+    assert model.best_epoch_ == 4
+    model.set_params(monitor="loss").partial_fit(X, NUMBERS)
+    assert model.best_epoch_ is None  # the weights are those of now
+
+
 @pytest.mark.parametrize("rate", [1e-5, 3e-6, 1e-6])
 def test_an_adaptive_rate_goes_down_to_a_millionth_as_scikit_learns_does(rate):
     options = {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": rate, "tol": 9.0, "random_state": 0}

@@ -93,3 +93,28 @@ def test_held_out_rows_have_the_shares_of_classes_where_they_can():
     train, test = parted(100, 0.1, numpy.random.RandomState(1), labels)
     assert labels[test].sum() == 2
     assert sorted([*train, *test]) == list(range(100))
+
+
+def seen_by(kind, options, y, dtype="float64", **held_out):
+    """Rows and targets that a scorer was given."""
+    seen = []
+    epochs = {"max_iter": 1} if kind is MLPClassifier else {"max_epochs": 1}
+    model = kind(**epochs, **options, early_stopping=True, monitor=lambda model, X, y: seen.append((X, y)) or 0.0)
+    rows = numpy.random.default_rng(0).standard_normal((len(y), 3)).astype(dtype)
+    model.fit(rows, y, **held_out)
+    return seen[0]
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, Classifier])
+def test_early_stopping_holds_out_equal_shares_of_classes(kind):
+    labels = numpy.repeat([0, 1], [80, 20])
+    for seed in range(3):
+        _, held_out = seen_by(kind, {"validation_fraction": 0.2, "random_state": seed}, labels)
+        assert sorted(held_out) == [0] * 16 + [1] * 4
+
+
+def test_rows_to_validate_with_are_computed_with_in_the_dtype_of_those_to_train_with():
+    labels = numpy.arange(40) % 2
+    given = {"X_val": numpy.zeros((9, 3)), "y_val": labels[:9]}
+    assert seen_by(MLPClassifier, {}, labels, dtype="float32", **given)[0].dtype == "float32"
+    assert seen_by(MLPClassifier, {}, labels, **given)[0].dtype == "float64"

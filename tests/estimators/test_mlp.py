@@ -76,6 +76,16 @@ def test_the_same_seed_gives_the_same_bits_from_a_kept_trainer_too(options, comp
     assert first.loss_curve_ == again.loss_curve_ == after_another.loss_curve_
 
 
+def test_a_later_fit_leaves_the_weights_of_an_earlier_one():
+    POOL.clear()
+    first = MLPClassifier(**SHORT, dropout=0.1).fit(X, LABELS)
+    before = [one.copy() for one in first.coefs_]
+    MLPClassifier(**{**SHORT, "random_state": 4}, dropout=0.1).fit(X, LABELS)
+    assert len(POOL._free) == 1
+    for one, other in zip(first.coefs_, before, strict=True):
+        numpy.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("dropout", [0.1, 0.5])
 def test_a_later_fit_with_another_seed_replays_the_steps_of_an_earlier_one(dropout):
     POOL.clear()

@@ -6,6 +6,7 @@ import warnings
 
 import numpy
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn_twins import assert_twins, twins
 
@@ -101,14 +102,22 @@ def test_another_loss_is_refused(who):
         model.set_params(quantiles=[0.9, 0.1]).partial_fit(X, NUMBERS)
 
 
-@pytest.mark.parametrize("changed", [{"alpha": 5.0}, {"delta": 0.01}, {"max_norm": 0.01}])
-def test_a_changed_step_is_taken_by_the_same_optimizer(changed):
+CHANGES = [
+    (MLPRegressor("huber", **SMALL), {"alpha": 5.0}), (MLPRegressor("huber", **SMALL), {"delta": 0.01}),
+    (MLPRegressor("huber", **SMALL), {"max_norm": 0.01}), (MLPClassifier(**SMALL), {"label_smoothing": 0.3}),
+    (MLPRegressor("tweedie", **SMALL), {"tweedie_power": 1.9}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "changed"), CHANGES, ids=lambda value: str(value) if type(value) is dict else "")
+def test_a_changed_step_is_taken_by_the_same_optimizer(model, changed):
     """As if the next part had been trained with it after the same past."""
-    first = {"alpha": 1e-4, "delta": 1.0, "max_norm": None}
-    models = [MLPRegressor("huber", **SMALL).partial_fit(X, NUMBERS) for _ in range(2)]
+    y, classes = (LABELS, {"classes": [0, 1]}) if isinstance(model, MLPClassifier) else (abs(NUMBERS), {})
+    models = [clone(model).partial_fit(X, y, **classes) for _ in range(2)]
     optimizers = [model._trainer.optimizer for model in models]
-    models[0].set_params(**changed).partial_fit(X, NUMBERS)
-    models[1].set_params(**first).partial_fit(X, NUMBERS)
+    models[0].set_params(**changed)
+    for one in models:
+        one.partial_fit(X, y)
     assert all(model._trainer.optimizer is one for model, one in zip(models, optimizers, strict=True))
     assert abs(models[0].coefs_[0] - models[1].coefs_[0]).max() > 1e-7
 

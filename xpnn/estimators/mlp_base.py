@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from abc import abstractmethod
 from math import inf
@@ -151,10 +150,8 @@ class MLP(CallbackSupport, Savable, Copied):
             self._start(X, sizes, objective, random, place)
         else:
             self._require_same(X, sizes, objective, "partial_fit" if incremental else "warm_start")
-            if place != self._place_:  # the network of before stays as it is if this fit fails
-                self.network_ = copy.deepcopy(self.network_)
-                if self._trainer is not None:
-                    self._begun, self._trainer = going_on(self, self._trainer), None
+            if place != self._place_ and self._trainer is not None:
+                self._begun, self._trainer = going_on(self, self._trainer), None
         self._objective, self._place_, self._home = objective, place, home
         self._begun = self._begun if incremental else None
         self.network_.to(place)

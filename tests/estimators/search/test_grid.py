@@ -64,6 +64,8 @@ def everything(estimator, X, y):
     numbers = {"weights": sum(state), "curves": sum(sum(curve) for curve in curves), "t": estimator.t_}
     best = (estimator.best_loss_, estimator.best_validation_score_)
     numbers["best"] = sum(value for value in best if value is not None)
+    numbers |= {"kept": estimator.best_epoch_ or 0, "count": estimator._no_improvement_count}
+    numbers["monitored"] = sum(estimator.monitored_curve_ or [])
     return {**epochs(estimator, X, y), **numbers}
 
 
@@ -110,6 +112,13 @@ def test_numbers_of_adam_may_differ():
     both(CLASSIFIER, grid, CANCER, together=48, scoring=epochs, refit="loss")
 
 
+def test_rules_of_descent_may_differ():
+    network = clone(CLASSIFIER).set_params(solver="sgd", learning_rate_init=0.1)
+    both(network, {"nesterovs_momentum": [True, False]}, CANCER, together=6, scoring=epochs, refit="loss")
+    grid = {"learning_rate": ["constant", "invscaling"], "max_iter": [3, 8]}  # some go on by another rate
+    both(network, grid, CANCER, together=12, scoring=epochs, refit="loss")
+
+
 def test_shapes_and_seeds_may_differ():
     grid = {"hidden_layer_sizes": [(4,), (5, 3)], "activation": ["relu", "tanh"], "random_state": [0, 1]}
     both(CLASSIFIER, grid, IRIS, together=24, scoring=epochs, refit="loss")
@@ -146,9 +155,10 @@ def test_several_scores():
     both(CLASSIFIER, RATES, CANCER, together=12, scoring=["accuracy", "roc_auc"], refit="roc_auc")
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_processes_change_nothing(early_stopping):
-    stopping = {"early_stopping": early_stopping, "n_iter_no_change": 2, "tol": 0.02, "max_iter": 15}
+@pytest.mark.parametrize("monitor", [None, "loss", "neg_log_loss"])
+def test_processes_change_nothing(monitor):
+    stopping = {"early_stopping": monitor is not None, "n_iter_no_change": 2, "tol": 0.02, "max_iter": 15}
+    stopping["monitor"] = monitor or "loss"
     network, found = clone(CLASSIFIER).set_params(**stopping), []
     for n in (1, 2):
         search = GridSearchMLP(network, RATES, n_jobs=n, cv=3, scoring=everything, refit=False)
@@ -158,7 +168,7 @@ def test_processes_change_nothing(early_stopping):
         assert search.n_together_ == 3 * len(ParameterGrid(RATES))
         found.append(search.cv_results_)
     names = [name for name in found[0] if name.startswith("split")]
-    assert len(names) == 3 * 7
+    assert len(names) == 3 * 10
     for name in names:
         numpy.testing.assert_array_equal(found[0][name], found[1][name], err_msg=name)
 

@@ -18,7 +18,6 @@ from xpnn.estimators.scikit_callbacks import is_watched
 from xpnn.estimators.search.known import has_known_rows, is_known
 from xpnn.estimators.search.together import Together
 from xpnn.estimators.search.waiting import Job
-from xpnn.estimators.solvers import rate_of, scales_inversely
 from xpnn.training.interruption import CTRL_C, noticed
 
 __all__ = ["goes_alone", "train_alone"]
@@ -48,10 +47,10 @@ def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:
         if not job.done:
             together.leave(0)
         warnings.warn("Training interrupted by user.", stacklevel=8)
-    estimator._begun = _left(estimator, batches, together)
+    estimator._begun = _left(estimator, together)
 
 
-def _left(estimator: Any, batches: Any, together: Together) -> Begun:
+def _left(estimator: Any, together: Together) -> Begun:
     """The state of the optimizer, as that of `optim` has it, for a `partial_fit` that goes on."""
     state: dict[str, Any] = {"steps": numpy.asarray(together.steps)}
     parts = [name for name, _ in estimator.network_.named_parameters()]
@@ -59,7 +58,4 @@ def _left(estimator: Any, batches: Any, together: Together) -> Begun:
         arrays = [part for matrix in matrices for part in (matrix[..., :-1], matrix[..., -1])]
         for parameter, array in zip(parts, arrays, strict=True):
             state[f"{parameter}.{name}"] = numpy.ascontiguousarray(array if together.members.copies > 1 else array[0])
-    rate: Any = float(together.members.numbers["rate"][0])
-    if scales_inversely(estimator):
-        rate = rate_of(estimator, batches.rows, len(batches))
-    return Begun(estimator._begun.asked, rate, state)
+    return Begun(estimator._begun.asked, float(together.members.numbers["rate"][0]), state)
