@@ -174,6 +174,20 @@ def test_the_rate_is_that_of_before_the_call_that_failed(slower):
     assert of_trainer(model)[:2] == of_trainer(undisturbed)[:2]
 
 
+@pytest.mark.parametrize("kind", [MLPRegressor, Regressor])
+def test_numbers_that_a_failed_call_drew_are_drawn_again(kind):
+    model, undisturbed = (kind(random_state=numpy.random.RandomState(3)).partial_fit(X, NUMBERS) for _ in range(2))
+    model.set_params(callbacks=[lambda trainer, row: 1 / 0])
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            model.partial_fit(X, NUMBERS)
+    with pytest.raises(ZeroDivisionError):
+        model.fit(X, NUMBERS)
+    model.set_params(callbacks=None).partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    undisturbed.partial_fit(X, NUMBERS).partial_fit(X, NUMBERS)
+    numpy.testing.assert_array_equal(model.predict(X), undisturbed.predict(X))
+
+
 @pytest.mark.parametrize("kind", [MLPRegressor, Regressor, MLPClassifier, Classifier])
 def test_a_network_that_failed_elsewhere_comes_home(kind, elsewhere):
     y, classes = (LABELS, {"classes": [0, 1]}) if "Class" in kind.__name__ else (NUMBERS, {})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
+
+import numpy
 
 from xpnn.arrays.devices import device_of
 from xpnn.nn.module import Module
@@ -16,11 +19,14 @@ __all__ = ["all_or_nothing"]
 
 @contextmanager
 def all_or_nothing(estimator: Any, *, goes_on: bool) -> Iterator[None]:
-    """Take all attributes back after an error; with `goes_on`, what is trained in place, too: the network, and the
-    trainer of `partial_fit` with its optimizer. A fit from the beginning makes them anew.
+    """Take all attributes back after an error, and a `RandomState` to where it was; with `goes_on`, what is trained in
+    place, too: the network, and the trainer of `partial_fit` with its optimizer. A fit from the beginning makes them
+    anew.
     """
     before = {name: _kept(name, value) for name, value in vars(estimator).items()}
     ways_back = _of_trained(before) if goes_on else []
+    if isinstance(random := before.get("random_state"), numpy.random.RandomState):
+        ways_back.append(partial(random.set_state, random.get_state()))
     try:
         yield
     except BaseException:
