@@ -190,6 +190,8 @@ def test_copies_predict_the_same_and_hold_no_optimizer():
     large = quick(module_options={"width": 4000}, max_epochs=1).fit(X, THREE)
     weights = sum(p.nbytes for p in large.module_.parameters())
     assert len(pickle.dumps(large)) < 1.1 * weights
+    fitted.set_params(metrics={"mine": lambda y, t: 0.0}).partial_fit(X, THREE).set_params(metrics=None)
+    assert pickle.loads(pickle.dumps(fitted)).predict(X).shape == (90,)  # without what was asked for before
 
 
 REFUSED = {

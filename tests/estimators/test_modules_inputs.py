@@ -58,6 +58,13 @@ def test_a_sparse_matrix_is_its_rows(form):
     assert model.history_["val_loss"] == plain.history_["val_loss"]
 
 
+def test_inputs_by_name_have_no_order():
+    inputs = {"words": IDS, "numbers": X}
+    model = quick(module=Both).fit(inputs, THREE)
+    other = {"numbers": X, "words": IDS}
+    numpy.testing.assert_array_equal(model.predict_proba(other), model.predict_proba(inputs))
+
+
 WRONG = {
     "inconsistent numbers of samples": lambda: quick(module=Pair).fit((X, X[:9]), THREE),
     "inconsistent numbers of samples: a 60, b 9$": lambda: quick(module=Pair).fit({"a": X, "b": X[:9]}, THREE),

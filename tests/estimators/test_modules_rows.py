@@ -64,6 +64,17 @@ def test_classes_of_held_out_rows_weigh_what_those_of_training_do():
     assert scorer.history_["val_scorer"][0] == pytest.approx(numpy.average(right, weights=weight))
 
 
+def test_rows_that_are_held_out_of_those_given_count_by_their_weights():
+    weight, seen = RNG.uniform(0.1, 3, 90), []
+    note = {"monitor": lambda estimator, x, t: seen.append((x, estimator.predict(x), t)) or 0.0}
+    model = quick(early_stopping=True, max_epochs=1, validation_fraction=1 / 3, **note).fit(X, THREE, weight)
+    ((x, said, t),) = seen
+    which = [numpy.flatnonzero((row == X).all(axis=1))[0] for row in x]
+    assert model.history_["val_score"][0] == pytest.approx(numpy.average(said == t, weights=weight[which]))
+    expected = log_loss(t, model.predict_proba(x), sample_weight=weight[which])
+    assert model.history_["val_loss"][0] == pytest.approx(expected, rel=1e-9)  # another order of sums
+
+
 def test_held_out_rows_of_which_none_counts_are_refused():
     rows = X[TWO == 0][:9]
     with pytest.raises(ValueError, match="must contain at least one non-zero number"):
@@ -95,9 +106,21 @@ def test_a_column_of_targets_is_a_row():
 
 
 def test_more_rows_than_are_predicted_at_once():
-    model = quick().fit(X, THREE)
-    many = numpy.tile(X, (30, 1))
-    numpy.testing.assert_array_equal(model.predict(many), numpy.tile(model.predict(X), 30))
+    seen = []
+
+    class Watched(nn.Module):
+        def __init__(self, n_features, n_outputs):
+            self.layer = nn.Linear(n_features, n_outputs)
+
+        def forward(self, x):
+            seen.append(x.shape[0])
+            return self.layer(x)
+
+    model = quick(module=Watched).fit(X, THREE)
+    many, few = numpy.tile(X, (30, 1)), model.predict(X)
+    seen.clear()
+    numpy.testing.assert_array_equal(model.predict(many), numpy.tile(few, 30))
+    assert seen == [1024, 1024, 652]
 
 
 def test_each_call_of_partial_fit_goes_through_the_rows_in_another_order():

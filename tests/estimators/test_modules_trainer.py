@@ -190,6 +190,18 @@ def test_partial_fit_takes_what_is_changed_and_goes_on_with_its_optimizer(name):
     assert model.n_iter_ == len(model.history_) == 2
 
 
+def test_partial_fit_takes_what_is_written_into_a_loss():
+    losses = nn.CrossEntropy(), nn.CrossEntropy()
+    written, given = (Classifier(network, loss=loss, random_state=0) for loss in losses)
+    for model in (written, given):
+        model.partial_fit(X, THREE, classes=[0, 1, 2])
+    losses[0].label_smoothing = 0.3
+    given.set_params(loss=nn.CrossEntropy(label_smoothing=0.3))
+    for model in (written, given):
+        model.partial_fit(X, THREE).partial_fit(X, THREE)
+    assert written.history_["loss"] == given.history_["loss"]
+
+
 def test_the_optimizer_and_the_average_of_partial_fit_move_with_the_module(elsewhere):
     moved, plain = (Regressor(learning_rate=0.05, average=0.5, random_state=0) for _ in range(2))
     for model in (moved, plain):

@@ -1,5 +1,7 @@
 """A tabular estimator in a file, and back: the same predictions to the bit, and no code."""
 
+import pickle
+
 import numpy
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -108,3 +110,12 @@ def test_what_dropout_draws_is_in_the_file(tmp_path):
     one, two = (network.dense[2].train()(x) for network in (other.network_, model.network_))
     numpy.testing.assert_array_equal(one, two)
     assert (one == 0).any()
+
+
+def test_a_pickle_asks_for_no_other_library(tmp_path, elsewhere):
+    here = TabularRegressor(**QUICK).fit(FRAME, Y)
+    here.save(tmp_path / "model.safetensors")
+    there = TabularRegressor.load(tmp_path / "model.safetensors", device=elsewhere)
+    numpy.testing.assert_allclose(there.predict(FRAME), here.predict(FRAME), rtol=1e-6)  # sums in another order
+    again = pickle.loads(pickle.dumps(there.set_params(device=None)))
+    numpy.testing.assert_array_equal(again.predict(FRAME), here.predict(FRAME))

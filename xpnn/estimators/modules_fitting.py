@@ -132,12 +132,10 @@ def _stopping(estimator: Any, held_out: HeldOut | None) -> EarlyStopping | None:
     """What ends the training early and keeps the best weights; where no rows are held out it goes by the loss."""
     if not estimator.early_stopping:
         return None
-    monitor = estimator.monitor
     if held_out is None:
         return EarlyStopping("loss", patience=estimator.patience)
-    if scorer_of(monitor, metrics_of(estimator.metrics)) is not None:
-        return EarlyStopping("val_scorer", patience=estimator.patience, mode="max")
-    return EarlyStopping(f"val_{monitor}", patience=estimator.patience)
+    says = scorer_of(estimator.monitor, metrics_of(estimator.metrics)) is not None
+    return EarlyStopping(f"val_{'scorer' if says else estimator.monitor}", patience=estimator.patience)
 
 
 def _given(batch_size: int, shuffle: bool, rows: tuple[Any, ...], seed: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
