@@ -46,6 +46,12 @@ def peak(function):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("form", [sparse.csc_matrix, sparse.csc_array, sparse.csr_matrix])
+def test_rows_are_taken_of_a_format_that_finds_them_fast(form):
+    assert rows.by_rows(form(X)).format == "csr"
+    assert rows.by_rows(X) is X
+
+
 def test_parts_have_so_many_rows_or_bytes():
     assert [one.stop for one in rows.slices_of(numpy.empty((5, 2)), 2)] == [2, 4, 5]
     assert list(rows.slices_of(numpy.empty((0, 2)), 2)) == [slice(0, 0)]
