@@ -10,7 +10,7 @@ from xpnn.compiler.cuda_kernels import Run, is_elementwise
 SPECIAL = numpy.asarray([numpy.nan, numpy.inf, -numpy.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.7, 1e30, 1e-30, -88.0])
 INTEGERS = numpy.asarray([0, 1, -1, 2, 7, -5, 100, 3, 4, 5, 6, 8, 9])
 ONE = "negative positive square abs exp expm1 log log1p log2 log10 sqrt floor ceil trunc sin cos tan".split()
-ONE += "sinh cosh tanh asin acos atan asinh acosh atanh isnan isinf isfinite reciprocal".split()
+ONE += "sinh cosh tanh asin acos atan asinh acosh atanh isnan isinf isfinite reciprocal sign".split()
 TWO = (
     "add subtract multiply divide maximum minimum pow atan2 hypot copysign logaddexp greater greater_equal less".split()
 )

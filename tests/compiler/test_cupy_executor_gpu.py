@@ -168,6 +168,43 @@ def test_on_a_gpu_what_copies_from_the_host_runs_call_by_call(cuda, monkeypatch)
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("value", [0.0, 1.5, 2])
+def test_on_a_gpu_a_number_is_put_at_indices_in_a_graph(cuda, value):
+    places = cuda.asarray(numpy.asarray([4, 0]))
+
+    def step(x):
+        y = x * 2
+        y[places] = value
+        y[1, places % 3] = value
+        return y
+
+    x = cuda.asarray(numpy.arange(1, 25, dtype="float32").reshape(6, 4))
+    fast = xpnn.compile(step, exact=True)
+    for k in range(5):
+        found, expected = to_host(fast(x + k)), to_host(step(x + k))
+        numpy.testing.assert_array_equal(found, expected)
+    graph_of(fast)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_a_gradient_through_writes_at_indices_is_a_graph(cuda):
+    places = cuda.asarray(numpy.asarray([3, 1]))
+
+    def value(x):
+        y = x + 0
+        y[places] = x[:2] * 3
+        return xpnn.namespace_of(y).sum(y * y)
+
+    step = xpnn.value_and_grad(value)
+    x = cuda.asarray(numpy.arange(1, 6, dtype="float32"))
+    fast = xpnn.compile(step, exact=True)
+    for k in range(5):
+        for found, expected in zip(fast(x + k), step(x + k), strict=True):
+            numpy.testing.assert_array_equal(to_host(found), to_host(expected))
+    graph_of(fast)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("count", [8, 9, 70])
 @pytest.mark.parametrize("name", ["stack", "concat"])
 def test_on_a_gpu_many_arrays_are_joined_in_a_graph(cuda, name, count):

@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 import numpy
 
+from xpnn.arrays.gpu_namespace import gpu_namespace
 from xpnn.arrays.namespaces import Array, Namespace, array_device, namespace_of
 from xpnn.arrays.native import to_host
 from xpnn.arrays.probe import DeviceUnavailable, Probe, dotted, driver_version, probe
@@ -263,7 +264,7 @@ def _cpu(request: str, reason: str = "") -> Device:
 def _cuda(request: str, found: Probe) -> Device:
     for note in found.notes:
         _say_once(logging.WARNING, f"CuPy warns: {note}")
-    xp = importlib.import_module("array_api_compat.cupy")
+    xp = gpu_namespace(importlib.import_module("array_api_compat.cupy"))
     place = importlib.import_module("cupy").cuda.Device(found.ordinal)
     place.use()
     return Device(xp=xp, name=f"cuda:{found.ordinal}", array_device=place, requested=request)

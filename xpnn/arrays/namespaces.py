@@ -17,6 +17,8 @@ import sys
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from xpnn.arrays.gpu_namespace import gpu_namespace
+
 __all__ = [
     "Array",
     "Namespace",
@@ -109,7 +111,8 @@ def _resolve(array: Array) -> Namespace:
     from array_api_compat import array_namespace
 
     try:
-        return _remember(kind, array_namespace(array))
+        xp = array_namespace(array)
+        return _remember(kind, gpu_namespace(xp) if xp.__name__ == "array_api_compat.cupy" else xp)
     except TypeError:
         raise TypeError(
             f"expected an array of a library that follows the Array API standard, "

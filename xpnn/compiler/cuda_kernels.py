@@ -43,6 +43,7 @@ _FLOATING = {
     **{name: f"{name}({{0}}, {{1}})" for name in ("pow", "atan2", "hypot", "copysign")},
     "isnan": "isnan({0})", "isinf": "isinf({0})", "isfinite": "isfinite({0})",
     "divide": "({0} / {1})", "reciprocal": "(({t})1 / {0})", "abs": "fabs({0})",
+    "sign": "({0} > 0 ? ({t})1 : ({0} < 0 ? ({t})-1 : {0} + ({t})0))",
     # NaN if either is, as the standard has it
     "maximum": "((isnan({0}) || isnan({1})) ? {0} + {1} : fmax({0}, {1}))",
     "minimum": "((isnan({0}) || isnan({1})) ? {0} + {1} : fmin({0}, {1}))",

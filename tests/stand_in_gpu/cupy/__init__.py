@@ -10,7 +10,7 @@ import numpy
 
 from cupy import cuda, fft, linalg, random
 from cupy._array import ndarray
-from cupy._calls import call, from_host, function, matmul, moved, on_device, space, ufunc
+from cupy._calls import as_stored, call, from_host, function, matmul, on_device, space, ufunc
 from cupy._kernels import ElementwiseKernel, RawKernel
 from cupy._memory import get_default_memory_pool, get_default_pinned_memory_pool
 
@@ -33,13 +33,14 @@ _UFUNCS = (
 _FUNCTIONS = (
     "all allclose amax amin angle any append argmax argmin argpartition argsort array_equal array_split atleast_1d "
     "atleast_2d average broadcast_arrays broadcast_to clip column_stack corrcoef count_nonzero cov cross cumprod "
-    "cumsum delete diag diagonal diff digitize dot einsum expand_dims flip histogram hstack identity imag inner "
+    "cumsum delete diag diagonal diff digitize expand_dims flip histogram hstack identity imag "
     "interp isclose iscomplexobj isin kron max may_share_memory mean median meshgrid min moveaxis nan_to_num nanmax "
     "nanmean nanmin nansum ndim outer pad partition percentile prod ptp quantile ravel real repeat reshape "
     "result_type roll rollaxis round searchsorted shape shares_memory size sort split squeeze std sum swapaxes "
-    "take_along_axis tensordot tile trace transpose tri tril tril_indices triu triu_indices trapezoid var vdot vstack "
+    "take_along_axis tile trace transpose tri tril tril_indices triu triu_indices trapezoid var vstack "
     "where"
 ).split()
+_BY_CUBLAS = "dot einsum inner tensordot vdot".split()
 _WAIT = "argwhere bincount extract flatnonzero nonzero unique union1d setdiff1d intersect1d lexsort".split()
 
 for _name in _AS_THEY_ARE:
@@ -48,6 +49,8 @@ for _name in _UFUNCS:
     globals()[_name] = ufunc(getattr(numpy, _name))
 for _name in _FUNCTIONS:
     globals()[_name] = function(getattr(numpy, _name))
+for _name in _BY_CUBLAS:
+    globals()[_name] = function(getattr(numpy, _name), library="cuBLAS")
 for _name in _WAIT:
     globals()[_name] = function(getattr(numpy, _name), waits=True)
 
@@ -89,7 +92,7 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
         made = stack(parts)
         made = made if dtype is None else made.astype(dtype, copy=False)
     else:
-        made = on_device(moved(numpy.array(from_host(obj, dtype), order=order)))
+        made = on_device(as_stored(numpy.array(from_host(obj, dtype), order=order)))
     return made.reshape((1,) * (ndmin - made.ndim) + made.shape) if made.ndim < ndmin else made
 
 

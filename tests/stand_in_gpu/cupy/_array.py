@@ -154,7 +154,7 @@ class ndarray:
     # Copies
 
     def copy(self, order="C"):
-        return call(lambda x: _calls.moved(numpy.array(x, order=order)), self)
+        return call(lambda x: _calls.as_stored(numpy.array(x, order=order)), self)
 
     def __copy__(self):
         return self.copy()
@@ -166,7 +166,7 @@ class ndarray:
         dtype = _calls.check_dtype(dtype)
         if not copy and dtype == self.dtype and (order in "KA" or self.host.flags[f"{order}_CONTIGUOUS"]):
             return self
-        return call(lambda x: x.astype(dtype, order=order), self)
+        return call(lambda x: _calls.as_stored(x.astype(dtype, order=order)), self)
 
     def view(self, dtype=None, array_class=None, type=None):
         return call(lambda x: x.view() if dtype is None else x.view(dtype), self)
@@ -175,11 +175,16 @@ class ndarray:
         return call(lambda x: x.reshape(*shape, order=order), self)
 
     def fill(self, value):
-        if isinstance(value, numpy.ndarray):
-            if value.shape != ():
-                raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-            value = value.item()
-        call(lambda x, value: x.fill(value), self, value)
+        if isinstance(value, ndarray):
+            synchronizing()  # it is compared with 0
+            value = value.host
+        value = numpy.asarray(value, dtype=self.dtype)
+        if value.shape != ():
+            raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
+        value = value.item()
+        if value == 0 and self.host.flags.c_contiguous:
+            value = 0  # by setting bytes: no -0.0
+        call(lambda x: x.fill(value), self)
 
     def take(self, indices, axis=None, out=None):
         from cupy import take
@@ -198,11 +203,15 @@ class ndarray:
         return call(operator.getitem, self, key)
 
     def __setitem__(self, key, value):
-        if isinstance(value, numpy.ndarray):
-            if value.shape != ():
-                raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-            value = value.item()
-        key = _key(key, self.shape)
+        masked, key = _has_mask(key), _key(key, self.shape)
+        if masked:
+            synchronizing()
+        if any(isinstance(x, ndarray) for x in (key if isinstance(key, tuple) else (key,))):
+            if not isinstance(value, ndarray):
+                value = on_device(from_host(value, self.dtype))
+        elif not isinstance(value, ndarray):
+            self[key].fill(value)
+            return
         call(operator.setitem, self, key, value)
 
     # NumPy's functions
@@ -312,11 +321,8 @@ def _operator(name, of_numpy, computed):
         return of_numpy(y, x)
 
     def inside(x, y):
-        if not isinstance(y, ndarray):
-            if _gives_way(x, y):
-                return NotImplemented
-            if not isinstance(y, int | float | complex | numpy.generic):
-                raise TypeError(f"Unsupported type {type(y)}")
+        if not isinstance(y, ndarray | int | float | complex | numpy.generic):
+            raise TypeError(f"Unsupported type {type(y)}")
         call(of_numpy, x, y, out=x, casting="same_kind")
         return x
 

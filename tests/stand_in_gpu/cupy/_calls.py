@@ -8,6 +8,13 @@ from cupy._memory import alloc, alloc_pinned_memory, block_of
 from cupy._streams import capturing, note, synchronizing
 
 _PLAIN = (numbers.Number, numpy.generic, str, bytes, type, numpy.dtype, type(None), type(Ellipsis), slice)
+# What CuPy's ufuncs can do beside being called
+_METHODS = {
+    "accumulate": {"add", "multiply"},
+    "reduce": {"add", "multiply"},
+    "reduceat": {"add"},
+    "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
+}
 _TRUTHS = (numpy.allclose, numpy.array_equal)  # whose results CuPy leaves on the device
 _SUPPORTED = set("?bhilqBHILQefdFD")
 
@@ -51,9 +58,9 @@ def on_device(made, known=None):
     return made
 
 
-def moved(host):
+def moved(host, order="C"):
     """A copy in memory of the device."""
-    copy = space(host.shape, host.dtype, numpy.empty_like(host).strides)
+    copy = space(host.shape, host.dtype, numpy.empty_like(host, order=order).strides)
     copy[...] = host
     return copy
 
@@ -75,6 +82,11 @@ def from_host(x, dtype=None):
     if capturing() is not None:
         synchronizing()
     return x
+
+
+def as_stored(host):
+    """A copy in memory of the device, of which `on_device` is to keep the order; results have C order otherwise."""
+    return moved(host, "K")
 
 
 def call(function, *args, **kwargs):
@@ -135,10 +147,14 @@ class ufunc:
         self.nin, self.nout, self.nargs, self.types = of_numpy.nin, of_numpy.nout, of_numpy.nargs, of_numpy.types
 
     def __call__(self, *args, **kwargs):
+        if set(kwargs) - {"out", "dtype", "casting"}:
+            raise TypeError(f"Wrong arguments {kwargs}")
         return call(self.of_numpy, *args, **kwargs)
 
     def __getattr__(self, name):
         if name in ("accumulate", "at", "outer", "reduce", "reduceat"):
+            if self.name not in _METHODS.get(name, {self.name}):
+                raise NotImplementedError(f"`cupy_{self.name}.{name}` is not supported yet")
             method = getattr(self.of_numpy, name)
             return lambda *args, **kwargs: call(method, *args, **kwargs)
         raise AttributeError(name)
@@ -157,7 +173,7 @@ def matmul(a, b, out=None):
     x, y = host_of((a, b), known)
     dtype = numpy.result_type(x, y)
     ends = (x.shape[-2] if x.ndim > 1 else 1) * (y.shape[-1] if y.ndim > 1 else 1) if x.ndim and y.ndim else 1
-    by_cublas = dtype.char in "fdFD" and x.size and y.size and not (ends == 1 and x.ndim <= 2 and y.ndim <= 2)
+    by_cublas = dtype.char in "efdFD" and x.size and y.size and not (ends == 1 and x.ndim <= 2 and y.ndim <= 2)
     if by_cublas and capturing() is not None:
         raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
     if out is None:
