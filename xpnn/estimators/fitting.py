@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from xpnn.estimators.scikit_callbacks import tasks_of
 from xpnn.estimators.search.alone import goes_alone, train_alone
 from xpnn.estimators.search.waiting import collects
 from xpnn.estimators.solvers import l2_step, optimizer_of, rate_of, scaled_inversely, scales_inversely, set_rate
+from xpnn.estimators.user_line import warn
 from xpnn.nn.module import Module
 from xpnn.optim.base import Optimizer
 from xpnn.training.interruption import CTRL_C
@@ -102,6 +102,6 @@ def _fit(estimator: Any, trainer: Trainer, batches: Dense, progress: Progress, e
         with unlogged():
             trainer.fit(*arguments, **options, epochs=epochs, progress=False, callbacks=callbacks)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=8)
+        warn("Training interrupted by user.")
     finally:
         trainer._feed = trainer._running = None  # they hold the rows

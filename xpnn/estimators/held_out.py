@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy
@@ -12,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, _check_y, check_consi
 from xpnn.estimators.placement import brought, on_host, require_home
 from xpnn.estimators.refusals import named, require_alike
 from xpnn.estimators.times import require_no_dates
+from xpnn.estimators.user_line import warn
 
 __all__ = ["checked_held_out", "parted", "warn_of_no_value"]
 
@@ -49,13 +49,9 @@ def parted(rows: int, fraction: float, random: Any, strata: Any) -> tuple[Any, A
     return None
 
 
-def warn_of_no_value(monitor: Any, *, stacklevel: int) -> None:
+def warn_of_no_value(monitor: Any) -> None:
     """Say that what is monitored was no number after any epoch, so that no epoch was the best."""
-    warnings.warn(
-        f"monitor={monitor!r} was nan after each epoch: the weights are those of the last",
-        UserWarning,
-        stacklevel=stacklevel + 1,
-    )
+    warn(f"monitor={monitor!r} was nan after each epoch: the weights are those of the last")
 
 
 def checked_held_out(estimator: Any, given: tuple[Any, Any, Any], method: str, *, y: Any, dtype: Any) -> Any:

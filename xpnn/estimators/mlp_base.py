@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from math import inf
 from typing import Any
@@ -11,7 +10,7 @@ import numpy
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, dtype_name, namespace_of
@@ -58,10 +57,11 @@ from xpnn.estimators.search.waiting import adopted
 from xpnn.estimators.solvers import STOPPED, minimized_by_lbfgs, share_of
 from xpnn.estimators.times import require_no_dates
 from xpnn.estimators.undo import all_or_nothing
+from xpnn.estimators.user_line import warn
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
 
-__all__ = ["MLP", "flat", "is_stochastic"]
+__all__ = ["MLP", "is_stochastic"]
 
 AT_ONCE = 8192  # rows of a prediction
 OF_EPOCHS = (
@@ -283,11 +283,10 @@ class MLP(CallbackSupport, Savable, Copied):
         self.n_iter_ = int(found.nit)
         self.loss_ = shown(float(found.fun))
         if found.status not in (0, STOPPED):
-            warnings.warn(
+            warn(
                 f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): {found.message}. "
                 "Increase max_iter or max_fun, or scale the data.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _fit_stochastic(
@@ -307,9 +306,7 @@ class MLP(CallbackSupport, Savable, Copied):
         """The batch size. Batch norm cannot do with a last batch of one row."""
         batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), rows)
         if self.batch_size != "auto" and self.batch_size > rows:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
-            )
+            warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
         if self.normalization != "batch":
             return batch_size
         if self.batch_size == "auto":
@@ -417,11 +414,6 @@ def is_stochastic(estimator: Any) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit is only available for stochastic optimizers, not for 'lbfgs'")
     return True
-
-
-def flat(y: Any) -> Any:
-    """Targets in one column as a row of numbers, with scikit-learn's warning."""
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _some(*parts: Any) -> tuple[Any, ...]:

@@ -20,9 +20,10 @@ from sklearn.utils.metaestimators import available_if
 from xpnn.arrays.devices import Device
 from xpnn.estimators.labelled import Labelled
 from xpnn.estimators.labels import Labels
-from xpnn.estimators.mlp_base import MLP, flat, is_stochastic
+from xpnn.estimators.mlp_base import MLP, is_stochastic
 from xpnn.estimators.mlp_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
+from xpnn.estimators.one_column import flat
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["MLPClassifier"]

@@ -12,9 +12,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from xpnn.arrays.devices import Device
-from xpnn.estimators.mlp_base import MLP, flat, is_stochastic
+from xpnn.estimators.mlp_base import MLP, is_stochastic
 from xpnn.estimators.mlp_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import LOSSES, Objective, regression
+from xpnn.estimators.one_column import flat
 from xpnn.estimators.placement import on_host
 from xpnn.estimators.quantities import central, predicted_numbers, quantiles_of, require_numbers, require_positive
 from xpnn.estimators.scores import r_squared

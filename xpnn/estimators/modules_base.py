@@ -284,7 +284,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
         self.history_, self.n_iter_ = replace(trainer.history), trainer.epoch
         self.best_epoch_: int | None = None if stopping is None else stopping.best_epoch or None
         if stopping is not None and held_out is not None and self.n_iter_ and not stopping.best_epoch:
-            warn_of_no_value(self.monitor, stacklevel=6)
+            warn_of_no_value(self.monitor)
         self._trainer = trainer if self._incremental else None
 
     def _metrics_of(

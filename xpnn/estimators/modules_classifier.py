@@ -19,7 +19,6 @@ from typing import Any
 import numpy
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import column_or_1d
 
 from xpnn.arrays.devices import Device
 from xpnn.estimators.known_losses import is_of_classes, require_logits, require_of_logits
@@ -29,6 +28,7 @@ from xpnn.estimators.modules_base import OfModule
 from xpnn.estimators.modules_building import loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import Objective
+from xpnn.estimators.one_column import flat
 from xpnn.estimators.undo import all_or_nothing
 
 __all__ = ["Classifier"]
@@ -215,8 +215,7 @@ class Classifier(Labelled, OfModule):
         return self._given(outputs[:, 1] - outputs[:, 0] if two else outputs)
 
     def _noted(self, y: Any, *, first: bool) -> Any:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = flat(y)
         if first and not self._incremental:
             self._labels = Labels(None, y)
             self.classes_ = self._labels.classes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from xpnn.estimators.quiet import unlogged
 from xpnn.estimators.reporting import printers
 from xpnn.estimators.rows import HeldOutRows, SparseRows
 from xpnn.estimators.scikit_callbacks import tasks_of
+from xpnn.estimators.user_line import warn
 from xpnn.nn.module import Module
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.callbacks.early_stopping import EarlyStopping
@@ -120,7 +120,7 @@ def trained(
                 progress=False,
             )  # fmt: skip
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=7)
+        warn("Training interrupted by user.")
         if stopping is not None:
             stopping.fit_ends(trainer)  # which was told that it may go on
     finally:

@@ -11,7 +11,6 @@ import numpy
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import column_or_1d
 
 from xpnn.arrays.devices import Device
 from xpnn.estimators.known_losses import link_of_numbers, require_of_numbers
@@ -19,6 +18,7 @@ from xpnn.estimators.modules_base import OfModule
 from xpnn.estimators.modules_building import loss_of, name_of, require_loss_options, used_weights
 from xpnn.estimators.modules_parameters import CONSTRAINTS
 from xpnn.estimators.objectives import LOSSES, Objective, regression
+from xpnn.estimators.one_column import flat
 from xpnn.estimators.placement import on_host
 from xpnn.estimators.quantities import central, predicted_numbers, require_numbers, require_positive
 from xpnn.estimators.scores import r_squared
@@ -157,8 +157,7 @@ random_state, module_options, optimizer_options, loss_options
         return float(r2_score(on_host(y), predictions, sample_weight=on_host(sample_weight)))
 
     def _noted(self, y: Any, *, first: bool) -> Any:
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = flat(y)
         require_of_numbers(self.loss)
         self._require_possible_targets(y)
         return y

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
@@ -19,6 +18,7 @@ from xpnn.estimators.network import linear_layers
 from xpnn.estimators.reporting import Report
 from xpnn.estimators.rows import Dense
 from xpnn.estimators.solvers import set_rate
+from xpnn.estimators.user_line import warn
 from xpnn.training.callbacks.base import Callback
 from xpnn.training.door import evaluating
 from xpnn.training.trainer import Trainer
@@ -210,11 +210,10 @@ class Progress(Callback):
             estimator.network_.load_state_dict(self.best)
         judged = self.held_out is not None and estimator.early_stopping
         if judged and not self.incremental and estimator.n_iter_ and estimator._best_monitored is None:
-            warn_of_no_value(estimator.monitor, stacklevel=7)
+            warn_of_no_value(estimator.monitor)
         if not self.incremental and not self.stopped and estimator.n_iter_ == estimator.max_iter:
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )

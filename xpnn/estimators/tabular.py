@@ -15,10 +15,11 @@ import numpy
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils._param_validation import Interval, Real, StrOptions
-from sklearn.utils.validation import _check_y, column_or_1d
+from sklearn.utils.validation import _check_y
 
 from xpnn.arrays.devices import Device
 from xpnn.estimators.labels import Labels
+from xpnn.estimators.one_column import flat
 from xpnn.estimators.tabular_base import CONSTRAINTS, Tabular
 from xpnn.estimators.tabular_metrics import CLASSIFICATION, OF_PROBABILITIES, REGRESSION
 from xpnn.estimators.tabular_targets import labels_of, numbers_of
@@ -212,7 +213,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
         return outputs[:, 0] if self._labels.kind == "binary" else outputs
 
     def _checked(self, y: Any) -> Any:
-        return _check_y(column_or_1d(labels_of(y), warn=True), multi_output=False, y_numeric=False, estimator=self)
+        return _check_y(flat(labels_of(y)), multi_output=False, y_numeric=False, estimator=self)
 
     def _learn_classes(self, y: Any) -> None:
         self._labels = Labels(None, y)
@@ -415,7 +416,7 @@ class TabularRegressor(RegressorMixin, Tabular):
     def _checked(self, y: Any) -> Any:
         y = _check_y(numbers_of(y), multi_output=True, y_numeric=True, estimator=self)
         y = numpy.asarray(y, dtype=numpy.float64)
-        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        return flat(y)
 
     def _learn_targets(self, y: Any, sample_weight: Any) -> int:
         _require_bounded(y)

@@ -8,7 +8,6 @@ cancer).
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy
@@ -18,6 +17,7 @@ from xpnn.estimators.scikit_callbacks import is_watched
 from xpnn.estimators.search.known import has_known_rows, is_known
 from xpnn.estimators.search.together import Together
 from xpnn.estimators.search.waiting import Job
+from xpnn.estimators.user_line import warn
 from xpnn.training.interruption import CTRL_C, noticed
 
 __all__ = ["goes_alone", "train_alone"]
@@ -46,7 +46,7 @@ def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:
     if interrupted or interruption.signal is not None:
         if not job.done:
             together.leave(0)
-        warnings.warn("Training interrupted by user.", stacklevel=8)
+        warn("Training interrupted by user.")
     estimator._begun = _left(estimator, together)
 
 

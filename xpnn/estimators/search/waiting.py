@@ -12,7 +12,6 @@ collected only those that `only` names: a transformer's networks are trained the
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from scipy import sparse
 
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.placement import home_of, on_host
+from xpnn.estimators.user_line import warn
 
 __all__ = ["Job", "SetAside", "adopted", "collecting", "collects", "giving", "only"]
 
@@ -124,7 +124,7 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
     job.taken = True
     _draw_as(job)
     for message in job.said:
-        warnings.warn(message, stacklevel=6)
+        warn(message)
     given = estimator.get_params(deep=False)
     vars(estimator).update({name: value for name, value in vars(job.estimator).items() if name not in given})
     job.progress.estimator = estimator
