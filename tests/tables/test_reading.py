@@ -164,6 +164,20 @@ def test_arrays_of_other_libraries(elsewhere):
     assert column.values.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("problem", [BufferError, RuntimeError])
+def test_arrays_that_numpy_cannot_hold_are_named(problem, monkeypatch):
+    strict = pytest.importorskip("array_api_strict")
+
+    def refuse(x):
+        raise problem("unsupported dtype")
+
+    monkeypatch.setattr("xpnn.tables.reading.to_host", refuse)
+    with pytest.raises(TypeError, match=r"^'age': expected an array that NumPy can hold, got .*Array: unsupported"):
+        column_of(strict.asarray([1.0]), name="age")
+    with pytest.raises(TypeError, match=r"^a table: expected an array that NumPy can hold, got .*Array: unsupported"):
+        Table(strict.asarray([[1.0]]))
+
+
 def test_what_is_needed_and_not_installed_is_named(monkeypatch):
     polars = pytest.importorskip("polars")
     monkeypatch.setitem(__import__("sys").modules, "narwhals", None)

@@ -1,8 +1,8 @@
 """CuPy's namespace, without two detours of array-api-compat's for which the host waits.
 
 array-api-compat gives CuPy the standard's functions. Its `clip` picks elements by a mask, and its `sign` writes NaN
-and, of complex numbers, 0 by one. For a mask the host waits until the device has counted it, and bounds are copied
-from the host, so that no CUDA graph can hold such a call. Here both choose element by element.
+and, of complex numbers, 0 by one. For a mask the host waits until the device has counted it, so that no CUDA graph
+can hold such a call. Here both choose element by element.
 """
 
 from __future__ import annotations

@@ -107,11 +107,7 @@ class Steps:
         )
         target = arrays[call.target] if call.target >= 0 else None
         if target is not None and call.name == "setitem":
-            key, value = args
-            if type(value) in (bool, int, float, complex) and _picks(key):
-                # CuPy copies a number from the host to put it at indices
-                value = namespace_of(target).full((), value, dtype=target.dtype)
-            call.function(target, key, value)
+            call.function(target, *args)
             return
         if call.name == "matmul" and not kwargs and (target is None or call.whole):
             a, b = args
@@ -149,8 +145,3 @@ def joined(name: str, arrays: Sequence[Any], *, axis: int | None = 0) -> Any:
     xp = namespace_of(*arrays)
     parts = [getattr(xp, name)(arrays[start : start + JOINED], axis=axis) for start in range(0, len(arrays), JOINED)]
     return parts[0] if len(parts) == 1 else joined("concat", parts, axis=axis or 0)
-
-
-def _picks(key: Any) -> bool:
-    """Whether a key has arrays of indices."""
-    return any(hasattr(part, "dtype") for part in (key if isinstance(key, tuple) else (key,)))

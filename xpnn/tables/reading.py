@@ -21,7 +21,7 @@ from xpnn.arrays.native import to_host
 from xpnn.tables.columns import BOOLEANS, Column
 from xpnn.tables.converting import as_text
 
-__all__ = ["column_of", "column_of_array", "column_of_series", "narwhals_for"]
+__all__ = ["column_of", "column_of_array", "column_of_series", "narwhals_for", "on_host"]
 
 # bool before number: Python's booleans are integers. Timestamps of pandas are datetimes, NumPy's float64 is a float.
 _KINDS: list[tuple[str, tuple[type, ...]]] = [
@@ -57,13 +57,28 @@ def column_of(values: Any, *, name: str = "column") -> Column:
         return _of_values(list(values), name)
     if is_array_api_obj(values):  # CuPy's arrays and PyTorch's have no __array_namespace__
         namespace_of(values)
-        return column_of_array(to_host(values), name)
+        return column_of_array(on_host(values, repr(name)), name)
     narwhals = narwhals_for(values)
     try:
         series = narwhals.from_native(values, series_only=True)
     except TypeError:
         raise TypeError(f"{name!r}: expected a list, an array or a series, got {type(values).__name__}") from None
     return column_of_series(series, name)
+
+
+def on_host(array: Any, what: str) -> numpy.ndarray:
+    """An array of any library as NumPy's.
+
+    Raises
+    ------
+    TypeError
+        If NumPy cannot hold it: bfloat16, sparse, or on the way to a gradient of PyTorch's.
+    """
+    try:
+        return numpy.asarray(to_host(array))
+    except (BufferError, RuntimeError, TypeError) as problem:
+        kind = f"{type(array).__module__}.{type(array).__name__}"
+        raise TypeError(f"{what}: expected an array that NumPy can hold, got {kind}: {problem}") from None
 
 
 def narwhals_for(values: Any) -> Any:

@@ -15,9 +15,8 @@ import numpy
 from array_api_compat import is_array_api_obj
 
 from xpnn.arrays.namespaces import namespace_of
-from xpnn.arrays.native import to_host
 from xpnn.tables.columns import Column
-from xpnn.tables.reading import column_of, column_of_array, column_of_series, narwhals_for
+from xpnn.tables.reading import column_of, column_of_array, column_of_series, narwhals_for, on_host
 
 __all__ = ["Table", "listed", "whatever_it_holds"]
 
@@ -156,7 +155,7 @@ def _opened(frame: Any) -> _Source:
 
 def _opened_array(frame: Any) -> _Source:
     namespace_of(frame)
-    array = to_host(frame)
+    array = on_host(frame, "a table")
     if array.ndim != 2:
         raise ValueError(f"a table expected an array with two axes, rows and columns, got shape {array.shape}")
     names = tuple(f"x{n}" for n in range(array.shape[1]))

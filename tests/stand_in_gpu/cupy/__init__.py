@@ -13,6 +13,7 @@ from cupy._array import ndarray
 from cupy._calls import as_stored, call, from_host, function, matmul, on_device, space, ufunc
 from cupy._kernels import ElementwiseKernel, RawKernel
 from cupy._memory import get_default_memory_pool, get_default_pinned_memory_pool
+from cupy._streams import synchronizing
 
 __version__ = "14.2.0"
 
@@ -33,15 +34,16 @@ _UFUNCS = (
 _FUNCTIONS = (
     "all allclose amax amin angle any append argmax argmin argpartition argsort array_equal array_split atleast_1d "
     "atleast_2d average broadcast_arrays broadcast_to clip column_stack corrcoef count_nonzero cov cross cumprod "
-    "cumsum delete diag diagonal diff digitize expand_dims flip histogram hstack identity imag "
-    "interp isclose iscomplexobj isin kron max may_share_memory mean median meshgrid min moveaxis nan_to_num nanmax "
-    "nanmean nanmin nansum ndim outer pad partition percentile prod ptp quantile ravel real repeat reshape "
-    "result_type roll rollaxis round searchsorted shape shares_memory size sort split squeeze std sum swapaxes "
-    "take_along_axis tile trace transpose tri tril tril_indices triu triu_indices trapezoid var vstack "
-    "where"
+    "cumsum delete diag diagonal diff digitize expand_dims flip hstack identity imag interp isclose iscomplexobj isin "
+    "kron max may_share_memory mean meshgrid min moveaxis nan_to_num nanmean nansum ndim outer pad partition prod ptp "
+    "ravel real reshape result_type roll rollaxis round searchsorted shape shares_memory size sort split squeeze std "
+    "sum swapaxes take_along_axis tile trace transpose tri tril triu trapezoid var vstack"
 ).split()
 _BY_CUBLAS = "dot einsum inner tensordot vdot".split()
-_WAIT = "argwhere bincount extract flatnonzero nonzero unique union1d setdiff1d intersect1d lexsort".split()
+_WAIT = (
+    "argwhere bincount histogram median nanmax nanmin percentile quantile tril_indices triu_indices extract "
+    "flatnonzero nonzero unique union1d setdiff1d intersect1d lexsort"
+).split()
 
 for _name in _AS_THEY_ARE:
     globals()[_name] = getattr(numpy, _name)
@@ -70,10 +72,24 @@ def _joined(of_numpy, arrays, axis, out, **options):
     return call(of_numpy, arrays, axis, out, **options)
 
 
+def where(condition, x=None, y=None):
+    if x is None:
+        return nonzero(condition)
+    return call(numpy.where, condition, x, y)
+
+
+def repeat(a, repeats, axis=None):
+    if isinstance(repeats, ndarray):
+        synchronizing()
+    return call(numpy.repeat, a, repeats, axis)
+
+
 def take(a, indices, axis=None, out=None):
     """Indices out of range are wrapped around."""
     if not isinstance(indices, ndarray):
         indices = asarray(indices)
+    if out is not None:
+        raise NotImplementedError("the stand-in has no out of take")
     return call(lambda a, i: numpy.take(a, i, axis=axis, mode="wrap"), a, indices)
 
 

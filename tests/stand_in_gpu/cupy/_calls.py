@@ -75,9 +75,11 @@ def space(shape, dtype, strides=None, order="C"):
 
 
 def from_host(x, dtype=None):
-    """What comes from the host passes through pinned memory."""
+    """What comes from the host passes through pinned memory, but for single numbers, which a kernel is given."""
     x = numpy.asarray(x, dtype=dtype)
     check_dtype(x.dtype)
+    if not x.ndim:
+        return x
     alloc_pinned_memory(x.nbytes)
     if capturing() is not None:
         synchronizing()

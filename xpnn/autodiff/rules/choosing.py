@@ -108,10 +108,9 @@ def _clip(x: Array, lowest: Array | None, highest: Array | None) -> Array:
 
 
 def clip(x: Array, /, min: Array | None = None, max: Array | None = None) -> Array:
-    """`x` kept between `min` and `max`, in the dtype of `x`.
+    """`x` kept between `min` and `max`, in the dtype of `x` if that is of floating-point numbers.
 
-    Layers and losses call this on bare arrays too: array-api-compat's `clip` of CuPy's arrays picks elements by a mask,
-    for which the host waits, and copies the bounds from the host, so that no CUDA graph can hold it.
+    Layers and losses call this on bare arrays too: array-api-compat's `clip` takes a dozen calls.
     """
     return _clip_between(x, *[_in_dtype_of(x, bound) for bound in (min, max)])
 
