@@ -51,7 +51,7 @@ def in_evaluation(model):
     return not any(module.training for _, module in network.named_modules())
 
 
-@pytest.mark.parametrize("fitted", [name for name in FITTED if name != "search"])
+@pytest.mark.parametrize("fitted", FITTED)
 def test_a_fit_leaves_the_filters_of_warnings_alone(fitted, monkeypatch):
     """They are the whole process's: of threads that set them and put them back, the last may put back another's."""
     callers = []

@@ -1,6 +1,7 @@
 """Warnings of estimators point to the line that the user wrote, also through scikit-learn."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -16,6 +17,7 @@ from xpnn.estimators import (
     TabularClassifier,
     TabularRegressor,
 )
+from xpnn.estimators.user_line import held_back, warn
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("narwhals")
@@ -89,3 +91,19 @@ def test_a_warning_points_to_the_line_of_the_user(words, call, recwarn):
     call()
     assert any(re.search(words, str(warning.message)) for warning in recwarn)
     assert {warning.filename for warning in recwarn} == {__file__}
+
+
+def test_what_is_held_back_is_that_of_one_thread(recwarn):
+    with held_back() as held:
+        warn("of this one")
+        with held_back() as inner:
+            warn(DeprecationWarning("of a part"))
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(warn, "of the other").result()
+        warn("of this one, later", RuntimeWarning)
+    assert [(type(one), str(one)) for one in held] == [
+        (UserWarning, "of this one"), (RuntimeWarning, "of this one, later"),
+    ]  # fmt: skip
+    assert [type(one) for one in inner] == [DeprecationWarning]
+    warn("again")
+    assert [str(one.message) for one in recwarn] == ["of the other", "again"]

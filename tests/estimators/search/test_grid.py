@@ -1,6 +1,7 @@
 """A search whose candidates are trained together finds what scikit-learn's finds one by one."""
 
 import os
+import warnings
 
 import numpy
 import pytest
@@ -11,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import QuantileTransformer, StandardScaler, scale
+from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler, scale
 
 from xpnn.arrays.devices import device
 from xpnn.estimators import GridSearchMLP, MLPClassifier, MLPRegressor
@@ -258,6 +259,32 @@ def test_warnings_of_what_goes_before_training_are_kept():
     with pytest.warns(UserWarning, match="Got `batch_size` less than 1 or larger than sample size") as found:
         GridSearchMLP(network, {"alpha": [0.1, 0.2]}, cv=3, refit=False).fit(*DIABETES)
     assert sum("Got `batch_size`" in str(one.message) for one in found) == 6
+
+
+def warns(estimator, X, y):
+    """A scorer that has something to say."""
+    warnings.warn("not well-defined", stacklevel=1)
+    return estimator.score(X, y)
+
+
+@pytest.mark.parametrize(
+    ("model", "grid"),
+    [
+        (clone(CLASSIFIER).set_params(early_stopping=True, monitor=warns), {"alpha": [0.1, 0.2]}),
+        (make_pipeline(FunctionTransformer(scale), StackingClassifier([("one", CLASSIFIER)], cv=2), CLASSIFIER),
+         {"mlpclassifier__alpha": [0.1, 0.2]}),
+        (make_pipeline(QuantileTransformer(), clone(CLASSIFIER).set_params(dropout=0.1)),
+         {"mlpclassifier__alpha": [0.1, 0.2]}),
+    ],
+    ids=["scorer", "networks in a transformer", "fits that are made one by one"],
+)  # fmt: skip
+def test_all_warnings_are_those_of_scikit_learns_search(model, grid):
+    said = []
+    for kind in (GridSearchCV, GridSearchMLP):
+        with pytest.warns() as found:
+            kind(model, grid, cv=2, refit=False).fit(*IRIS)
+        said.append(sorted(str(one.message) for one in found))
+    assert said[0] == said[1]
 
 
 def test_without_a_seed_candidates_are_trained_together_too():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from math import gcd
@@ -53,7 +52,8 @@ class GridSearchMLP(GridSearchCV):
     hidden_layer_sizes, activation, solver, batch_size, label_smoothing and n_ens in common; learning rates, alpha,
     momentum, beta_1, beta_2, epsilon, tol, n_iter_no_change and max_iter may differ. All other fits are done one by
     one, with the same results; so are those after the first that would hold more than 1 GiB of weights and rows, and
-    all where `cv` gives other folds each time it is asked or scikit-learn's callbacks look at the fits.
+    all where `cv` gives other folds each time it is asked or scikit-learn's callbacks look at the fits. Transformers
+    before a network are fitted twice, and say twice what they warn of.
 
     Parameters
     ----------
@@ -120,12 +120,10 @@ class GridSearchMLP(GridSearchCV):
             return
         candidates = list(ParameterGrid(self.param_grid))
         start = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # each fit says it when it takes over its network
-            state = numpy.random.get_state()  # whose numbers are for scikit-learn's part
-            jobs = self._prepared(candidates)
-            numpy.random.set_state(state)
-            _train(jobs, effective_n_jobs(self._given[3]))
+        state = numpy.random.get_state()  # whose numbers are for scikit-learn's part
+        jobs = self._prepared(candidates)
+        numpy.random.set_state(state)
+        _train(jobs, effective_n_jobs(self._given[3]))
         seconds = time.perf_counter() - start
         done = sum(job.done for job in jobs)
         if not done:
@@ -148,37 +146,32 @@ class GridSearchMLP(GridSearchCV):
             return []
         rows: dict[Any, Any] = {}
         taken, lost = 0, False  # lost: NumPy's own numbers are not those that scikit-learn's fits would draw
-        with collecting(may_wait) as jobs:
+        with collecting() as jobs:
             for candidate in candidates:
                 for train, _ in folds:
                     if taken > MEMORY:
                         return jobs
                     before = len(jobs)
-                    said = self._prepare(candidate, X, y, train, routed.estimator.fit)
+                    self._prepare(candidate, X, y, train, routed.estimator.fit)
                     lost = lost or len(jobs) == before
                     if lost and jobs[before:] and jobs[-1].drawn is not None:
                         jobs.pop()
                     for job in jobs[before:]:
-                        job.said = said
                         taken += _shared_rows(job, rows)
         return jobs
 
-    def _prepare(self, candidate: dict[str, Any], X: Any, y: Any, train: Any, fit_params: Any) -> tuple[Any, ...]:
-        """Let a fit go as far as its training, and give its warnings; what goes wrong will go wrong again, where
-        scikit-learn looks.
-        """
+    def _prepare(self, candidate: dict[str, Any], X: Any, y: Any, train: Any, fit_params: Any) -> None:
+        """Let a fit go as far as its training; what goes wrong will go wrong again, where scikit-learn looks."""
         try:
             estimator = clone(self.estimator).set_params(**clone(candidate, safe=False))
             last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-            if not isinstance(last, MLP) or is_watched(estimator) or is_watched(last):
-                return ()
+            if not isinstance(last, MLP) or not may_wait(last) or is_watched(estimator) or is_watched(last):
+                return
             X_train, y_train = _safe_split(estimator, X, y, train)
-            with warnings.catch_warnings(record=True) as said, only(last):
-                warnings.simplefilter("always")
+            with only(last):
                 estimator.fit(X_train, y_train, **_check_method_params(X, params=fit_params, indices=train))
         except Exception:
-            return ()
-        return tuple(warning.message for warning in said)
+            return
 
 
 def _is_watched(search: GridSearchCV) -> bool:

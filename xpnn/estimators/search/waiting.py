@@ -6,7 +6,8 @@ takes over what its job has become. A fit is known by its parameters and its dat
 would not have found, too; one that is not known trains by itself.
 
 Only fits of the thread that searches wait, and only between `collecting` and the end of `giving`; while jobs are
-collected only those that `only` names: a transformer's networks are trained there and then.
+collected only those that `only` names: a transformer's networks are trained there and then, and once more in the fit
+that takes over, which will give their warnings.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from scipy import sparse
 
 from xpnn.estimators.network import linear_layers
 from xpnn.estimators.placement import home_of, on_host
-from xpnn.estimators.user_line import warn
+from xpnn.estimators.user_line import held_back, warn
 
 __all__ = ["Job", "SetAside", "adopted", "collecting", "collects", "giving", "only"]
 
@@ -56,10 +57,10 @@ class Job:
 
 
 @contextmanager
-def collecting(can_wait: Any) -> Iterator[list[Job]]:
-    """Fits leave their jobs in the list; those for which `can_wait(estimator)` is False raise `SetAside`."""
+def collecting() -> Iterator[list[Job]]:
+    """Fits leave their jobs in the list; those that cannot wait raise `SetAside`."""
     jobs: list[Job] = []
-    _here.collecting, _here.only = (jobs, can_wait), None
+    _here.collecting, _here.only = jobs, None
     try:
         yield jobs
     finally:
@@ -68,18 +69,18 @@ def collecting(can_wait: Any) -> Iterator[list[Job]]:
 
 @contextmanager
 def only(estimator: Any) -> Iterator[None]:
-    """No other estimator's fits wait."""
-    _here.only = estimator
-    try:
-        yield
-    finally:
-        _here.only = None
+    """No other estimator's fits wait. Its job has what it warns of, which nobody hears now."""
+    with held_back() as said:
+        _here.only, _here.said = estimator, said
+        try:
+            yield
+        finally:
+            _here.only = None
 
 
 def _collecting(estimator: Any) -> Any:
-    """The jobs and what can wait, if this estimator's are collected."""
-    one = getattr(_here, "only", None)
-    return getattr(_here, "collecting", None) if one is None or one is estimator else None
+    """The list of jobs, if this estimator's are collected."""
+    return getattr(_here, "collecting", None) if getattr(_here, "only", None) is estimator else None
 
 
 @contextmanager
@@ -110,8 +111,9 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
             raise SetAside
         return False
     if collecting is not None:
-        if not collecting[1](estimator) or any(part is not None for part in data[3:]):
+        if any(part is not None for part in data[3:]):
             raise SetAside
+        _here.said.clear()  # of steps before it
         _here.key, _here.before = _key(estimator, data), numpy.random.get_state()
         return False
     known = getattr(_here, "giving", None)
@@ -137,10 +139,10 @@ def collects(estimator: Any, batches: Any, progress: Any, seed: int) -> bool:
     collecting = _collecting(estimator)
     if collecting is None:
         return False
-    job = Job(estimator, batches, progress, seed, _here.key)
+    job = Job(estimator, batches, progress, seed, _here.key, said=tuple(_here.said))
     if estimator.random_state in (None, numpy.random):
         job.drawn = _here.before, numpy.random.get_state()
-    collecting[0].append(job)
+    collecting.append(job)
     return True
 
 
