@@ -56,7 +56,9 @@ class Cublas:
         self, handle, op_a, op_b, m, n, k, one, a, kind, ld_a, by_a, b, kind_b, ld_b, by_b, zero, c, kind_c, ld_c, by_c,
         count, compute, algorithm,
     ):  # fmt: skip
+        assert kind == kind_b == kind_c
         assert (number(one, kind), number(zero, kind), value(algorithm)) == (1, 0, -1)
+        assert value(compute) == (70 if KINDS[kind] in ("float64", "complex128") else 68)
         self.asked.append("strided")
         size = numpy.dtype(KINDS[kind]).itemsize
         for place in range(value(count)):
@@ -101,6 +103,7 @@ class Library(Cublas):
         return 0
 
     def cublasSetStream_v2(self, handle, stream):
+        self.stream = stream.value
         return 0
 
     def cublasSetWorkspace_v2(self, handle, workspace, size):
@@ -108,18 +111,22 @@ class Library(Cublas):
 
     def __getattribute__(self, name):
         found = super().__getattribute__(name)
-        return _noted(found) if name.startswith("cublasGemm") else found
+        return self._noted(found) if name.startswith("cublasGemm") else found
 
     def __getattr__(self, name):
-        return _noted(super().__getattr__(name))
+        if not name.startswith("cublas"):
+            raise AttributeError(name)
+        return self._noted(super().__getattr__(name))
 
+    def _noted(self, product):
+        """A product that is captured where it works on the stream that is."""
 
-def _noted(product):
-    def call(*arguments):
-        from cupy._streams import note
+        def call(*arguments):
+            from cupy._streams import get_current_stream, note
 
-        status = product(*arguments)
-        note(lambda: product(*arguments))
-        return status
+            status = product(*arguments)
+            if self.__dict__.get("stream") == get_current_stream().ptr:
+                note(lambda: product(*arguments))
+            return status
 
-    return call
+        return call

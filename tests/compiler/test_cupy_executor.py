@@ -356,6 +356,16 @@ def test_many_arrays_are_joined_some_at_a_time(libraries, name, axis, monkeypatc
     numpy.testing.assert_array_equal(found, step(X))
 
 
+@pytest.mark.parametrize("options", [{}, {"dtype": "float64"}])
+def test_arrays_are_joined_with_other_options_as_asked_for(libraries, options):
+    def step(x):
+        return xpnn.namespace_of(x).concat([x, 2 * x], 1, **options)
+
+    fast, found = replayed(step, X)
+    assert fast.plan().executor.reason == ""
+    numpy.testing.assert_array_equal(found, step(X))
+
+
 class Few:
     """NumPy, for 8 arrays at most."""
 

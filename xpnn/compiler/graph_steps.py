@@ -112,7 +112,7 @@ class Steps:
         if call.name == "matmul" and not kwargs and (target is None or call.whole):
             a, b = args
             result = self.library.product(a, b, target)
-        elif call.name in ("concat", "stack"):
+        elif call.name in ("concat", "stack") and len(args) == 1 and set(kwargs) <= {"axis"}:
             result = joined(call.name, *args, **kwargs)
         elif call.name == "vecdot":
             result = self.library.vecdot(call.function, *args, **kwargs)
