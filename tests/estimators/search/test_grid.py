@@ -221,6 +221,27 @@ def test_a_member_that_fails_in_training_fails_alone():
     assert numpy.isfinite(search.cv_results_["mean_test_score"]).tolist() == [True, False]
 
 
+def needs_first_rows(estimator, X, y):
+    """A scorer that cannot do without rows of the first third."""
+    if not (X[:, 0] == 0).any():
+        raise ValueError
+    return estimator.score(X, y)
+
+
+def test_a_fit_that_failed_takes_over_no_other_folds_network():
+    """Rows of objects, too, are told apart, of folds that have the same labels."""
+    rows = numpy.stack([numpy.arange(150) // 50, numpy.arange(150) % 50 / 50], axis=1).astype(object)
+    labels = numpy.arange(150) % 2
+    network = clone(CLASSIFIER).set_params(early_stopping=True, monitor=needs_first_rows, validation_fraction=0.5)
+    found = []
+    for kind in (GridSearchCV, GridSearchMLP):
+        with pytest.warns(match="1 fits failed out of a total of 3"), pytest.warns(match="scores are non-finite"):
+            search = kind(network, {"alpha": [0.1]}, cv=KFold(3), refit=False).fit(rows, labels)
+        found.append([search.cv_results_[f"split{n}_test_score"][0] for n in range(3)])
+    assert search.n_together_ == 2
+    numpy.testing.assert_array_equal(*found)
+
+
 ALONE = {
     "normalization": {"normalization": ["layer"]}, "schedule": {"schedule": ["cosine"]},
     "max_norm": {"max_norm": [0.1]},
@@ -231,7 +252,8 @@ ALONE = {
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_what_together_does_not_know_is_left_to_each_fit(name):
+def test_what_together_does_not_know_is_left_to_each_fit(name, monkeypatch):
+    monkeypatch.setattr(grid, "trained_together", None)  # which fails if it is called
     both(REGRESSOR, ALONE[name], DIABETES, together=0)
 
 
