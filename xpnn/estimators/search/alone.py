@@ -33,7 +33,7 @@ def train_alone(estimator: Any, batches: Any, progress: Any, seed: int) -> None:
     """Train the estimator's network to the end of its fit; Ctrl-C ends it after a step, with a warning. NumPy warns of
     what overflows, as it does in scikit-learn's.
     """
-    estimator._begun, estimator._trainer = begun_by(estimator), None
+    estimator._begun = begun_by(estimator)
     job = Job(estimator, batches, progress, seed, None)
     together = Together([job], alone=True)
     interrupted = False

@@ -41,7 +41,7 @@ class Members:
         self.best, self.count = [inf] * len(jobs), [0] * len(jobs)
         for job in jobs:
             job.progress.begins(job.batches)
-        self.judged = [job.progress.held_out is not None for job in jobs]
+        self.judged = jobs[0].progress.held_out is not None  # of all or of none, since they train with the same rows
         self.inverse = [scales_inversely(job.estimator) for job in jobs]
 
     def of(self, n: int) -> slice:
@@ -61,7 +61,7 @@ class Members:
         stay = []
         for n, job in enumerate(self.jobs):
             loss, square = float(losses[self.of(n)].sum()), float(squares[self.of(n)].sum())
-            if not self.judged[n]:
+            if not self.judged:
                 stay.append(self._goes_on(n, job, loss, square, written))
                 continue
             try:
@@ -92,7 +92,7 @@ class Members:
 
     def leave(self, n: int) -> None:
         """The numbers of a member to its estimator, which has them already if it is judged."""
-        if self.judged[n]:
+        if self.judged:
             return
         estimator, rows = self.jobs[n].estimator, self.jobs[n].batches.rows
         estimator.t_ = estimator.n_iter_ * rows
@@ -126,6 +126,6 @@ class Members:
         """Forget those that stopped; gives which networks stay."""
         networks = numpy.repeat(stay, self.copies)
         self.numbers = {name: value[networks] for name, value in self.numbers.items()}
-        for name in ("jobs", "judged", "inverse", "best", "count"):
+        for name in ("jobs", "inverse", "best", "count"):
             setattr(self, name, [value for value, kept in zip(getattr(self, name), stay, strict=True) if kept])
         return networks

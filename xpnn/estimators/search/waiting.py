@@ -129,7 +129,6 @@ def adopted(estimator: Any, data: tuple[Any, ...]) -> bool:
         warn(message)
     given = estimator.get_params(deep=False)
     vars(estimator).update({name: value for name, value in vars(job.estimator).items() if name not in given})
-    job.progress.estimator = estimator
     job.progress.finish()
     return True
 
