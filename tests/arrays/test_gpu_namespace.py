@@ -17,7 +17,8 @@ CLIPS = [
     (NUMBERS, numpy.linspace(-1, 0, 10), numpy.linspace(0, 1, 10)), (NUMBERS, numpy.full((2, 1), -2.0), 2.0),
     (NUMBERS, numpy.nan, 1.0), (NUMBERS.astype("float32"), numpy.asarray(-1.0), None),
     (WHOLE, -2, 4), (WHOLE, -1000, 4), (WHOLE, 0, 1000), (WHOLE, WHOLE[::-1].copy(), None),
-    (numpy.asarray(3.0), 0.0, 1.0),
+    (numpy.asarray(3.0), 0.0, 1.0), (numpy.asarray([2**60 + 1, 5, -3]), 0.5, None), (WHOLE, -1.5, 2.5),
+    (numpy.asarray([2**60 + 1, 5]), numpy.asarray(1.5), 2**61),
 ]  # fmt: skip
 SIGNS = [NUMBERS, NUMBERS.astype("float32"), WHOLE, COMPLEX, COMPLEX.astype("complex64"), numpy.asarray(-2.0)]
 

@@ -7,14 +7,14 @@ can hold such a call. Here both choose element by element.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 __all__ = ["gpu_namespace"]
 
 
-@lru_cache(maxsize=2)
+@cache
 def gpu_namespace(compat: ModuleType) -> ModuleType:
     """The namespace over `array_api_compat.cupy`, whose name it has; the same object each time."""
     return _CupyNamespace(compat)
@@ -36,7 +36,10 @@ class _CupyNamespace(ModuleType):
         return dir(self._compat)
 
     def clip(self, x: Any, /, min: Any = None, max: Any = None) -> Any:
-        """`x` kept between `min` and `max`, in its dtype; NaN stays, and a bound that is NaN gives NaN."""
+        """`x` kept between `min` and `max`, in its dtype; NaN stays, and a bound that is NaN gives NaN.
+
+        Bounds of another dtype are brought to that of `x` first, as array-api-compat does.
+        """
         xp = self._compat
         shape = xp.broadcast_shapes(x.shape, *(bound.shape for bound in (min, max) if hasattr(bound, "shape")))
         y = xp.broadcast_to(x, shape) if x.shape != shape else x
@@ -54,7 +57,10 @@ class _CupyNamespace(ModuleType):
         return bool(bound <= info.min if lowest else bound >= info.max)
 
     def _bound(self, x: Any, bound: Any) -> Any:
-        return self._compat.astype(bound, x.dtype, copy=False) if hasattr(bound, "dtype") else bound
+        if isinstance(bound, int | float):
+            whole = self._compat.isdtype(x.dtype, "integral")
+            return int(bound) if whole else bound  # numbers beside arrays have no dtype
+        return self._compat.astype(self._compat.asarray(bound), x.dtype, copy=False)
 
     def sign(self, x: Any, /) -> Any:
         """-1, 0 or 1, of NaN NaN; of a complex number that of absolute value 1 in its direction."""

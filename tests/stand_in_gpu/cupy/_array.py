@@ -212,6 +212,8 @@ class ndarray:
         elif not isinstance(value, ndarray):
             self[key].fill(value)
             return
+        elif _overlap(self[key].host, value.host):
+            raise NotImplementedError("what CuPy makes of a copy between places that overlap is not defined")
         call(operator.setitem, self, key, value)
 
     # NumPy's functions
@@ -287,6 +289,12 @@ def _part(x):
         "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
         "indices"
     )
+
+
+def _overlap(x, y):
+    """Whether CuPy would copy memory to where it overlaps in one go."""
+    same = x.shape == y.shape and x.strides == y.strides and x.dtype == y.dtype and x.flags.c_contiguous
+    return same and x.ctypes.data != y.ctypes.data and numpy.may_share_memory(x, y)
 
 
 def _axes(x):

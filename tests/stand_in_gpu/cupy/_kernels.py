@@ -106,6 +106,11 @@ class ElementwiseKernel:
                 x if raw else numpy.broadcast_to(x, outputs[0].shape)
                 for x, (raw, *_) in zip(hosts, self.parameters, strict=True)
             ]
+            for out in outputs:
+                for x in hosts:
+                    same = x.ctypes.data == out.ctypes.data and x.strides == out.strides
+                    if x is not out and not same and numpy.may_share_memory(x, out):
+                        raise NotImplementedError("a kernel reads what it writes elsewhere")
             for x, (_, dtype, name) in zip(whole, self.parameters, strict=True):
                 if x.dtype != dtype:
                     raise TypeError(f"{name} is {x.dtype}, not {dtype}")
