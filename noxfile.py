@@ -5,6 +5,7 @@ A Python that is not installed shows as skipped, on a build server too. The sess
 checkout of the Array API's tests).
 """
 
+import ctypes
 import os
 import re
 import shutil
@@ -181,9 +182,14 @@ def gpu(session: nox.Session) -> None:
     """The tests marked `gpu`. The extra is cuda13 unless named, words for pytest follow: `nox -s gpu -- cuda12 -x`."""
     words = list(session.posargs)
     extra = words.pop(0) if words and words[0] in ("cuda12", "cuda13") else "cuda13"
+    driver = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        ctypes.CDLL(driver)
+    except OSError:  # before gigabytes are installed
+        session.error(f"there is no NVIDIA driver here ({driver} cannot be loaded), so no GPU to test on")
     session.install(f".[test,{extra}]")
     # All tests would show as skipped where the GPU cannot be used: this stops with the reason
-    session.run("python", "-c", "import xpnn; print(xpnn.device('cuda').describe())")
+    session.run("python", "-c", "import sys\nfrom benchmarks.gpu.command import unusable\nsys.exit(unusable() or 0)")
     session.run("pytest", "-m", "gpu", *words)
 
 

@@ -4,6 +4,7 @@
     python3 start.py test                    run the tests
     python3 start.py walkthrough             backpropagation by hand, beside what xpnn does
     python3 start.py nox                     everything: all Pythons, lint, types, doctests, ...
+    python3 start.py doctor                  what is installed, and whether a GPU can be used
 
 Further arguments go to the command. Nothing outside this folder is touched: Debian and Ubuntu refuse
 `pip install` outside an environment (PEP 668), so there is one. The second start installs nothing; after a
@@ -35,6 +36,7 @@ COMMANDS = {
     "walkthrough": ("examples", [str(ROOT / "examples" / "walkthrough.py")]),
     "test": ("test", ["-m", "pytest"]),
     "nox": ("dev", ["-m", "nox"]),
+    "doctor": ("examples", ["-m", "xpnn", "doctor"]),
 }
 
 

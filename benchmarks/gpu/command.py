@@ -32,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     if why_not:
         print(f"benchmarks gpu: {why_not}", file=sys.stderr)
         return NO_GPU
+    if options.json:
+        options.json.touch()  # whether it can be written shows now, not after minutes
     found = card()
     result: dict[str, Any] = {
         "command": " ".join(["python -m benchmarks gpu", *arguments]), "card": found, "machine": machine.describe(),

@@ -15,6 +15,8 @@ from benchmarks.report import aligned, number, spread, summary
 __all__ = ["Findings", "table"]
 
 
+OPTIONAL = ("torch", "triton", "nvmath", "cuda", "cutensor")  # packages that are used if they are installed
+
 class Findings:
     """The rows of one experiment; after each the file is written anew, so that a crash loses none."""
 
@@ -39,6 +41,11 @@ class Findings:
         """Catch and note what is raised inside: the parts of an experiment do not depend on one another."""
         try:
             yield
+        except ModuleNotFoundError as problem:
+            if problem.name not in OPTIONAL:
+                self.failed(name, problem)
+            else:
+                self.found(name, "not available", note=" ".join(str(problem).split()))
         except Exception as problem:
             self.failed(name, problem)
 

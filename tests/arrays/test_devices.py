@@ -159,7 +159,7 @@ def test_a_device_is_returned_as_it_is() -> None:
         ("stub driver (34)", "only a stub", "install NVIDIA's driver"),
         ("no device (100)", "no GPU", "nvidia-smi"),
         ("import fails", "ImportError: numpy.core is too old", "uninstall"),
-        ("driver too old (35)", "CUDA 12.8, and the installed CuPy needs 13.2", 'pip install "cupy-cuda12x[ctk]"'),
+        ("driver too old (35)", "CUDA 12.8, and the installed CuPy is for CUDA 13", 'pip install "cupy-cuda12x[ctk]"'),
         ("driver mismatch (803)", "CUDARuntimeError: a text about 803", "restart"),
         ("no cuBLAS", "ImportError: no libcublas", 'pip install "cupy-cuda13x[ctk]"'),
         ("forked", "CUDA cannot start in this process", "'spawn'"),
@@ -179,7 +179,13 @@ def test_detail_and_remedy(machine: Machine, state: str, detail: str, remedy: st
 
 def test_an_old_driver_is_offered_the_older_cupy_only_if_that_would_run(machine: Machine) -> None:
     machine(11080, {"status": 35, "driver": 11080})
-    assert examine(0).remedy == "update NVIDIA's driver"
+    assert examine(0).remedy == "update NVIDIA's driver (580 or newer for CUDA 13, 525 for CUDA 12)"
+    machine(11040, None)
+    found = examine(0)
+    assert found.detail == "CuPy is not installed, and the NVIDIA driver supports CUDA 11.4 only"
+    assert found.remedy.startswith("update NVIDIA's driver (580 or newer for CUDA 13, 525 for CUDA 12), then run: pip ")
+    machine(12080, {"status": 36, "driver": 12080})
+    assert examine(0).code == "driver-too-old"
     machine(12040, None)
     assert "cupy-cuda12x" in examine(0).remedy
 

@@ -154,6 +154,14 @@ def test_exit_codes_of_a_command_that_computes(machine: Machine, state: str, wor
         assert f"[{code}]" in line
 
 
+@pytest.mark.parametrize("word", ["auto", "cpu"])
+def test_no_fallback_without_a_gpu_that_was_asked_for_is_an_error(word: str, capsys: Any) -> None:
+    assert run_command(show_device, options("--device", word, "--no-fallback")) == 1
+    assert capsys.readouterr() == (
+        "", f"error: --no-fallback goes with --device cuda or cuda:N, not with --device {word}\n",
+    )  # fmt: skip
+
+
 def test_verbose_shows_the_traceback(machine: Machine, capsys: Any) -> None:
     machine(None, {})
     assert run_command(show_device, options("--device", "cuda", "--no-fallback", "--verbose")) == 3

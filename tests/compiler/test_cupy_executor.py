@@ -15,7 +15,6 @@ from graph_steps_tried import graph_of
 import xpnn
 from xpnn import nn, optim
 from xpnn.compiler import cupy_executor as executors
-from xpnn.compiler import graph_steps
 from xpnn.compiler.kernel_runs import in_runs
 from xpnn.compiler.plans import Plan
 
@@ -344,18 +343,6 @@ def test_what_is_refused_at_once(libraries, step, given, reason):
     assert len(libraries) == 1
 
 
-@pytest.mark.parametrize(("name", "axis"), [*zip(["stack"] * 2 + ["concat"] * 3, [1, -1, 0, 1, None], strict=True)])
-def test_many_arrays_are_joined_some_at_a_time(libraries, name, axis, monkeypatch):
-    def step(x):
-        parts = [x[:, : k % 2 + 1] + k if name == "concat" and axis else x * k for k in range(70)]
-        return getattr(xpnn.namespace_of(x), name)(parts, axis=axis)
-
-    monkeypatch.setattr(graph_steps, "namespace_of", lambda *arrays: Few())
-    fast, found = replayed(step, X)
-    assert fast.plan().executor.reason == ""
-    numpy.testing.assert_array_equal(found, step(X))
-
-
 @pytest.mark.parametrize("options", [{}, {"dtype": "float64"}])
 def test_arrays_are_joined_with_other_options_as_asked_for(libraries, options):
     def step(x):
@@ -364,17 +351,6 @@ def test_arrays_are_joined_with_other_options_as_asked_for(libraries, options):
     fast, found = replayed(step, X)
     assert fast.plan().executor.reason == ""
     numpy.testing.assert_array_equal(found, step(X))
-
-
-class Few:
-    """NumPy, for 8 arrays at most."""
-
-    def __getattr__(self, name):
-        def join(arrays, *, axis):
-            assert len(arrays) <= 8
-            return getattr(numpy, name)(arrays, axis=axis)
-
-        return join
 
 
 def test_an_argument_that_is_a_part_of_the_state_is_refused(libraries):

@@ -16,7 +16,7 @@ ASKED += ["__cuda_array_interface__", "__array_interface__", "to_device", "devic
 # The stand-in's own, and what it takes from NumPy
 OWN = set(
     "host over null os SimpleNamespace numpy call function ufunc of_numpy synchronizing captured space moved on_device "
-    "from_host CUDARuntimeError OutOfMemoryError".split()
+    "from_host as_stored CUDARuntimeError OutOfMemoryError".split()
 )
 LIST = """
 import json, sys, warnings

@@ -176,12 +176,16 @@ def device(request: str | Device = "auto", *, fallback: bool = False) -> Device:
         If the GPU asked for cannot be used; `code`, `detail` and `remedy` say why and what to do.
     ValueError
         If the word is unknown.
+    TypeError
+        If `request` is neither a word nor a `Device`, or `fallback` no bool.
 
     Examples
     --------
     >>> device("cpu").name
     'cpu'
     """
+    if type(fallback) is not bool:
+        raise TypeError(f"fallback expected True or False, got {fallback!r:.60}")
     if isinstance(request, Device):
         return request
     library, ordinal = parse_request(request)

@@ -29,9 +29,11 @@ __all__ = ["DeviceUnavailable", "Probe", "dotted", "driver_library", "driver_ver
 _ABSENT = frozenset({"not-installed", "no-driver", "no-visible-device"})
 
 # Numbers of cudaError_t, from the CUDA Runtime API reference.
+_CALL_NEEDS_NEWER_DRIVER = 36
 _INSUFFICIENT_DRIVER = 35  # the driver is too old, or absent: the driver's version, then 0, tells the two apart
 _STUB_LIBRARY = 34  # the toolkit's stand-in for linking was found in place of a driver
 _NO_DEVICE = 100
+_DRIVERS = "580 or newer for CUDA 13, 525 for CUDA 12"
 _NOT_INITIALIZED = 3  # what a forked child of a process that uses CUDA meets (seen on a GPU)
 
 
@@ -169,6 +171,12 @@ def _require_installed(driver: int | None) -> None:
             "a machine without an NVIDIA GPU needs nothing more, and CuPy would change nothing there; "
             "on one that has a GPU, install NVIDIA's driver first, then CuPy",
         )
+    if 0 < driver < 12000:
+        raise DeviceUnavailable(
+            "not-installed",
+            f"CuPy is not installed, and the NVIDIA driver supports CUDA {dotted(driver)} only",
+            f"update NVIDIA's driver ({_DRIVERS}), then run: {_install(0)}",
+        )
     raise DeviceUnavailable("not-installed", "CuPy is not installed", f"run: {_install(driver)}")
 
 
@@ -217,7 +225,7 @@ def _count_devices(cupy: Any) -> int:
             return 0
         if status == _STUB_LIBRARY:
             raise _no_driver(f"{driver_library()} is only a stub for linking") from error
-        if status == _INSUFFICIENT_DRIVER:
+        if status in (_INSUFFICIENT_DRIVER, _CALL_NEEDS_NEWER_DRIVER):
             raise _insufficient(int(runtime.driverGetVersion()), int(runtime.runtimeGetVersion())) from error
         raise DeviceUnavailable(
             "driver-error",
@@ -233,8 +241,8 @@ def _insufficient(driver: int, runtime: int) -> DeviceUnavailable:
     older = "" if driver < 12000 else f", or uninstall this CuPy and run: {_install(driver)}"
     return DeviceUnavailable(
         "driver-too-old",
-        f"the NVIDIA driver supports CUDA {dotted(driver)}, and the installed CuPy needs {dotted(runtime)}",
-        f"update NVIDIA's driver{older}",
+        f"the NVIDIA driver supports CUDA {dotted(driver)}, and the installed CuPy is for CUDA {runtime // 1000}",
+        f"update NVIDIA's driver ({_DRIVERS}){older}",
     )
 
 

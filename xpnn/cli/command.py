@@ -73,11 +73,20 @@ def add_verbose_argument(parser: argparse.ArgumentParser) -> None:
 def device_for_command(request: str, *, no_fallback: bool = False) -> Device:
     """The device for a command's `--device` and `--no-fallback`: `xpnn.device`, falling back unless told not to.
 
+    Raises
+    ------
+    DeviceUnavailable
+        If a GPU was asked for and cannot be used.
+    ValueError
+        If it is not to fall back and no GPU was asked for.
+
     Examples
     --------
     >>> device_for_command("cpu").name
     'cpu'
     """
+    if no_fallback and request in ("auto", "cpu"):
+        raise ValueError(f"--no-fallback goes with --device cuda or cuda:N, not with --device {request}")
     return device(request, fallback=not no_fallback)
 
 
