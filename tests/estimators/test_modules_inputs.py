@@ -58,6 +58,12 @@ def test_a_sparse_matrix_is_its_rows(form):
     assert model.history_["val_loss"] == plain.history_["val_loss"]
 
 
+@pytest.mark.parametrize("rows", [tuple(X), tuple(X.tolist())], ids=["arrays", "lists"])
+def test_a_tuple_of_rows_is_one_array(rows):
+    model, plain = quick().fit(rows, THREE), quick().fit(X, THREE)
+    numpy.testing.assert_array_equal(model.predict_proba(rows), plain.predict_proba(X))
+
+
 def test_inputs_by_name_have_no_order():
     inputs = {"words": IDS, "numbers": X}
     model = quick(module=Both).fit(inputs, THREE)
