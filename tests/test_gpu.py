@@ -143,7 +143,7 @@ def test_out_of_memory_is_one_error_and_the_model_is_as_before(cuda, memory):
     trainer.fit(x, x[:, :1], epochs=1, batch_size=1000)  # and the smaller batch trains
 
 
-def test_labels_and_indices_out_of_range_are_refused_before_training(cuda):
+def test_labels_out_of_range_are_refused_before_training(cuda):
     model = nn.Linear(4, 3).initialize(0).to(cuda)
     trainer = Trainer(model, nn.cross_entropy, optim.Adam(model))
     before = cuda.to_host(model.weight)

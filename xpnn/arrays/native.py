@@ -6,7 +6,9 @@ beside them. No other file above the compiler's executors branches on the librar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from math import prod
 from typing import Any
@@ -23,6 +25,7 @@ __all__ = [
     "cumulative_error_function",
     "from_number",
     "is_immutable",
+    "labels_looked_at",
     "require_labels",
     "require_not_negative",
     "require_shares",
@@ -250,17 +253,37 @@ def is_immutable(x: Array) -> bool:
     return isinstance(x.plain if getattr(type(x), "records_calls", False) else x, numpy.generic)
 
 
+_looked_at: ContextVar[list[str] | None] = ContextVar("labels that are looked at on any device", default=None)
+
+
+@contextmanager
+def labels_looked_at() -> Iterator[list[str]]:
+    """Within it `require_labels` looks at labels on any device, though a GPU is waited for; gives a list to which it
+    adds what it looked at.
+    """
+    seen: list[str] = []
+    token = _looked_at.set(seen)
+    try:
+        yield seen
+    finally:
+        _looked_at.reset(token)
+
+
 def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
     """Raise if a label is not from 0 to `classes` - 1, where looking costs nothing: on NumPy.
 
-    On a GPU a look would wait for the device in every step, so there the data are checked once, before training; CuPy
-    would wrap a wrong index around without a word. With `rows_of` they are indices of the rows of that.
+    On a GPU a look would wait for the device in every step, so there the data are checked once, before training (see
+    `labels_looked_at`); CuPy would wrap a wrong index around without a word. With `rows_of` they are indices of the
+    rows of that.
 
     Raises
     ------
     ValueError
         With the first wrong label.
     """
+    if (seen := _looked_at.get()) is not None and hasattr(t, "shape"):
+        seen.append(rows_of)
+        t = to_host(t)
     if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         if rows_of:

@@ -43,8 +43,8 @@ def embedding(indices: Array, w: Array, *, padding_index: int | None = None) -> 
     Raises
     ------
     ValueError
-        If `w` has not two axes, `padding_index` is not one of its rows, or, on NumPy, an index is out of range (see
-        `arrays.native.require_labels`).
+        If `w` has not two axes, `padding_index` is not one of its rows, or, on NumPy, an index is out of range. A GPU
+        would have to wait for that; there `Trainer` and estimators look at all of them before they train.
     TypeError
         If `indices` is not an array of integers.
 
@@ -143,7 +143,8 @@ class Embedding(Module):
     Raises
     ------
     ValueError
-        If a number is not a positive integer, `padding_index` is no category, or, on NumPy, an input is out of range.
+        If a number is not a positive integer, `padding_index` is no category, or, on NumPy, an input is out of range
+        (see `embedding`).
     TypeError
         If the input is not an array of integers.
 

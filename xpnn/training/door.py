@@ -2,7 +2,8 @@
 
 Inputs and targets may be arrays, or tuples or dictionaries of arrays with a row per item each. They are checked for NaN
 and infinity, converted to the model's dtype and moved to its device once; then model and loss are tried with two rows,
-and targets are compared with what the loss can mean by them.
+and targets are compared with what the loss can mean by them. Where layers take rows by number, and steps do not look at
+the numbers since that waits for a GPU, all are looked at here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
+from xpnn.arrays.native import labels_looked_at
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
@@ -41,9 +43,11 @@ from xpnn.training.data import prepared, prepared_weight
 from xpnn.training.steps import applied
 
 __all__ = [
-    "checked_data", "class_weights", "evaluating", "moved", "moved_empty", "require_equal_rows", "try_first_rows",
+    "checked_data", "checked_inputs", "class_weights", "evaluating", "try_first_rows",
 ]  # fmt: skip
 
+_FEW = 2  # rows that model and loss are tried with
+_MANY = 1024  # rows at a time, where all are looked at
 _OF_SHARES = (
     binary_cross_entropy, binary_cross_entropy_with_logits, focal_cross_entropy, multi_label_soft_margin
 )  # fmt: skip
@@ -63,10 +67,24 @@ def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
     return prepared(name, data, place, dtype)
 
 
-def moved_empty(x: Tree, place: Device, dtype: Any) -> Tree:
-    """Arrays of no rows on the device: there is nothing to check."""
-    moved: Tree = tree_map(lambda leaf: place.asarray(leaf, dtype=dtype if is_floating(leaf.dtype) else None), x)
-    return moved
+def checked_inputs(model: Module, x: Tree, place: Device, dtype: Any) -> Tree:
+    """Inputs alone, checked, on the device, in the model's dtype.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not arrays of finite numbers with as many rows each, or the model takes rows by numbers of none.
+    """
+    leaves = flatten(x)[0]
+    shapes = [leaf.shape for leaf in leaves]
+    if len({shape[:1] for shape in shapes}) > 1:
+        raise ValueError(f"expected as many rows in each input, got shapes {', '.join(map(str, shapes))}")
+    if shapes[0][:1] == (0,):  # there is nothing to check
+        empty: Tree = tree_map(lambda leaf: place.asarray(leaf, dtype=dtype if is_floating(leaf.dtype) else None), x)
+        return empty
+    x = moved("x", x, place, dtype)
+    _require_indices(model, x)
+    return x
 
 
 def checked_data(x: Tree, t: Tree, sample_weight: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:
@@ -88,13 +106,6 @@ def checked_data(x: Tree, t: Tree, sample_weight: Any, place: Device, dtype: Any
     if sample_weight is None:
         return x, t
     return x, t, prepared_weight(sample_weight, shapes[0][0], place, dtype)
-
-
-def require_equal_rows(leaves: list[Array]) -> None:
-    """Raise ValueError if arrays of several inputs have not as many rows each."""
-    shapes = [leaf.shape for leaf in leaves]
-    if len({shape[:1] for shape in shapes}) > 1:
-        raise ValueError(f"expected as many rows in each input, got shapes {', '.join(map(str, shapes))}")
 
 
 def class_weights(data: tuple[Tree, ...], given: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:
@@ -137,13 +148,14 @@ def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tupl
     """
     x, t = batch[:2]
     rows = flatten(x)[0][0].shape[0]
-    few = min(2, rows)
+    few = min(_FEW, rows)
 
     def head(part: Tree) -> Tree:
-        return tree_map(lambda leaf: leaf[slice(few), ...], part)
+        return _rows(part, 0, few)
 
     with _tried_with(few, rows), evaluating(model):
-        y = applied(model, head(x))
+        with labels_looked_at() as seen:
+            y = applied(model, head(x))
         single = hasattr(y, "shape") and hasattr(t, "shape")
         labelled = single and "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1
         axis, ignored = _of_classes(loss)
@@ -152,6 +164,8 @@ def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tupl
                 "expected targets like the one output per row, floating-point of shape (n, 1), got integers: "
                 f"give t[:, None] as {dtype_name(y.dtype)}"
             )
+    if seen and not _is_on_numpy(x):
+        _look_at_the_rest(model, x)
     if loss is None:
         return y
     if labelled:
@@ -168,6 +182,35 @@ def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tupl
             f"expected the loss to give one number, got shape {value.shape} (tried with {few} of {rows} rows)"
         )
     return y
+
+
+def _require_indices(model: Module, x: Tree) -> None:
+    """Raise ValueError if a number by which a layer takes a row, as `Embedding` does, is that of none, on any device.
+
+    NumPy's steps look at them themselves. A GPU's would wait for it and do not, and CuPy wraps what is out of range
+    around: so all rows go through the model once, in evaluation mode, if the first ones show that it takes rows by
+    number.
+    """
+    if not _is_on_numpy(x):
+        with evaluating(model), labels_looked_at() as seen:
+            applied(model, _rows(x, 0, min(_FEW, flatten(x)[0][0].shape[0])))
+        if seen:
+            _look_at_the_rest(model, x)
+
+
+def _look_at_the_rest(model: Module, x: Tree) -> None:
+    rows = flatten(x)[0][0].shape[0]
+    with evaluating(model), labels_looked_at():
+        for start in range(_FEW, rows, _MANY):
+            applied(model, _rows(x, start, min(start + _MANY, rows)))
+
+
+def _is_on_numpy(x: Tree) -> bool:
+    return all(isinstance(leaf, numpy.ndarray) for leaf in flatten(x)[0])
+
+
+def _rows(part: Tree, start: int, end: int) -> Tree:
+    return tree_map(lambda leaf: leaf[slice(start, end), ...], part)
 
 
 def check_targets(loss: Any, t: Array) -> None:

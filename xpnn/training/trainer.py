@@ -27,7 +27,7 @@ from xpnn.optim.base import Optimizer
 from xpnn.training.callbacks.base import Callback, Callbacks
 from xpnn.training.callbacks.progress import progress_bar
 from xpnn.training.data import require_whole
-from xpnn.training.door import checked_data, class_weights, moved, moved_empty, require_equal_rows, try_first_rows
+from xpnn.training.door import checked_data, checked_inputs, class_weights, try_first_rows
 from xpnn.training.evaluation import Evaluation, of_validation
 from xpnn.training.feeds import Feed, Held, Streamed
 from xpnn.training.history import History
@@ -302,14 +302,8 @@ class Trainer:
         require_whole("batch_size", batch_size, 1)
         refuse_loader("predict", x)
         x = as_arrays(x, "x")
-        leaves = flatten(x)[0]
-        dtype = self._first_parameter().dtype
-        home = device_of(leaves[0])
-        require_equal_rows(leaves)
-        if leaves[0].shape[:1] == (0,):
-            on_device = moved_empty(x, self.place, dtype)
-        else:
-            on_device = moved("x", x, self.place, dtype)
+        home = device_of(flatten(x)[0][0])
+        on_device = checked_inputs(self.evaluated, x, self.place, self._first_parameter().dtype)
         y = self._judge().outputs(on_device, batch_size)
         return y if home == self.place else tree_map(lambda leaf: home.asarray(self.place.to_host(leaf)), y)
 
