@@ -281,7 +281,8 @@ def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
     ValueError
         With the first wrong label.
     """
-    if (seen := _looked_at.get()) is not None and hasattr(t, "shape"):
+    recorded = getattr(type(t), "records_calls", False)
+    if (seen := _looked_at.get()) is not None and not recorded:
         seen.append(rows_of)
         t = to_host(t)
     if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
@@ -289,7 +290,7 @@ def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
         if rows_of:
             raise ValueError(f"{rows_of}: expected indices from 0 to {classes - 1}, got {wrong}")
         raise ValueError(f"expected labels from 0 to {classes - 1} for {classes} classes, got {wrong}")
-    if getattr(type(t), "records_calls", False):
+    if recorded:
         t.recorder.call(require_labels, (t, classes, rows_of) if rows_of else (t, classes), {})
 
 

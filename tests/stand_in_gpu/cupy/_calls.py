@@ -15,6 +15,9 @@ _METHODS = {
     "reduceat": {"add"},
     "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
 }
+# Parameters of NumPy's functions that those of CuPy do not have
+LACKED = "where initial like subok correction mean hermitian upper device sorted".split()
+LACKED_IN = {"numpy.fft": "out", "numpy.linalg": "rtol"}
 _TRUTHS = (numpy.allclose, numpy.array_equal)  # whose results CuPy leaves on the device
 _SUPPORTED = set("?bhilqBHILQefdFD")
 
@@ -128,8 +131,11 @@ def _leaves(tree):
 
 def function(of_numpy, *, waits=False, library=None):
     """A function of CuPy's from NumPy's; `library`: CUDA's, which CuPy refuses to call while a stream is captured."""
+    lacking = {*LACKED, LACKED_IN.get(of_numpy.__module__)}
 
     def of_cupy(*args, **kwargs):
+        if lacked := lacking & kwargs.keys():
+            raise TypeError(f"{of_numpy.__name__}() got an unexpected keyword argument '{lacked.pop()}'")
         if waits:
             synchronizing()
         if library and capturing() is not None:
@@ -139,7 +145,7 @@ def function(of_numpy, *, waits=False, library=None):
         return on_device(numpy.asarray(result)) if is_device else result
 
     of_cupy.__name__ = of_cupy.__qualname__ = of_numpy.__name__
-    of_cupy.__module__ = "cupy"
+    of_cupy.__module__, of_cupy.of_numpy = "cupy", of_numpy
     return of_cupy
 
 
