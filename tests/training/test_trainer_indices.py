@@ -73,10 +73,42 @@ def test_numbers_within_a_table_of_floats_are_looked_at(place):
 
 
 @EVERYWHERE
-def test_the_first_batch_of_a_loader_is_looked_at(place):
-    trainer, bad = trainer_of(place), changed(IDS, 90, 10)
+@pytest.mark.parametrize("kind", ["Embedding", "CategoricalEmbedding"])
+@pytest.mark.parametrize("row", [90, 2990], ids=["first batch", "last batch"])
+def test_batches_of_a_loader_are_looked_at_on_their_way(place, kind, row):
+    trainer, bad = trainer_of(place, kind), Loader(changed(IDS, row, 10), LABELS, batch_size=100, shuffle=False)
+    before = weights(trainer)
+    for use in (
+        lambda: trainer.fit(bad, epochs=1),
+        lambda: trainer.evaluate(bad),
+    ):
+        with pytest.raises(ValueError, match=rf"{kind}, .* expected indices from 0 to 9, got 10"):
+            use()
+        assert weights(trainer) == before
     with pytest.raises(ValueError, match="expected indices from 0 to 9, got 10"):
-        trainer.fit(Loader(bad, LABELS, batch_size=100, shuffle=False), epochs=1)
+        trainer.fit(IDS, LABELS, epochs=1, validation=bad)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize(
+    ("loss", "x", "t", "wrong", "message"),
+    [
+        (nn.cross_entropy, IDS, LABELS, 2, "labels from 0 to 1 for 2 (outputs|classes), got (labels from 0 to )?2"),
+        (nn.binary_cross_entropy_with_logits, IDS, numpy.zeros((3000, 2)), 2.0, "targets from 0 to (1|2.0)"),
+        (nn.hinge, IDS, numpy.ones((3000, 2)), 0.0, "-1 or 1|-1 and 1"),
+        (nn.poisson_negative_log_likelihood, IDS, numpy.ones((3000, 2)), -1.0, "of 0 or more"),
+    ],
+    ids=["labels", "shares", "signs", "counts"],
+)
+def test_targets_of_a_loader_are_looked_at_on_their_way(place, loss, x, t, wrong, message):
+    model = Words().initialize(seed=0).to(place)
+    trainer = Trainer(model, loss, optim.Adam(model))
+    before = weights(trainer)
+    t = t.copy()
+    t[2990] = wrong
+    with pytest.raises(ValueError, match=message):
+        trainer.fit(Loader(x, t, batch_size=100, shuffle=False), epochs=1)
+    assert weights(trainer) == before
 
 
 @EVERYWHERE

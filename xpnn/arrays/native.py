@@ -26,6 +26,7 @@ __all__ = [
     "from_number",
     "is_immutable",
     "labels_looked_at",
+    "require_columns",
     "require_labels",
     "require_not_negative",
     "require_shares",
@@ -253,20 +254,20 @@ def is_immutable(x: Array) -> bool:
     return isinstance(x.plain if getattr(type(x), "records_calls", False) else x, numpy.generic)
 
 
-_looked_at: ContextVar[list[str] | None] = ContextVar("labels that are looked at on any device", default=None)
+Look = tuple[Array, int | tuple[int, ...], str]
+_looks: ContextVar[tuple[bool, list[Look] | None]] = ContextVar("whether labels are looked at", default=(False, None))
 
 
 @contextmanager
-def labels_looked_at() -> Iterator[list[str]]:
-    """Within it `require_labels` looks at labels on any device, though a GPU is waited for; gives a list to which it
-    adds what it looked at.
+def labels_looked_at(noted: list[Look] | None = None) -> Iterator[None]:
+    """Within it labels are looked at on any device, though a GPU is waited for; the arguments of each `require_labels`
+    and `require_columns` are added to `noted`.
     """
-    seen: list[str] = []
-    token = _looked_at.set(seen)
+    token = _looks.set((True, noted))
     try:
-        yield seen
+        yield
     finally:
-        _looked_at.reset(token)
+        _looks.reset(token)
 
 
 def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
@@ -282,9 +283,7 @@ def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
         With the first wrong label.
     """
     recorded = getattr(type(t), "records_calls", False)
-    if (seen := _looked_at.get()) is not None and not recorded:
-        seen.append(rows_of)
-        t = to_host(t)
+    t = t if recorded else _seen(t, classes, rows_of)
     if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
         wrong = t[(t < 0) | (t >= classes)][0]
         if rows_of:
@@ -292,6 +291,27 @@ def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
         raise ValueError(f"expected labels from 0 to {classes - 1} for {classes} classes, got {wrong}")
     if recorded:
         t.recorder.call(require_labels, (t, classes, rows_of) if rows_of else (t, classes), {})
+
+
+def require_columns(t: Array, classes: tuple[int, ...], rows_of: str) -> None:
+    """The same of columns (last axis) that take rows of a table each: from 0 to `classes[column]` - 1.
+
+    Raises
+    ------
+    ValueError
+        With the first wrong number.
+    """
+    if not getattr(type(t), "records_calls", False):
+        t = _seen(t, classes, rows_of)
+    for column, count in enumerate(classes):
+        require_labels(t[..., column], count, f"{rows_of}, column {column} of {count} categories")
+
+
+def _seen(t: Array, classes: int | tuple[int, ...], rows_of: str) -> Array:
+    looks, noted = _looks.get()
+    if noted is not None:
+        noted.append((t, classes, rows_of))
+    return to_host(t) if looks else t
 
 
 def require_shares(what: str, t: Array) -> None:

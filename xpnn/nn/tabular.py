@@ -15,7 +15,7 @@ from math import prod
 
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, array_device, dtype_name, floating_name, namespace_of
-from xpnn.arrays.native import require_labels
+from xpnn.arrays.native import require_columns
 from xpnn.arrays.random import fresh_seed, normal, uniform
 from xpnn.autodiff.tape import plain
 from xpnn.nn.activations import relu
@@ -426,9 +426,7 @@ class CategoricalEmbedding(_Drawn):
             raise TypeError(f"CategoricalEmbedding expected integers, got {dtype_name(indices.dtype)}")
         if tuple(indices.shape[-1:]) != (columns,):
             raise ValueError(f"CategoricalEmbedding expected {columns} columns (last axis), got shape {indices.shape}")
-        for column, count in enumerate(self.categories):
-            name = f"CategoricalEmbedding, column {column} of {count} categories"
-            require_labels(indices[..., column], count, name)
+        require_columns(indices, tuple(self.categories), "CategoricalEmbedding")
         starts = [sum(self.categories[:column]) for column in range(columns)]
         first = xp.asarray(starts, dtype=xp.int64, device=array_device(indices))
         return rows_of(self.weight, indices=xp.astype(indices, xp.int64) + first, padding=None)

@@ -2,8 +2,7 @@
 
 Inputs and targets may be arrays, or tuples or dictionaries of arrays with a row per item each. They are checked for NaN
 and infinity, converted to the model's dtype and moved to its device once; then model and loss are tried with two rows,
-and targets are compared with what the loss can mean by them. Where layers take rows by number, and steps do not look at
-the numbers since that waits for a GPU, all are looked at here.
+and numbers are compared with what model and loss can mean by them (see `training.limits`).
 """
 
 from __future__ import annotations
@@ -15,46 +14,18 @@ from typing import Any
 import numpy
 
 from xpnn.arrays.devices import Device
-from xpnn.arrays.namespaces import Array, dtype_name, is_floating, namespace_of
-from xpnn.arrays.native import labels_looked_at
+from xpnn.arrays.namespaces import Array, dtype_name, is_floating
+from xpnn.arrays.native import Look, labels_looked_at
 from xpnn.arrays.tree import Tree, flatten, tree_map
-from xpnn.nn.losses.binary import (
-    BinaryCrossEntropy,
-    BinaryCrossEntropyWithLogits,
-    FocalCrossEntropy,
-    binary_cross_entropy,
-    binary_cross_entropy_with_logits,
-    focal_cross_entropy,
-)
-from xpnn.nn.losses.classes import CrossEntropy, cross_entropy
-from xpnn.nn.losses.likelihoods import PoissonNegativeLogLikelihood, poisson_negative_log_likelihood
-from xpnn.nn.losses.margins import (
-    Hinge,
-    HingeEmbedding,
-    MultiLabelSoftMargin,
-    SoftMargin,
-    hinge,
-    hinge_embedding,
-    multi_label_soft_margin,
-    soft_margin,
-)
 from xpnn.nn.module import Module
 from xpnn.training.data import prepared, prepared_weight
+from xpnn.training.limits import Limits, axis_of_classes, check_labels, check_targets, look_at_rows, rows_between
 from xpnn.training.steps import applied
 
-__all__ = [
-    "checked_data", "checked_inputs", "class_weights", "evaluating", "try_first_rows",
-]  # fmt: skip
+__all__ = ["checked_data", "checked_inputs", "class_weights", "evaluating", "try_first_rows"]
 
 _FEW = 2  # rows that model and loss are tried with
 _MANY = 1024  # rows at a time, where all are looked at
-_OF_SHARES = (
-    binary_cross_entropy, binary_cross_entropy_with_logits, focal_cross_entropy, multi_label_soft_margin
-)  # fmt: skip
-_LAYERS_OF_SHARES = (BinaryCrossEntropy, BinaryCrossEntropyWithLogits, FocalCrossEntropy, MultiLabelSoftMargin)
-_NONE_BELOW_0 = (cross_entropy, poisson_negative_log_likelihood)
-_LAYERS_NONE_BELOW_0 = (CrossEntropy, PoissonNegativeLogLikelihood)
-_OF_SIGNS, _LAYERS_OF_SIGNS = (hinge, hinge_embedding, soft_margin), (Hinge, HingeEmbedding, SoftMargin)
 
 
 def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
@@ -83,7 +54,13 @@ def checked_inputs(model: Module, x: Tree, place: Device, dtype: Any) -> Tree:
         empty: Tree = tree_map(lambda leaf: place.asarray(leaf, dtype=dtype if is_floating(leaf.dtype) else None), x)
         return empty
     x = moved("x", x, place, dtype)
-    _require_indices(model, x)
+    few = min(_FEW, shapes[0][0])
+    if not _steps_look(x):
+        seen: list[Look] = []
+        with evaluating(model), labels_looked_at(seen):
+            applied(model, rows_between(x, 0, few))
+            if seen:
+                look_at_rows(model, x, few)
     return x
 
 
@@ -142,37 +119,37 @@ def _weights_by_label(given: Any, known: Any) -> Any:
     return weights
 
 
-def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tuple[Tree, ...]) -> Tree:
+def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tuple[Tree, ...]) -> tuple[Tree, Limits]:
     """Run model and loss once, without training, so that what does not fit is found before anything changes; gives the
-    outputs of the first rows.
+    outputs of the first rows, and what model and loss mean by numbers.
     """
     x, t = batch[:2]
     rows = flatten(x)[0][0].shape[0]
     few = min(_FEW, rows)
-
-    def head(part: Tree) -> Tree:
-        return _rows(part, 0, few)
-
+    some, seen = rows_between(x, 0, few), list[Look]()
     with _tried_with(few, rows), evaluating(model):
-        with labels_looked_at() as seen:
-            y = applied(model, head(x))
+        with labels_looked_at(seen):
+            y = applied(model, some)
         single = hasattr(y, "shape") and hasattr(t, "shape")
         labelled = single and "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1
-        axis, ignored = _of_classes(loss)
+        axis, ignored = axis_of_classes(loss)
         if labelled and loss is not None and y.shape[axis] == 1:
             raise ValueError(
                 "expected targets like the one output per row, floating-point of shape (n, 1), got integers: "
                 f"give t[:, None] as {dtype_name(y.dtype)}"
             )
-    if seen and not _is_on_numpy(x):
-        _look_at_the_rest(model, x)
+    if seen and not _steps_look(x):
+        with evaluating(model):
+            look_at_rows(model, x, few)
+    classes = (y.shape[axis], ignored) if labelled else None
+    limits = Limits(loss if single else None, classes, Limits.of_inputs(flatten(some)[0], seen))
     if loss is None:
-        return y
-    if labelled:
-        _check_labels(t, y.shape[axis], ignored)
-    with _tried_with(few, rows, _remedy(y, head(t)) if single else {}):
-        weight = {"sample_weight": head(batch[2]) + 1} if len(batch) == 3 else {}
-        value = loss(y, head(t), **weight)
+        return y, limits
+    if classes is not None:
+        check_labels(t, *classes)
+    with _tried_with(few, rows, _remedy(y, rows_between(t, 0, few)) if single else {}):
+        weight = {"sample_weight": rows_between(batch[2], 0, few) + 1} if len(batch) == 3 else {}
+        value = loss(y, rows_between(t, 0, few), **weight)
     if single:
         check_targets(loss, t)
     if not hasattr(value, "shape"):
@@ -181,74 +158,12 @@ def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tupl
         raise ValueError(
             f"expected the loss to give one number, got shape {value.shape} (tried with {few} of {rows} rows)"
         )
-    return y
+    return y, limits
 
 
-def _require_indices(model: Module, x: Tree) -> None:
-    """Raise ValueError if a number by which a layer takes a row, as `Embedding` does, is that of none, on any device.
-
-    NumPy's steps look at them themselves. A GPU's would wait for it and do not, and CuPy wraps what is out of range
-    around: so all rows go through the model once, in evaluation mode, if the first ones show that it takes rows by
-    number.
-    """
-    if not _is_on_numpy(x):
-        with evaluating(model), labels_looked_at() as seen:
-            applied(model, _rows(x, 0, min(_FEW, flatten(x)[0][0].shape[0])))
-        if seen:
-            _look_at_the_rest(model, x)
-
-
-def _look_at_the_rest(model: Module, x: Tree) -> None:
-    rows = flatten(x)[0][0].shape[0]
-    with evaluating(model), labels_looked_at():
-        for start in range(_FEW, rows, _MANY):
-            applied(model, _rows(x, start, min(start + _MANY, rows)))
-
-
-def _is_on_numpy(x: Tree) -> bool:
+def _steps_look(x: Tree) -> bool:
+    """Whether steps look at numbers themselves: on NumPy."""
     return all(isinstance(leaf, numpy.ndarray) for leaf in flatten(x)[0])
-
-
-def _rows(part: Tree, start: int, end: int) -> Tree:
-    return tree_map(lambda leaf: leaf[slice(start, end), ...], part)
-
-
-def check_targets(loss: Any, t: Array) -> None:
-    """Raise if targets of a loss of xpnn's, or of a partial call of one, are numbers that it has no meaning for."""
-    loss, xp = getattr(loss, "func", loss), namespace_of(t)
-    if loss in _OF_SIGNS or isinstance(loss, _LAYERS_OF_SIGNS):
-        if not bool(xp.all(xp.abs(t) == 1)):
-            raise ValueError("expected targets -1 or 1, got others: for labels 0 and 1 write 2 * t - 1")
-    elif "int" in str(t.dtype):
-        return
-    elif loss in _OF_SHARES or isinstance(loss, _LAYERS_OF_SHARES):
-        _check_shares(t)
-    elif (loss in _NONE_BELOW_0 or isinstance(loss, _LAYERS_NONE_BELOW_0)) and (least := float(xp.min(t))) < 0:
-        raise ValueError(f"expected targets of 0 or more, got {least}")
-
-
-def _check_shares(t: Array) -> None:
-    xp = namespace_of(t)
-    least, most = float(xp.min(t)), float(xp.max(t))
-    if least < 0 or most > 1:
-        raise ValueError(f"expected targets from 0 to 1, got targets from {least} to {most}")
-
-
-def _check_labels(t: Array, classes: int, ignored: int | None) -> None:
-    xp = namespace_of(t)
-    if ignored is not None:
-        t = t * xp.astype(t != ignored, t.dtype)
-    least, most = int(xp.min(t)), int(xp.max(t))
-    if least < 0 or most >= classes:
-        raise ValueError(
-            f"expected labels from 0 to {classes - 1} for {classes} outputs, got labels from {least} to {most}"
-        )
-
-
-def _of_classes(loss: Any) -> tuple[int, int | None]:
-    """Which axis of the outputs counts classes, and the label that means none; a layer or a partial call says so."""
-    options = {**getattr(loss, "__dict__", {}), **getattr(loss, "keywords", {})}
-    return options.get("axis", -1), options.get("ignore_index")
 
 
 def _remedy(y: Array, t: Array) -> dict[type[Exception], str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array
+from xpnn.arrays.native import labels_looked_at
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
@@ -57,6 +58,10 @@ class Evaluation:
         """The numbers for all batches of a loader; the loss is the mean over items of the batches' losses, or, if the
         loader is `judged_at_once`, that of all rows in one, of which the outputs are kept then.
         """
+        with labels_looked_at():
+            return self._of_loader(loader)
+
+    def _of_loader(self, loader: Any) -> dict[str, Any]:
         dtype = next(slot.value.dtype for slot in self.model.slots())
         feed = Streamed(loader, self.place, dtype)
         if getattr(loader, "judged_at_once", False):

@@ -19,6 +19,7 @@ from xpnn.arrays.namespaces import Array, is_floating
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.training.contents import digest, some_rows
 from xpnn.training.data import batch_indices, gathered
+from xpnn.training.limits import Limits
 
 __all__ = ["Feed", "Held", "Streamed"]
 
@@ -112,10 +113,16 @@ class Streamed(Feed):
     ----------
     loader
         A `Loader`, or anything with `batches(epoch, start)`, `describe()` and maybe `len()`.
+
+    Attributes
+    ----------
+    limits
+        What numbers of a batch mean, once that is known and where steps do not look at them: it is checked here.
     """
 
     def __init__(self, loader: Any, place: Device, dtype: Any) -> None:
         self.loader, self.place, self.dtype = loader, place, dtype
+        self.limits: Limits | None = None
         self.rows = getattr(loader, "rows", None)
         self.read_once = self.rows is None
         try:
@@ -138,6 +145,8 @@ class Streamed(Feed):
             raise ValueError("expected batches (x, t) with targets, got none: Loader(x, t)")
         if len(batch) == 3:
             _check_weights(batch[2])
+        if self.limits is not None:
+            self.limits.check(batch)
 
         def move(array: Any) -> Array:
             return self.place.asarray(array, dtype=self.dtype if is_floating(array.dtype) else None)

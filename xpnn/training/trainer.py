@@ -350,13 +350,15 @@ class Trainer:
         if is_loader("fit", x, t=t, sample_weight=sample_weight, class_weight=class_weight):
             streamed = Streamed(x, self.place, dtype)
             first = streamed.first()
-            return streamed, first, try_first_rows(self.model, self.loss, first)
+            template, limits = try_first_rows(self.model, self.loss, first)
+            streamed.limits = limits.for_steps_on(self.place)
+            return streamed, first, template
         data = self._data(x, t, sample_weight)
         if class_weight is not None:
             data = class_weights(data, class_weight, self.place, dtype)
         rows, shuffle = batch_size or 32, shuffle is None or bool(shuffle)
         feed = Held(flatten(data)[0], rows, shuffle=shuffle, seed=self.seed, place=self.place)
-        return feed, data, try_first_rows(self.model, self.loss, data)
+        return feed, data, try_first_rows(self.model, self.loss, data)[0]
 
     def _begin(
         self, feed: Feed, first: tuple[Tree, ...], template: Tree, told: Callbacks, checkpoints: Checkpoints | None,
