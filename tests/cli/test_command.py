@@ -8,6 +8,7 @@ import pytest
 
 from xpnn.arrays.probe import DeviceUnavailable
 from xpnn.cli.command import run_command
+from xpnn.cli.main import main
 
 LOG = logging.getLogger("xpnn")
 
@@ -86,3 +87,20 @@ def test_a_program_that_has_set_up_logging_keeps_its_own(monkeypatch, capsys):
         LOG.removeHandler(handler)
     assert seen == ["look"]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["train", "rows.csv", "--target", "y", "--hiden", "8"], "usage: xpnn train"),
+        (["doctor", "--jsn"], "usage: xpnn doctor"),
+        (["evaluate", "run", "rows.csv", "more.csv"], "usage: xpnn evaluate"),
+    ],
+)
+def test_words_that_a_command_does_not_know_are_named_with_its_usage(words, usage, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert said.startswith(usage)
+    assert re.search(f"xpnn {words[0]}: error: unrecognized arguments: .*(--hiden 8|--jsn|more.csv)\n", said)
