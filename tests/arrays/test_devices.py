@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import array_api_strict
@@ -183,11 +184,25 @@ def test_an_old_driver_is_offered_the_older_cupy_only_if_that_would_run(machine:
     machine(11040, None)
     found = examine(0)
     assert found.detail == "CuPy is not installed, and the NVIDIA driver supports CUDA 11.4 only"
-    assert found.remedy.startswith("update NVIDIA's driver (580 or newer for CUDA 13, 525 for CUDA 12), then run: pip ")
+    assert found.remedy.startswith("update NVIDIA's driver (580 or newer for CUDA 13, 525 for CUDA 12), then run: ")
     machine(12080, {"status": 36, "driver": 12080})
     assert examine(0).code == "driver-too-old"
     machine(12040, None)
     assert "cupy-cuda12x" in examine(0).remedy
+
+
+def test_the_remedy_installs_into_the_environment_of_this_python(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(13000, None)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert examine(0).remedy == 'run: pip install "cupy-cuda13x[ctk]"'
+    other = tmp_path / "pip"  # of another environment
+    other.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert examine(0).remedy == f'run: {sys.executable} -m pip install "cupy-cuda13x[ctk]"'
+    monkeypatch.setenv("PATH", "")
+    assert examine(0).remedy == f'run: {sys.executable} -m pip install "cupy-cuda13x[ctk]"'
 
 
 def test_hidden_gpus_are_explained_by_the_variable(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,3 +417,9 @@ def test_a_real_gpu() -> None:
     assert chosen.describe().startswith("cuda:0, cupy ")
     with pytest.raises(DeviceUnavailable, match="does not exist"):
         device("cuda:999")
+
+
+@pytest.mark.parametrize("given", [[numpy.ones(2)], {"a": numpy.ones(2)}, 1.0, "text"])
+def test_what_is_no_array_is_not_moved_to_the_host(given: Any) -> None:
+    with pytest.raises(TypeError, match=f"expected an array, got a {type(given).__name__}"):
+        device("cpu").to_host(given)

@@ -81,7 +81,7 @@ def test_one_namespace_serves_all_levels():
 
 def test_namespaces_over_different_libraries_do_not_mix():
     x = array_api_strict.ones(3)
-    with pytest.raises(TypeError, match=r"over array_api_compat\.numpy and of array_api_strict"):
+    with pytest.raises(TypeError, match="arrays of numpy and of array_api_strict"):
         grad(lambda y: namespace_of(y, x))(2.0)
 
 

@@ -156,7 +156,7 @@ def test_exit_codes_of_a_command_that_computes(machine: Machine, state: str, wor
 
 @pytest.mark.parametrize("word", ["auto", "cpu"])
 def test_no_fallback_without_a_gpu_that_was_asked_for_is_an_error(word: str, capsys: Any) -> None:
-    assert run_command(show_device, options("--device", word, "--no-fallback")) == 1
+    assert run_command(show_device, options("--device", word, "--no-fallback")) == 2
     assert capsys.readouterr() == (
         "", f"error: --no-fallback goes with --device cuda or cuda:N, not with --device {word}\n",
     )  # fmt: skip

@@ -165,3 +165,14 @@ def test_arrays_of_the_state_and_what_is_made_once_may_change():
         fast(numpy.ones(3))
         assert state["w"][2] == n
     assert fast.plan() is not None
+
+
+def test_functions_of_no_module_are_compiled():
+    space = {}
+    exec("def double(x):\n    return 2 * x", {"__builtins__": __builtins__}, space)
+    double = space["double"]
+    double.__module__ = None
+    compiled = xpnn.compile(lambda x: double(x) + 1)
+    other = xpnn.compile(double)
+    assert [compiled(numpy.ones(2)).tolist() for _ in range(3)] == [[3.0, 3.0]] * 3
+    assert [other(numpy.ones(2)).tolist() for _ in range(3)] == [[2.0, 2.0]] * 3

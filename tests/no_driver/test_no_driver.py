@@ -112,3 +112,18 @@ def test_the_doctor_explains_and_is_content():
     assert process.returncode == 0, process.stderr
     assert real_cupy().version in process.stdout
     assert re.search(r"no-driver|no-visible-device", process.stdout)
+
+
+def test_elementwise_functions_of_cupy_say_what_to_do_with_a_tensor():
+    program = (
+        "import cupy, numpy, xpnn\n"
+        "for function in (cupy.exp, cupy.add, lambda x: cupy.sum(x)):\n"
+        "    try:\n"
+        "        print(xpnn.grad(lambda x: function(x, 1.0) if function is cupy.add else function(x))(2.0))\n"
+        "    except (TypeError, AttributeError) as error:\n"
+        "        print(error)\n"
+    )
+    said = python("-W", "ignore", "-c", program).stdout.splitlines()
+    assert said[0].startswith("cupy.exp got a Tensor, and what it computes cannot be differentiated")
+    assert said[1] == "1.0"
+    assert "a Tensor has no sum: use the functions of the standard" in said[2]

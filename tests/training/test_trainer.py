@@ -1,5 +1,7 @@
 """The training loop: equal to one written by hand, on every library, in one run or several."""
 
+import copy
+import pickle
 from contextlib import ExitStack
 
 import array_api_strict
@@ -273,3 +275,20 @@ def test_the_steps_read_nothing():
     with guard:
         trainer.fit(X, T, epochs=1, batch_size=3, sample_weight=WEIGHTS)
     assert (len(entered), len(done)) == (1, 4)
+
+
+@pytest.mark.parametrize("again", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_a_trainer_goes_on_in_a_copy(again):
+    def fresh():
+        model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1)).initialize(seed=0)
+        return Trainer(model, nn.squared_error, optim.Adam(model), average=0.9)
+
+    x = numpy.linspace(-1, 1, 120).reshape(40, 3)
+    trainer, other = fresh(), fresh()
+    for epochs in (2, 3):
+        trainer.fit(x, x[:, :1], epochs=epochs, batch_size=8)
+        other = again(other)
+        other.fit(x, x[:, :1], epochs=epochs, batch_size=8)
+        other = again(other)
+    assert [row["loss"] for row in other.history.rows] == [row["loss"] for row in trainer.history.rows]
+    numpy.testing.assert_array_equal(again(other).predict(x), trainer.predict(x))

@@ -93,6 +93,8 @@ def _upper(first: Namespace, second: Namespace) -> Namespace:
 
 
 def _name(xp: Namespace) -> str:
+    while (lower := getattr(xp, "stands_on", None)) is not None:
+        xp = lower
     return str(getattr(xp, "__name__", xp)).removeprefix("array_api_compat.")
 
 

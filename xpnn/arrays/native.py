@@ -56,6 +56,8 @@ def to_host(x: Array) -> Any:
         return x.get()
     if getattr(type(x), "stands_on_another", False):
         return to_host(x._plain("conversion to NumPy"))  # raises if a gradient would be lost
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"expected an array, got a {type(x).__name__}: arrays are moved one by one")
     try:
         return numpy.array(numpy.from_dlpack(x))
     except BufferError:  # read-only memory, which libraries on NumPy 2.0 do not export
@@ -220,7 +222,7 @@ def block_elements(x: Array) -> int:
 
 
 def share_memory(a: Array, b: Array) -> bool:
-    """Whether what is written into one of two arrays of one library may show in the other.
+    """Whether what is written into one of two arrays may show in the other.
 
     Of NumPy, CuPy and array_api_strict it is asked; of other libraries, whose slices and reshaped arrays are views as a
     rule, it is taken for granted.
@@ -233,8 +235,10 @@ def share_memory(a: Array, b: Array) -> bool:
     """
     if getattr(type(a), "records_calls", False):
         a, b = a.plain, b.plain
-    if isinstance(a, numpy.ndarray | numpy.generic):
-        return isinstance(a, numpy.ndarray) and numpy.may_share_memory(a, b)
+    if isinstance(a, numpy.generic) or isinstance(a, numpy.ndarray) != isinstance(b, numpy.ndarray):
+        return False
+    if isinstance(a, numpy.ndarray):
+        return numpy.may_share_memory(a, b)
     xp = namespace_of(a)
     if _is_library(xp, "cupy"):
         return bool(xp.may_share_memory(a, b))

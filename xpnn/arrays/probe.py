@@ -17,9 +17,11 @@ import functools
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -307,7 +309,15 @@ def _failed(cupy: Any, error: Exception) -> DeviceUnavailable:
 def _install(version: int) -> str:
     """The command that installs the CuPy, with CUDA's libraries, that fits a CUDA version; 0 counts as the newest."""
     major = 12 if 0 < version < 13000 else 13
-    return f'pip install "cupy-cuda{major}x[ctk]"'
+    return f'{_pip()} install "cupy-cuda{major}x[ctk]"'
+
+
+def _pip() -> str:
+    """The words for pip of this Python's environment, which need not be the one on the path."""
+    found = shutil.which("pip")
+    if found is not None and Path(found).parent == Path(sys.executable).parent:
+        return "pip"
+    return f'"{sys.executable}" -m pip' if " " in sys.executable else f"{sys.executable} -m pip"
 
 
 def _in_one_line(error: Exception, line: int = -1) -> str:

@@ -16,7 +16,7 @@ from xpnn.arrays.native import from_number
 from xpnn.arrays.tree import Tree, flatten, named_leaves, tree_map
 from xpnn.autodiff.tape import Tape, constant, differentiable, plain
 from xpnn.autodiff.tensor import Tensor
-from xpnn.autodiff.where import at, line_of
+from xpnn.autodiff.where import advise, at, line_of
 from xpnn.autodiff.writing import lock
 
 __all__ = [
@@ -70,6 +70,9 @@ def record(
         outputs = [_array(y, named) for y in outputs]
         on_tape = [y for y in outputs if type(y) is Tensor and y._tape is tape]
         end = on_tape[0] if len(on_tape) == 1 else _together(*on_tape) if on_tape else None
+    except TypeError as error:
+        advise(error)
+        raise
     finally:
         tape.closed = True
     for y in outputs:

@@ -17,17 +17,25 @@ from xpnn.autodiff.where import advice, at, user_line
 
 __all__ = ["Tensor"]
 
-# NumPy's functions behind the operators, by the names of the rules
+# NumPy's and CuPy's functions behind the operators, with the names of the rules
 _UFUNCS = {
     **{name: name for name in "add subtract multiply divide floor_divide remainder matmul".split()},
     **{name: name for name in "equal not_equal less less_equal greater greater_equal".split()},
     **{name: name for name in "bitwise_and bitwise_or bitwise_xor".split()},
     **{"power": "pow", "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift"},
+    "true_divide": "divide",
 }
 
 rules: Any = None
 """The differentiable functions that the operators below run. Rules are made of Tensors and Tensors of rules; the module
 `namespace`, which knows all rules, closes the circle by setting this once."""
+
+
+def _not_differentiable(function: str) -> TypeError:
+    return TypeError(
+        f"{function} got a Tensor, and what it computes cannot be differentiated: use the functions of the "
+        f"Tensor's own namespace, xp = xpnn.namespace_of(y), such as xp.sum(y) and xp.exp(y){at(user_line())}"
+    )
 
 
 def _in_place(operation: Callable[[Any, Any], Any], symbol: str) -> Callable[[Tensor, Any], Tensor]:
@@ -172,14 +180,16 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """What NumPy runs for `array * tensor`: the operators of a raw array and a Tensor are ours."""
-        rule = _UFUNCS.get(ufunc.__name__)
-        if rule is not None and method == "__call__" and not options:
-            return getattr(rules, rule)(*inputs)
-        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        raise TypeError(
-            f"numpy.{name} got a Tensor, and what it computes cannot be differentiated: use the functions of the "
-            f"Tensor's own namespace, xp = xpnn.namespace_of(y), such as xp.sum(y) and xp.exp(y){at(user_line())}"
-        )
+        if ufunc.__name__ in _UFUNCS and method == "__call__" and not options:
+            return getattr(rules, _UFUNCS[ufunc.__name__])(*inputs)
+        raise _not_differentiable(f"numpy.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"))
+
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **options: Any) -> Any:
+        """The same, called by elementwise functions of CuPy's."""
+        name = kernel.name.removeprefix("cupy_")
+        if name in _UFUNCS and not options:
+            return getattr(rules, _UFUNCS[name])(*inputs)
+        raise _not_differentiable(f"cupy.{name}")
 
     def __setitem__(self, key: Any, value: Any, /) -> None:
         rules.write(self, key, value)

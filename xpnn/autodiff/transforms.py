@@ -28,6 +28,7 @@ from xpnn.autodiff.lifting import (
 )
 from xpnn.autodiff.tape import Tape, constant, plain
 from xpnn.autodiff.tensor import Tensor
+from xpnn.autodiff.where import advise
 
 __all__ = ["Argnums", "grad", "positions_of", "stop_gradient", "value_and_grad", "vjp"]
 
@@ -84,6 +85,9 @@ def value_and_grad(
         args, inputs, rebuild = lift(tape, function, args, positions)
         try:
             result = function(*args, **kwargs)
+        except TypeError as error:
+            advise(error)
+            raise
         finally:
             tape.closed = True
         y, auxiliary = split_auxiliary(result, function, aux)

@@ -16,7 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["advice", "at", "line_of", "user_line"]
+__all__ = ["advice", "advise", "at", "line_of", "user_line"]
 
 _PACKAGE = Path(__file__).parents[1].as_posix()
 _INSTALLED = ("site-packages", "dist-packages", Path(os.__file__).parent.as_posix() + "/")
@@ -42,6 +42,22 @@ def user_line() -> str:
             return f"{own}, in {inner}" if inner else own
         inner = inner or f"{_from_package(name)}:{line}"
     return inner
+
+
+def advise(error: TypeError) -> None:
+    """Add to an error of CuPy's about arrays that it does not know, Tensors or the host's, what to do about it."""
+    said = str(error)
+    if "Only cupy arrays" in said or ("Unsupported type" in said and "Tensor" in said):
+        note = (
+            "A function of CuPy's got a Tensor: xp = xpnn.namespace_of(...) of all arrays that are computed with, "
+            "parameters and what is made of them included, gives functions that can be differentiated"
+        )
+    elif "Unsupported type" in said and "numpy" in said:
+        note = "An array of the host met one of a GPU: move it there first, with xpnn.device(...).asarray(x)"
+    else:
+        return
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def advice() -> str:

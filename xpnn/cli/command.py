@@ -13,7 +13,7 @@
 | --- | --- |
 | 0 | done |
 | 1 | the input or a file is at fault, said in one line |
-| 2 | the command line is at fault (argparse) |
+| 2 | the command line is at fault (argparse, `UsageError`) |
 | 3 | the device asked for cannot be used, said in one line with the remedy |
 | 130 | stopped with Ctrl-C |
 """
@@ -33,7 +33,11 @@ from xpnn.arrays.probe import DeviceUnavailable
 
 __all__ = ["add_device_arguments", "add_verbose_argument", "device_for_command", "run_command"]
 
-_FAILED, _NO_DEVICE, _INTERRUPTED = 1, 3, 130
+_FAILED, _USAGE, _NO_DEVICE, _INTERRUPTED = 1, 2, 3, 130
+
+
+class UsageError(ValueError):
+    """Words of a command line that do not go together."""
 
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +81,7 @@ def device_for_command(request: str, *, no_fallback: bool = False) -> Device:
     ------
     DeviceUnavailable
         If a GPU was asked for and cannot be used.
-    ValueError
+    UsageError
         If it is not to fall back and no GPU was asked for.
 
     Examples
@@ -86,7 +90,7 @@ def device_for_command(request: str, *, no_fallback: bool = False) -> Device:
     'cpu'
     """
     if no_fallback and request in ("auto", "cpu"):
-        raise ValueError(f"--no-fallback goes with --device cuda or cuda:N, not with --device {request}")
+        raise UsageError(f"--no-fallback goes with --device cuda or cuda:N, not with --device {request}")
     return device(request, fallback=not no_fallback)
 
 
@@ -110,6 +114,8 @@ def run_command(run: Callable[[argparse.Namespace], int | None], arguments: argp
         except BrokenPipeError:  # the reader has seen enough (`... | head`): write nothing more, on the way out either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return _FAILED
+        except UsageError as error:
+            return _say(error, _USAGE, verbose)
         except (OSError, ValueError, FloatingPointError, MemoryError) as error:
             return _say(error, _FAILED, verbose)
         except KeyboardInterrupt:

@@ -110,7 +110,7 @@ class Hidden:
         """What an object of the user's, or a function, refers to."""
         if isinstance(held, types.FunctionType):
             cells = zip(held.__code__.co_freevars, held.__closure__ or (), strict=True)
-            own = [] if held.__module__.startswith("xpnn.") else list(_contents(cells))
+            own = [] if (held.__module__ or "").startswith("xpnn.") else list(_contents(cells))
             kept = [*(held.__defaults__ or ()), *(held.__kwdefaults__ or {}).values()]
             return [*own, *((name, value) for value in kept), *_attributes(name, held)]
         if isinstance(held, types.MethodType):

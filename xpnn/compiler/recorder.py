@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import Any
 
 from xpnn.arrays.namespaces import Array, Namespace
-from xpnn.arrays.native import to_host
+from xpnn.arrays.native import share_memory, to_host
 from xpnn.autodiff.where import user_line
 from xpnn.compiler.program import LEAVES, Call, Program, Ref, Value, each_ref, replaced
 from xpnn.compiler.refusals import CannotRecord
@@ -57,7 +57,7 @@ class Recorder:
         self.by_id: dict[int, int] = {}  # plain arrays met, by identity
         self.kept: list[Any] = []  # so that identities stay what they are
         self.can_tell = hasattr(xp, "may_share_memory")
-        self.overlap: Callable[[Array, Array], bool] = xp.may_share_memory if self.can_tell else lambda a, b: True
+        self.overlap: Callable[[Array, Array], bool] = share_memory if self.can_tell else lambda a, b: True
         self.hidden: set[int] = set()  # storages that share memory unknown to the program
         self.roots: list[tuple[int, Array]] = []  # arrays that were there before, whose memory others may share
         self.outside: dict[int, bytes] = {}  # what the arrays from outside held when they were met

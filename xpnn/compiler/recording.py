@@ -130,10 +130,13 @@ def recorded(step: Callable[..., Any], states: list[State], given: Arguments, *,
 
     If it `goes_on`, a look at a number does not raise: the step runs to its end, and the recorder has the problem.
     """
-    arrays = given.arrays or [array for state in states for array in state.arrays()]
+    held = [array for state in states for array in state.arrays()]
+    arrays = given.arrays or held
     if not arrays:
         raise CannotRecord("neither the arguments nor the state of the step hold an array, so there is nothing to plan")
     xp = namespace_of(*arrays)
+    if held and all(namespace_of(array) is not xp for array in held):
+        namespace_of(arrays[0], held[0])  # raises: the arguments were left on the host
     require_writable(xp, "compile")
     recorder = Recorder(xp, goes_on=goes_on)
     recording = Recording(recorder, states, given)

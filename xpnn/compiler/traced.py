@@ -248,6 +248,16 @@ class Traced:
         )
         return self.recorder.wrapped(getattr(ufunc, method)(*map(lowered, inputs), **replaced(options, lowered)))
 
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **options: Any) -> Any:
+        """What elementwise functions of CuPy's call, as NumPy's call `__array_ufunc__`."""
+        if not self.recorder.over():
+            self.recorder.refuse(
+                f"{kernel.name.replace('cupy_', 'cupy.', 1)} was called on an array that is being recorded: use the "
+                f"functions of its own namespace, xp = xpnn.namespace_of(x){here()}"
+            )
+        made = kernel(*map(lowered, inputs), **replaced(options, lowered))
+        return made if self.recorder.over() else self.recorder.wrapped(made)
+
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if self.recorder.over():
             return function(*replaced(args, lowered), **replaced(kwargs, lowered))

@@ -35,7 +35,11 @@ def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
     if isinstance(data, tuple | list):
         parts = [moved(f"{name}[{n}]", part, place, dtype) for n, part in enumerate(data)]
         return type(data)(*parts) if hasattr(data, "_fields") else type(data)(parts)
-    return prepared(name, data, place, dtype)
+    try:
+        return prepared(name, data, place, dtype)
+    except MemoryError as error:  # CuPy's OutOfMemoryError is one
+        error.add_note(f"{name} does not fit on {place.name} as a whole: a Loader brings rows batch by batch")
+        raise
 
 
 def checked_inputs(model: Module, x: Tree, place: Device, dtype: Any) -> Tree:

@@ -137,7 +137,7 @@ def _is_of(loss: Any, kinds: tuple[Any, ...]) -> bool:
 def _check_shares(t: Array) -> None:
     xp = namespace_of(t)
     least, most = float(xp.min(t)), float(xp.max(t))
-    if least < 0 or most > 1:
+    if not (least >= 0 and most <= 1):  # NaN too
         raise ValueError(f"expected targets from 0 to 1, got targets from {least} to {most}")
 
 

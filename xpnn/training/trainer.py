@@ -164,6 +164,10 @@ class Trainer:
     _loaded: Loaded | None = field(default=None, init=False, repr=False, compare=False)
     _begun: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickles and copies: steps are made anew where they are next needed."""
+        return {**self.__dict__, "_made": None, "_layout": None}
+
     def __post_init__(self) -> None:
         check_trainer(self)
         if isinstance(self.average, float | int):
@@ -455,7 +459,7 @@ class Trainer:
             with of_validation():
                 first = Streamed(validation, self.place, self._first_parameter().dtype).first()
                 try_first_rows(self.evaluated, self.loss, first)
-            return lambda: self._judge().of_loader(validation)
+            return of_validation()(lambda: self._judge().of_loader(validation))
         if not (isinstance(validation, tuple | list) and len(validation) in (2, 3)):
             length = f" of length {len(validation)}" if hasattr(validation, "__len__") else ""
             given = f"{type(validation).__name__}{length}"
@@ -463,7 +467,7 @@ class Trainer:
         with of_validation():
             data = self._data(*validation)
             try_first_rows(self.evaluated, self.loss, data)
-        return lambda: self._judge().of_arrays(data, 1024)
+        return of_validation()(lambda: self._judge().of_arrays(data, 1024))
 
     def _judge(self) -> Evaluation:
         return Evaluation(self.evaluated, self.loss, self.metrics, self.place, self._steps().predicted)

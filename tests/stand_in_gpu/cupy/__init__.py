@@ -37,7 +37,7 @@ _FUNCTIONS = (
     "cumsum delete diag diagonal diff digitize expand_dims flip hstack identity imag interp isclose iscomplexobj isin "
     "kron max may_share_memory mean meshgrid min moveaxis nan_to_num nanmean nansum ndim outer pad partition prod ptp "
     "ravel real reshape result_type roll rollaxis round searchsorted shape shares_memory size sort split squeeze std "
-    "sum swapaxes take_along_axis tile trace transpose tri tril triu trapezoid var vstack"
+    "sum swapaxes tile trace transpose tri tril triu trapezoid var vstack"
 ).split()
 _BY_CUBLAS = "dot einsum inner tensordot vdot".split()
 _WAIT = (
@@ -91,6 +91,14 @@ def take(a, indices, axis=None, out=None):
     if out is not None:
         raise NotImplementedError("the stand-in has no out of take")
     return call(lambda a, i: numpy.take(a, i, axis=axis, mode="wrap"), a, indices)
+
+
+def take_along_axis(a, indices, axis):
+    """Indices out of range are wrapped around."""
+    length = a.size if axis is None else a.shape[axis]
+    if not length:
+        return call(numpy.take_along_axis, a, indices, axis)
+    return call(lambda a, i: numpy.take_along_axis(a, numpy.remainder(i, length).astype("int64"), axis), a, indices)
 
 
 def copyto(dst, src, casting="same_kind", where=None):

@@ -196,14 +196,14 @@ class ndarray:
     def __getitem__(self, key):
         if _has_mask(key):
             synchronizing()
-        key = _key(key, self.shape)
+        key = wrapped_key(key, self.shape)
         parts = key if isinstance(key, tuple) else (key,)
         if not any(x is Ellipsis or isinstance(x, ndarray) for x in parts):
             key = (*parts, Ellipsis)  # a view of shape (), not a number of NumPy's
         return call(operator.getitem, self, key)
 
     def __setitem__(self, key, value):
-        masked, key = _has_mask(key), _key(key, self.shape)
+        masked, key = _has_mask(key), wrapped_key(key, self.shape)
         if masked:
             synchronizing()
         if any(isinstance(x, ndarray) for x in (key if isinstance(key, tuple) else (key,))):
@@ -256,7 +256,7 @@ def _has_mask(key):
     return any(hasattr(x, "dtype") and x.dtype.kind == "b" and x.ndim for x in parts)
 
 
-def _key(key, shape):
+def wrapped_key(key, shape):
     """A key with arrays of the device, whose integers are wrapped around as CuPy does."""
     several = isinstance(key, tuple)
     parts = [_part(x) for x in (key if several else (key,))]

@@ -151,24 +151,31 @@ def function(of_numpy, *, waits=False, library=None):
 
 class ufunc:
     def __init__(self, of_numpy):
-        self.of_numpy, self.name, self.__name__ = of_numpy, of_numpy.__name__, of_numpy.__name__
+        self.of_numpy, self.name, self.__name__ = of_numpy, f"cupy_{of_numpy.__name__}", of_numpy.__name__
         self.nin, self.nout, self.nargs, self.types = of_numpy.nin, of_numpy.nout, of_numpy.nargs, of_numpy.types
 
     def __call__(self, *args, **kwargs):
+        for x in args:
+            if hasattr(x, "__cupy_override_elementwise_kernel__"):
+                return x.__cupy_override_elementwise_kernel__(self, *args, **kwargs)
         if set(kwargs) - {"out", "dtype", "casting"}:
             raise TypeError(f"Wrong arguments {kwargs}")
         return call(self.of_numpy, *args, **kwargs)
 
     def __getattr__(self, name):
         if name in ("accumulate", "at", "outer", "reduce", "reduceat"):
-            if self.name not in _METHODS.get(name, {self.name}):
-                raise NotImplementedError(f"`cupy_{self.name}.{name}` is not supported yet")
+            if self.__name__ not in _METHODS.get(name, {self.__name__}):
+                raise NotImplementedError(f"`{self.name}.{name}` is not supported yet")
             method = getattr(self.of_numpy, name)
+            if name == "at":
+                from cupy._array import wrapped_key
+
+                return lambda a, key, *b: call(method, a, wrapped_key(key, a.shape), *b)
             return lambda *args, **kwargs: call(method, *args, **kwargs)
         raise AttributeError(name)
 
     def __repr__(self):
-        return f"<ufunc 'cupy_{self.name}'>"
+        return f"<ufunc '{self.name}'>"
 
 
 def product(a, b):
