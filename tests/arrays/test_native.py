@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 import xpnn
 from xpnn import stop_gradient
 from xpnn.arrays import native
+from xpnn.arrays.checks import require_labels
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import namespace_of
-from xpnn.arrays.native import cumulative_error_function, from_number, require_labels, scatter_add, to_host
+from xpnn.arrays.native import cumulative_error_function, from_number, scatter_add, to_host
 
 RNG = numpy.random.default_rng(5)
 

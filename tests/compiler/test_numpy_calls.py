@@ -5,7 +5,7 @@ import pytest
 from compiler_twins import assert_equal, replays
 
 import xpnn
-from xpnn.arrays.native import require_labels
+from xpnn.arrays.checks import require_labels
 
 RNG = numpy.random.default_rng(0)
 

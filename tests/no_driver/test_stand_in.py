@@ -20,7 +20,7 @@ OWN = set(
     "host over null os SimpleNamespace numpy call function ufunc of_numpy synchronizing captured space moved on_device "
     "from_host as_stored CUDARuntimeError OutOfMemoryError".split()
 )
-# As in `cupy/_calls.py`
+# What functions of NumPy's have and those of CuPy's lack, so that the stand-in's refuse it
 LACKED = "where initial like subok correction mean hermitian upper device sorted".split()
 LACKED_IN = {"fft": ["out"], "linalg": ["rtol"]}
 # Parameters that differ in a way nobody uses: the order of fields, kinds of sorting and partitions, axes of lexsort
@@ -43,8 +43,19 @@ def parameters(part):
         return sorted(inspect.signature(part).parameters)
     except ValueError:  # of builtins
         return []
+def refused(part):
+    found = []
+    for name in json.loads(sys.argv[3]):
+        try:
+            part(**{name: None})
+        except Exception as error:
+            if "unexpected keyword" in str(error):
+                found.append(name)
+    return found
 functions = {
-    f"{place}.{name}": [parameters(getattr(part, "of_numpy", part)), hasattr(part, "of_numpy")]
+    f"{place}.{name}": [
+        parameters(getattr(part, "of_numpy", part)), refused(part) if hasattr(part, "of_numpy") else None
+    ]
     for place, space in [("", cupy), ("linalg", cupy.linalg), ("fft", cupy.fft)]
     for name, part in vars(space).items() if type(part).__name__ == "function" and not name.startswith("_")
 }
@@ -55,7 +66,8 @@ print(json.dumps([found, functions, loops, asked, cupy.ndarray.__hash__ is None,
 
 
 def listed(**environment):
-    words = [sys.executable, "-c", LIST, json.dumps(PLACES), json.dumps(ASKED)]
+    lacked = [*LACKED, *(name for names in LACKED_IN.values() for name in names)]
+    words = [sys.executable, "-c", LIST, *map(json.dumps, (PLACES, ASKED, lacked))]
     done = subprocess.run(words, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -80,10 +92,11 @@ def test_every_parameter_is_cupys(both):
     (_, ours, *_), (_, theirs, *_) = both
     arrays = set("a m x M A ar ar1 ar2 arr obj shape newshape operands".split())  # given by place, and named otherwise
     seen = set()
-    for name, (parameters, is_numpys) in ours.items():
-        cupys, _ = theirs.get(name, [[], False])
+    for name, (parameters, refused) in ours.items():
+        cupys, _ = theirs.get(name, [[], None])
         if cupys and name not in KNOWN:
-            lacked = {*LACKED, *LACKED_IN.get(name.partition(".")[0], [])} if is_numpys else set()
+            lacked = set() if refused is None else {*LACKED, *LACKED_IN.get(name.partition(".")[0], [])}
+            assert lacked <= {*(refused or [])}, name
             further = set(parameters) - set(cupys) - arrays
             assert further <= lacked, name
             assert not lacked & set(cupys), name

@@ -1,5 +1,7 @@
 """Numbers of rows that there are none of: refused before training on any device, though a GPU wraps them around."""
 
+from functools import partial
+
 import numpy
 import pytest
 from elsewhere import EVERYWHERE
@@ -124,26 +126,203 @@ def test_estimators_refuse_them(place):
 
 
 class Counted(nn.Sequential):
-    """Notes how many rows come at a time."""
+    """Notes how many rows come at a time, and in which mode."""
 
     def forward(self, x):
         calls.append(x.shape[0])
+        modes.add(self.training)
         return super().forward(x)
 
 
-calls = []
+class Shifted(nn.Embedding):
+    """Takes rows by numbers that it computes."""
+
+    def forward(self, indices):
+        return super().forward(indices + 0)
+
+
+calls, modes = [], set()
+DIRECT = [nn.Embedding(10, 3), nn.Flatten(), nn.BatchNorm1d(12), nn.Linear(12, 2)]
+COMPUTED = [Shifted(10, 3), *DIRECT[1:]]
 
 
 @EVERYWHERE
 @pytest.mark.parametrize(
-    ("layers", "x", "looks"),
-    [((nn.Embedding(10, 3), nn.Flatten(), nn.Linear(12, 2)), IDS, [2, 1024, 1024, 950]),
-     ((nn.Linear(4, 2),), IDS.astype("float32"), [2])],
-    ids=["by number", "dense"],
-)  # fmt: skip
-def test_only_models_that_take_rows_by_number_go_through_all_rows(place, layers, x, looks):
+    ("layers", "x", "looks", "later"),
+    [
+        (DIRECT, IDS, [2], []),
+        (COMPUTED, IDS, [2, 900, 900, 900, 300], [900, 900, 900, 300]),
+        ([nn.Linear(4, 2)], IDS.astype("float32"), [2], []),
+    ],
+    ids=["as they are", "computed", "dense"],
+)
+def test_only_models_that_compute_numbers_of_rows_go_through_all_rows(place, layers, x, looks, later):
     model = Counted(*layers).initialize(seed=0).to(place)
     trainer = Trainer(model, nn.cross_entropy, optim.Adam(model))
-    calls.clear()
-    trainer.predict(x, batch_size=3000)
-    assert calls == [*([] if place.name == "cpu" else looks), 3000]
+    for before in (looks, later):
+        calls.clear()
+        trainer.predict(x, batch_size=900)
+        assert calls == [*([] if place.name == "cpu" else before), 900, 900, 900, 300]
+    calls.clear(), modes.clear()
+    trainer.fit(x, LABELS, epochs=0, batch_size=700)
+    through_all = [700, 700, 700, 700, 200] if later else []
+    assert calls == [2, *([] if place.name == "cpu" else through_all)]
+    assert modes == {False}
+
+
+@EVERYWHERE
+def test_rows_that_a_model_computes_are_looked_at_in_evaluation_mode_and_refused(place):
+    model = Counted(*COMPUTED).initialize(seed=0).to(place)
+    trainer = Trainer(model, nn.cross_entropy, optim.Adam(model))
+    before = weights(trainer)
+    bad = changed(IDS, 2500, 10)
+    for use in (lambda: trainer.fit(bad, LABELS, epochs=1), lambda: trainer.predict(bad)):
+        with pytest.raises(ValueError, match="expected indices from 0 to 9, got 10"):
+            use()
+    if place.name != "cpu":
+        assert weights(trainer) == before  # the means of the BatchNorm, too
+
+
+class Two(nn.Module):
+    """Two tables, for two inputs."""
+
+    def __init__(self):
+        self.first, self.second, self.layer = nn.Embedding(10, 3), nn.Embedding(5, 3), nn.Linear(3, 2)
+
+    def forward(self, a, b):
+        rows = self.first(a) + self.second(b)
+        return self.layer(xpnn.namespace_of(rows).mean(rows, axis=1))
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("kind", [dict, tuple])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_of_several_inputs_each_is_looked_at(place, kind, weighted):
+    model = Two().initialize(seed=0).to(place)
+    trainer = Trainer(model, nn.cross_entropy, optim.Adam(model))
+    weight = {"sample_weight": numpy.ones(3000)} if weighted else {}
+    for wrong in ("b", "a"):
+        x = {"a": IDS, "b": IDS % 5}
+        x[wrong] = changed(x[wrong], 2950, 77)
+        x = x if kind is dict else tuple(x.values())
+        for use in (
+            lambda x: trainer.fit(x, LABELS, epochs=1, **weight),
+            lambda x: trainer.fit(Loader(x, LABELS, batch_size=100, shuffle=False, **weight), epochs=1),
+            trainer.predict,
+        ):
+            with pytest.raises(ValueError, match=r"expected indices from 0 to (9|4), got 77"):
+                use(x)
+
+
+@EVERYWHERE
+def test_labels_of_several_answers_are_looked_at_by_what_the_loss_makes_of_them(place):
+    class Heads(Words):
+        def forward(self, ids):
+            y = super().forward(ids)
+            return y, y
+
+    def loss(y, t):
+        return nn.cross_entropy(y[0], t["one"]) + nn.cross_entropy(y[1], t["other"], ignore_index=-1)
+
+    model = Heads().initialize(seed=0).to(place)
+    trainer = Trainer(model, loss, optim.Adam(model))
+    good = {"one": LABELS, "other": LABELS.astype("int8")}
+    good["other"][2900:] = -1
+    trainer.fit(IDS, good, epochs=1, batch_size=1000)
+    trainer.fit(Loader(IDS, good, batch_size=100, shuffle=False), epochs=1)
+    for wrong in good:
+        t = {name: labels.copy() for name, labels in good.items()}
+        t[wrong][2950] = 2
+        for use in (
+            lambda t: trainer.fit(IDS, t, epochs=1),
+            lambda t: trainer.evaluate(IDS, t),
+            lambda t: trainer.fit(Loader(IDS, t, batch_size=100, shuffle=False), epochs=1),
+            lambda t: trainer.evaluate(Loader(IDS, t, batch_size=100, shuffle=False)),
+        ):
+            with pytest.raises(ValueError, match="expected labels from 0 to 1 for 2 classes, got 2"):
+                use(t)
+
+
+@EVERYWHERE
+def test_what_a_loaders_first_batch_means_is_not_asked_of_others(place):
+    class Candidates(nn.Module):
+        """A score for each of some candidates: (n, candidates, 2) to (n, candidates)."""
+
+        def __init__(self):
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.layer(x)[..., 0]
+
+    class Both:
+        rows = None
+
+        def batches(self, epoch, start):
+            yield from [(numpy.ones((6, n, 2)), numpy.full(6, n - 1)) for n in (5, 8, 3)][start:]
+
+        def describe(self):
+            return {}
+
+    model = Candidates().initialize(seed=0).to(place)
+    Trainer(model, nn.cross_entropy, optim.Adam(model)).fit(Both(), epochs=2)
+    model = nn.Linear(4, 2).initialize(seed=0).to(place)
+    counts = numpy.arange(40) % 3
+    counts[30:] = 9
+
+    def own(y, t):
+        xp = xpnn.namespace_of(y)
+        return xp.mean((y[:, 0] - xp.astype(t, y.dtype)) ** 2)
+
+    loader = Loader(numpy.ones((40, 4)), numpy.where(counts < 2, counts, 1), batch_size=10, shuffle=False)
+    Trainer(model, own, optim.Adam(model)).fit(loader, epochs=1)
+    loader = Loader(numpy.ones((40, 4)), counts, batch_size=10, shuffle=False)
+    if place.name == "cpu":
+        return
+    counts[:10] = 0
+    Trainer(model, own, optim.Adam(model)).fit(loader, epochs=1)
+
+
+@EVERYWHERE
+@pytest.mark.parametrize(
+    ("loss", "t", "wrong", "message"),
+    [
+        (nn.binary_cross_entropy_with_logits, numpy.zeros((3000, 2)), 2.0, "targets from 0 to 1, got"),
+        (partial(nn.hinge, reduction="mean"), numpy.ones((3000, 2)), 0.0, "-1 or 1|-1 and 1"),
+        (nn.PoissonNegativeLogLikelihood(), numpy.ones((3000, 2)), -1.0, "of 0 or more"),
+        (nn.cross_entropy, numpy.full((3000, 2), 0.5), -1.0, "of 0 or more"),
+    ],
+    ids=["shares", "signs", "counts", "soft"],
+)
+def test_targets_of_a_loader_that_is_judged_or_trained_with(place, loss, t, wrong, message):
+    model = Words().initialize(seed=0).to(place)
+    trainer = Trainer(model, loss, optim.Adam(model))
+    good, t = t, t.copy()
+    t[2990] = wrong
+    bad = Loader(IDS, t, batch_size=100, shuffle=False)
+    for use in (
+        lambda: trainer.evaluate(bad),
+        lambda: trainer.fit(bad, epochs=1),
+        lambda: trainer.fit(IDS, good, epochs=1, batch_size=1000, validation=bad),
+    ):
+        with pytest.raises(ValueError, match=message):
+            use()
+
+
+def test_a_compiled_part_of_a_model_is_looked_into(elsewhere):
+    model = Words().initialize(seed=0).to(elsewhere)
+    fast = xpnn.compile(lambda ids: model(ids), state=model)
+
+    class Fast(nn.Module):
+        def __init__(self):
+            self.model = model
+
+        def forward(self, ids):
+            return self.model(ids) if self.training else fast(ids)
+
+    whole = Fast()
+    trainer = Trainer(whole, nn.cross_entropy, optim.Adam(whole))
+    for _ in range(3):
+        trainer.predict(IDS)
+    for use in (lambda bad: trainer.predict(bad), lambda bad: trainer.evaluate(Loader(bad, LABELS, batch_size=100))):
+        with pytest.raises(ValueError, match="expected indices from 0 to 9, got 10"):
+            use(changed(IDS, 2500, 10))

@@ -86,15 +86,23 @@ def _upper(first: Namespace, second: Namespace) -> Namespace:
             if below is lower:
                 return upper
             below = getattr(below, "stands_on", None)
+    names = [_name(_lowest(xp)) for xp in (first, second)]
+    if names[0] == names[1]:
+        names = [_name(first), _name(second)]
     raise TypeError(
-        f"expected arrays of one library, got arrays of {_name(first)} and of {_name(second)}: "
+        f"expected arrays of one library, got arrays of {names[0]} and of {names[1]}: "
         f"move them to one device first, for instance with xpnn.device(...).asarray(x)"
     )
 
 
-def _name(xp: Namespace) -> str:
+def _lowest(xp: Namespace) -> Namespace:
+    """The library that a namespace stands on in the end."""
     while (lower := getattr(xp, "stands_on", None)) is not None:
         xp = lower
+    return xp
+
+
+def _name(xp: Namespace) -> str:
     return str(getattr(xp, "__name__", xp)).removeprefix("array_api_compat.")
 
 

@@ -6,9 +6,7 @@ beside them. No other file above the compiler's executors branches on the librar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import cache
 from math import prod
 from typing import Any
@@ -25,12 +23,6 @@ __all__ = [
     "cumulative_error_function",
     "from_number",
     "is_immutable",
-    "labels_looked_at",
-    "require_columns",
-    "require_labels",
-    "require_not_negative",
-    "require_shares",
-    "require_signs",
     "scatter_add",
     "share_memory",
     "special_function",
@@ -256,112 +248,6 @@ def is_immutable(x: Array) -> bool:
     (True, False)
     """
     return isinstance(x.plain if getattr(type(x), "records_calls", False) else x, numpy.generic)
-
-
-Look = tuple[Array, int | tuple[int, ...], str]
-_looks: ContextVar[tuple[bool, list[Look] | None]] = ContextVar("whether labels are looked at", default=(False, None))
-
-
-@contextmanager
-def labels_looked_at(noted: list[Look] | None = None) -> Iterator[None]:
-    """Within it labels are looked at on any device, though a GPU is waited for; the arguments of each `require_labels`
-    and `require_columns` are added to `noted`.
-    """
-    token = _looks.set((True, noted))
-    try:
-        yield
-    finally:
-        _looks.reset(token)
-
-
-def require_labels(t: Array, classes: int, rows_of: str = "") -> None:
-    """Raise if a label is not from 0 to `classes` - 1, where looking costs nothing: on NumPy.
-
-    On a GPU a look would wait for the device in every step, so there the data are checked once, before training (see
-    `labels_looked_at`); CuPy would wrap a wrong index around without a word. With `rows_of` they are indices of the
-    rows of that.
-
-    Raises
-    ------
-    ValueError
-        With the first wrong label.
-    """
-    recorded = getattr(type(t), "records_calls", False)
-    t = t if recorded else _seen(t, classes, rows_of)
-    if isinstance(t, numpy.ndarray) and t.size and not (t.min() >= 0 and t.max() < classes):
-        wrong = t[(t < 0) | (t >= classes)][0]
-        if rows_of:
-            raise ValueError(f"{rows_of}: expected indices from 0 to {classes - 1}, got {wrong}")
-        raise ValueError(f"expected labels from 0 to {classes - 1} for {classes} classes, got {wrong}")
-    if recorded:
-        t.recorder.call(require_labels, (t, classes, rows_of) if rows_of else (t, classes), {})
-
-
-def require_columns(t: Array, classes: tuple[int, ...], rows_of: str) -> None:
-    """The same of columns (last axis) that take rows of a table each: from 0 to `classes[column]` - 1.
-
-    Raises
-    ------
-    ValueError
-        With the first wrong number.
-    """
-    if not getattr(type(t), "records_calls", False):
-        t = _seen(t, classes, rows_of)
-    for column, count in enumerate(classes):
-        require_labels(t[..., column], count, f"{rows_of}, column {column} of {count} categories")
-
-
-def _seen(t: Array, classes: int | tuple[int, ...], rows_of: str) -> Array:
-    looks, noted = _looks.get()
-    if noted is not None:
-        noted.append((t, classes, rows_of))
-    return to_host(t) if looks else t
-
-
-def require_shares(what: str, t: Array) -> None:
-    """Raise if a number is not from 0 to 1, where looking costs nothing: on NumPy (see `require_labels`).
-
-    Raises
-    ------
-    ValueError
-        With the first wrong number.
-    """
-    if type(t) is numpy.ndarray and t.size and not (_least(t, axis=None) >= 0 and _most(t, axis=None) <= 1):
-        raise ValueError(f"expected {what} from 0 to 1, got {t[~((t >= 0) & (t <= 1))][0]}")
-    if getattr(type(t), "records_calls", False):
-        t.recorder.call(require_shares, (what, t), {})
-
-
-def require_not_negative(what: str, t: Array) -> None:
-    """Raise if a number is below 0, where looking costs nothing: on NumPy (see `require_labels`); NaN passes.
-
-    Raises
-    ------
-    ValueError
-        With the first wrong number.
-    """
-    if type(t) is numpy.ndarray and t.size and not _least(t, axis=None) >= 0 and (t < 0).any():
-        raise ValueError(f"expected {what} of 0 or more, got {t[t < 0][0]}")
-    if getattr(type(t), "records_calls", False):
-        t.recorder.call(require_not_negative, (what, t), {})
-
-
-def require_signs(who: str, t: Array) -> None:
-    """Raise if a target is not -1 or 1, where looking costs nothing: on NumPy (see `require_labels`).
-
-    Raises
-    ------
-    ValueError
-        With the first wrong target.
-    """
-    if type(t) is numpy.ndarray and t.size and not (abs(t) == 1).all():
-        wrong = t[abs(t) != 1][0]
-        raise ValueError(f"{who} expected targets -1 or 1, got {wrong}: for labels 0 and 1 write 2 * t - 1")
-    if getattr(type(t), "records_calls", False):
-        t.recorder.call(require_signs, (who, t), {})
-
-
-_least, _most = numpy.minimum.reduce, numpy.maximum.reduce
 
 
 @recordable

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from typing import Any, Self
 
+from xpnn.arrays.checks import looks
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.aliasing import shared
 from xpnn.compiler.arguments import Arguments
@@ -164,7 +165,7 @@ class CompiledStep:
         self._newest: tuple[Any, Any] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._gave_up or active.recorder is not None:  # inside another recording: a part of that step
+        if self._gave_up or active.recorder is not None or looks():  # inside another recording: a part of that step
             return self.step(*args, **kwargs)
         if not self._lock.acquire(False):
             self._wait()
@@ -217,7 +218,7 @@ class CompiledStep:
         >>> xpnn.compile(add, state=state).each([(numpy.full(2, n),) for n in (1.0, 2.0, 3.0)])
         [array([1., 1.]), array([3., 3.]), array([6., 6.])]
         """
-        if self._gave_up or active.recorder is not None:
+        if self._gave_up or active.recorder is not None or looks():
             return [self.step(*args) for args in calls]
         found = []
         with self._running():

@@ -11,10 +11,11 @@ import numpy
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from xpnn.arrays.checks import numbers_looked_at
 from xpnn.arrays.devices import Device, device_of
 from xpnn.arrays.devices import device as find_device
 from xpnn.arrays.namespaces import dtype_name, namespace_of
-from xpnn.arrays.native import labels_looked_at, to_host
+from xpnn.arrays.native import to_host
 from xpnn.arrays.tree import Tree, tree_map
 from xpnn.estimators.alike import alike, kept
 from xpnn.estimators.copies import Copied, hosted
@@ -316,7 +317,7 @@ class OfModule(CallbackSupport, SavableModule, Copied, Nested):
     def _outputs_of(self, X: Tree, *, stay: bool = False) -> Any:
         """The same of arrays that were checked and converted."""
         parts, X = [], by_rows(X)
-        with evaluating(self.module_), labels_looked_at():  # a GPU is waited for anyway
+        with evaluating(self.module_), numbers_looked_at():  # a GPU is waited for anyway
             for rows in slices_of(first_of(X), PREDICTED):
                 some = on_the_host(taken(X, rows))
                 y = outputs_of(applied(self.module_, tree_map(self._place_.asarray, some)))

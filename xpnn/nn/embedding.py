@@ -8,9 +8,10 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
+from xpnn.arrays.checks import require_labels
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, array_device, dtype_name, floating_name, namespace_of
-from xpnn.arrays.native import require_labels, scatter_add
+from xpnn.arrays.native import scatter_add
 from xpnn.arrays.random import fresh_seed, normal
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.autodiff.tensor import Tensor

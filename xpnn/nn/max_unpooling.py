@@ -12,8 +12,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from xpnn.arrays.checks import require_labels
 from xpnn.arrays.namespaces import Array, array_device, dtype_name, namespace_of
-from xpnn.arrays.native import require_labels, scatter_add
+from xpnn.arrays.native import scatter_add
 from xpnn.autodiff.tape import as_one, differentiable, plain
 from xpnn.nn.module import Module
 from xpnn.nn.pooling import Counts, items_of, window_of
@@ -78,7 +79,7 @@ def max_unpool2d(
     ------
     ValueError
         If an option is no such number, shapes differ, or, on NumPy, an index is out of range (see
-        `arrays.native.require_labels`).
+        `arrays.checks.require_labels`).
     TypeError
         If `x` is not an array of real floating-point numbers, or `indices` not one of integers.
 
@@ -114,7 +115,7 @@ def _max_unpool(who: str, axes: int, x: Array, indices: Array, moves: Any, outpu
     if indices.shape != x.shape:
         raise ValueError(f"{who} expected indices of the shape of x, {x.shape}, got {indices.shape}")
     lengths = _lengths(who, window, items.shape[2:], output_size)
-    require_labels(indices, prod(lengths), f"{who} to lengths {lengths}")
+    require_labels(indices, prod(lengths), f"{who} to lengths {lengths}", computed=True)
     return without_items(_placed(items, indices=with_items(who, indices, axes), lengths=lengths), x)
 
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from xpnn.arrays.checks import require_columns
 from xpnn.arrays.devices import device_of
 from xpnn.arrays.namespaces import Array, array_device, dtype_name, floating_name, namespace_of
-from xpnn.arrays.native import require_columns
 from xpnn.arrays.random import fresh_seed, normal, uniform
 from xpnn.autodiff.tape import plain
 from xpnn.nn.activations import relu

@@ -13,19 +13,18 @@ from typing import Any
 
 import numpy
 
+from xpnn.arrays.checks import numbers_looked_at
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, dtype_name, is_floating
-from xpnn.arrays.native import Look, labels_looked_at
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.module import Module
 from xpnn.training.data import prepared, prepared_weight
-from xpnn.training.limits import Limits, axis_of_classes, check_labels, check_targets, look_at_rows, rows_between
+from xpnn.training.limits import Limits, Noted, axis_of_classes, check_labels, check_targets, rows_between
 from xpnn.training.steps import applied
 
 __all__ = ["checked_data", "checked_inputs", "class_weights", "evaluating", "try_first_rows"]
 
 _FEW = 2  # rows that model and loss are tried with
-_MANY = 1024  # rows at a time, where all are looked at
 
 
 def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
@@ -42,8 +41,11 @@ def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
         raise
 
 
-def checked_inputs(model: Module, x: Tree, place: Device, dtype: Any) -> Tree:
-    """Inputs alone, checked, on the device, in the model's dtype.
+def checked_inputs(
+    model: Module, x: Tree, place: Device, dtype: Any, batch_size: int, known: Limits | None
+) -> tuple[Tree, Limits | None]:
+    """Inputs alone, checked, on the device, in the model's dtype; with what numbers in them mean, if that was found out
+    or `known` before.
 
     Raises
     ------
@@ -56,16 +58,18 @@ def checked_inputs(model: Module, x: Tree, place: Device, dtype: Any) -> Tree:
         raise ValueError(f"expected as many rows in each input, got shapes {', '.join(map(str, shapes))}")
     if shapes[0][:1] == (0,):  # there is nothing to check
         empty: Tree = tree_map(lambda leaf: place.asarray(leaf, dtype=dtype if is_floating(leaf.dtype) else None), x)
-        return empty
+        return empty, known
     x = moved("x", x, place, dtype)
-    few = min(_FEW, shapes[0][0])
-    if not _steps_look(x):
-        seen: list[Look] = []
-        with evaluating(model), labels_looked_at(seen):
-            applied(model, rows_between(x, 0, few))
-            if seen:
-                look_at_rows(model, x, few)
-    return x
+    if _steps_look(x):
+        return x, known
+    with evaluating(model), _fitting_into_memory():
+        if known is None or not known.fits(model, x):
+            some, noted = rows_between(x, 0, min(_FEW, shapes[0][0])), Noted()
+            with numbers_looked_at(noted):
+                applied(model, some)
+            known = Limits.of_trial(model, None, some, noted, [])
+        known.look(x, x, batch_size)
+    return x, known
 
 
 def checked_data(x: Tree, t: Tree, sample_weight: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:
@@ -123,17 +127,20 @@ def _weights_by_label(given: Any, known: Any) -> Any:
     return weights
 
 
-def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tuple[Tree, ...]) -> tuple[Tree, Limits]:
+def try_first_rows(
+    model: Module, loss: Callable[..., Array] | None, batch: tuple[Tree, ...], batch_size: int | None = None
+) -> tuple[Tree, Limits]:
     """Run model and loss once, without training, so that what does not fit is found before anything changes; gives the
     outputs of the first rows, and what model and loss mean by numbers.
     """
     x, t = batch[:2]
     rows = flatten(x)[0][0].shape[0]
     few = min(_FEW, rows)
-    some, seen = rows_between(x, 0, few), list[Look]()
+    some_x, some_t = some = rows_between((x, t), 0, few)
+    by_model, by_loss = Noted(), Noted()
     with _tried_with(few, rows), evaluating(model):
-        with labels_looked_at(seen):
-            y = applied(model, some)
+        with numbers_looked_at(by_model):
+            y = applied(model, some_x)
         single = hasattr(y, "shape") and hasattr(t, "shape")
         labelled = single and "int" in str(t.dtype) and len(y.shape) == len(t.shape) + 1
         axis, ignored = axis_of_classes(loss)
@@ -142,27 +149,35 @@ def try_first_rows(model: Module, loss: Callable[..., Array] | None, batch: tupl
                 "expected targets like the one output per row, floating-point of shape (n, 1), got integers: "
                 f"give t[:, None] as {dtype_name(y.dtype)}"
             )
-    if seen and not _steps_look(x):
-        with evaluating(model):
-            look_at_rows(model, x, few)
-    classes = (y.shape[axis], ignored) if labelled else None
-    limits = Limits(loss if single else None, classes, Limits.of_inputs(flatten(some)[0], seen))
-    if loss is None:
-        return y, limits
-    if classes is not None:
-        check_labels(t, *classes)
-    with _tried_with(few, rows, _remedy(y, rows_between(t, 0, few)) if single else {}):
-        weight = {"sample_weight": rows_between(batch[2], 0, few) + 1} if len(batch) == 3 else {}
-        value = loss(y, rows_between(t, 0, few), **weight)
-    if single:
-        check_targets(loss, t)
-    if not hasattr(value, "shape"):
-        raise ValueError(f"expected the loss to give one number made of the outputs, got a {type(value).__name__}")
-    if value.shape != ():
-        raise ValueError(
-            f"expected the loss to give one number, got shape {value.shape} (tried with {few} of {rows} rows)"
-        )
+    if loss is not None:
+        if labelled:
+            check_labels(t, y.shape[axis], ignored)
+        with _tried_with(few, rows, _remedy(y, some_t) if single else {}), numbers_looked_at(by_loss):
+            weight = {"sample_weight": rows_between(batch[2], 0, few) + 1} if len(batch) == 3 else {}
+            value = loss(y, some_t, **weight)
+        if single:
+            check_targets(loss, t)
+        if not hasattr(value, "shape"):
+            raise ValueError(f"expected the loss to give one number made of the outputs, got a {type(value).__name__}")
+        if value.shape != ():
+            raise ValueError(
+                f"expected the loss to give one number, got shape {value.shape} (tried with {few} of {rows} rows)"
+            )
+    limits = Limits.of_trial(model, loss if single else None, some, by_model, by_loss)
+    if not _steps_look((x, t)):
+        with evaluating(model), _fitting_into_memory():
+            limits.look((x, t), x, batch_size or rows)
     return y, limits
+
+
+@contextmanager
+def _fitting_into_memory() -> Iterator[None]:
+    """Says of an error about memory what needs less."""
+    try:
+        yield
+    except MemoryError as error:  # CuPy's OutOfMemoryError is one
+        error.add_note("A smaller batch_size needs less memory")
+        raise
 
 
 def _steps_look(x: Tree) -> bool:

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from xpnn.arrays.checks import numbers_looked_at
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array
-from xpnn.arrays.native import labels_looked_at
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.module import Module
 from xpnn.training.door import evaluating
 from xpnn.training.feeds import Streamed
+from xpnn.training.limits import Limits
 from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
 from xpnn.training.running import Running, of_metric
@@ -58,12 +59,13 @@ class Evaluation:
         """The numbers for all batches of a loader; the loss is the mean over items of the batches' losses, or, if the
         loader is `judged_at_once`, that of all rows in one, of which the outputs are kept then.
         """
-        with labels_looked_at():
+        with numbers_looked_at():
             return self._of_loader(loader)
 
     def _of_loader(self, loader: Any) -> dict[str, Any]:
         dtype = next(slot.value.dtype for slot in self.model.slots())
         feed = Streamed(loader, self.place, dtype)
+        feed.limits = Limits(self.model, self.loss, [], False, [])  # of targets: at labels and rows, all look here
         if getattr(loader, "judged_at_once", False):
             with evaluating(self.model):
                 moved = map(feed.moved, loader.batches(epoch=0, start=0))

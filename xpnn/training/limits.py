@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy
 
+from xpnn.arrays.checks import Meaning, numbers_looked_at
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.native import Look, labels_looked_at, require_columns, require_labels
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
@@ -40,9 +40,9 @@ from xpnn.nn.losses.margins import (
 from xpnn.nn.module import Module
 from xpnn.training.steps import applied
 
-__all__ = ["Limits", "axis_of_classes", "check_labels", "check_targets", "look_at_rows", "rows_between"]
+__all__ = ["Limits", "Noted", "axis_of_classes", "check_labels", "check_targets", "rows_between"]
 
-_MANY = 1024  # rows at a time, where all are looked at
+_MANY = 1024  # rows at a time at most, where all go through the model
 _OF_SHARES = (
     binary_cross_entropy, binary_cross_entropy_with_logits, focal_cross_entropy, multi_label_soft_margin,
     BinaryCrossEntropy, BinaryCrossEntropyWithLogits, FocalCrossEntropy, MultiLabelSoftMargin,
@@ -51,68 +51,90 @@ _NONE_BELOW_0 = cross_entropy, poisson_negative_log_likelihood, CrossEntropy, Po
 _OF_SIGNS = hinge, hinge_embedding, soft_margin, Hinge, HingeEmbedding, SoftMargin
 
 
-def look_at_rows(model: Module, x: Tree, start: int) -> None:
-    """Raise ValueError if from row `start` on a number by which a layer takes a row of its table is that of none.
-
-    All rows go through the model, which is in evaluation mode.
-    """
-    rows = flatten(x)[0][0].shape[0]
-    with labels_looked_at():
-        for first in range(start, rows, _MANY):
-            applied(model, rows_between(x, first, min(first + _MANY, rows)))
-
-
 def rows_between(part: Tree, start: int, end: int) -> Tree:
     """Some rows of all arrays."""
     return tree_map(lambda leaf: leaf[slice(start, end), ...], part)
 
 
+Noted = list[tuple[Array, Meaning]]
+
+
 @dataclass
 class Limits:
-    """The meaning of a batch's numbers, for batches that come later.
+    """What whole numbers in data mean to a model and a loss, as a trial with a few rows showed.
 
     Attributes
     ----------
+    model
+        What takes the inputs.
     loss
-        What takes the targets.
-    classes
-        How many classes labels are of, and the label that means none; None where targets are no labels.
-    indices
-        For inputs that a layer takes rows of its table by, as they are: the number of the input's array, how many rows
-        there are (in each column), and whose.
+        What takes the targets; None where it has none of its own.
+    direct
+        The numbers, in the order of the leaves of `(x, t)`, of arrays that name rows or classes as they are, and what.
+    computed
+        Whether the model takes rows by numbers that it computes, or takes out of a larger array, first.
+    shapes
+        Those of the leaves without their rows: what the trial showed holds for such.
     """
 
+    model: Module
     loss: Callable[..., Array] | None
-    classes: tuple[int, int | None] | None
-    indices: list[tuple[int, int | tuple[int, ...], str]]
+    direct: list[tuple[int, Meaning]]
+    computed: bool
+    shapes: list[tuple[int, ...]]
 
-    @staticmethod
-    def of_inputs(inputs: list[Array], seen: list[Look]) -> list[tuple[int, int | tuple[int, ...], str]]:
-        """For `indices`: which of the inputs were looked at as they are."""
-        places = {id(leaf): number for number, leaf in enumerate(inputs)}
-        return [(places[id(t)], classes, rows_of) for t, classes, rows_of in seen if id(t) in places]
+    @classmethod
+    def of_trial(
+        cls, model: Module, loss: Callable[..., Array] | None, some: Tree, by_model: Noted, by_loss: Noted
+    ) -> Limits:
+        """From the rows that were tried, and what model and loss looked at."""
+        leaves = flatten(some)[0]
+        places = {id(leaf): number for number, leaf in enumerate(leaves)}
+        direct = [(places[id(t)], meaning) for t, meaning in (*by_model, *by_loss) if id(t) in places]
+        computed = any(id(t) not in places for t, _ in by_model)
+        return cls(model, loss, direct, computed, _shapes(leaves))
+
+    def fits(self, model: Module, data: Tree) -> bool:
+        """Whether these are the limits of such data of that model, too."""
+        return self.model is model and self.shapes == _shapes(flatten(data)[0])
+
+    def look(self, data: Tree, x: Tree, batch_size: int) -> None:
+        """Raise ValueError if numbers in `data`, of which `x` are the inputs, name nothing. It waits for a GPU.
+
+        Where the model computes them, all rows go through it; it is in evaluation mode.
+        """
+        leaves = flatten(data)[0]
+        for number, meaning in self.direct:
+            meaning.require(leaves[number])
+        if self.computed:
+            rows, many = leaves[0].shape[0], min(batch_size, _MANY)
+            with numbers_looked_at():
+                for first in range(0, rows, many):
+                    applied(self.model, rows_between(x, first, min(first + many, rows)))
 
     def for_steps_on(self, place: Device) -> Limits | None:
         """Those that steps there do not look at themselves; None if there are none."""
         if place.name != "cpu":
             return self
         loss = getattr(self.loss, "func", self.loss)
-        looks = self.classes is not None or not (_is_of(loss, _OF_SIGNS) or _is_of(loss, _NONE_BELOW_0))
-        return None if looks else Limits(loss, None, [])
+        labelled = any(not meaning.rows_of for _, meaning in self.direct)
+        unseen = not labelled and (_is_of(loss, _OF_SIGNS) or _is_of(loss, _NONE_BELOW_0))
+        return Limits(self.model, loss, [], False, self.shapes) if unseen else None
 
     def check(self, batch: tuple[Tree, ...]) -> None:
         """Raise ValueError if numbers of a batch on the host have no meaning."""
-        x, t = flatten(batch[0])[0], batch[1]
-        for number, classes, rows_of in self.indices:
-            if isinstance(x[number], numpy.ndarray):
-                if isinstance(classes, int):
-                    require_labels(x[number], classes, rows_of)
-                else:
-                    require_columns(x[number], classes, rows_of)
-        if isinstance(t, numpy.ndarray) and self.loss is not None and t.size:
-            if self.classes is not None:
-                check_labels(t, *self.classes)
+        t = batch[1]
+        leaves = flatten(batch[:2])[0]
+        if self.direct and self.shapes == _shapes(leaves):
+            for number, meaning in self.direct:
+                if isinstance(leaves[number], numpy.ndarray):
+                    meaning.require(leaves[number])
+        if isinstance(t, numpy.ndarray) and t.size and self.loss is not None:
             check_targets(self.loss, t)
+
+
+def _shapes(leaves: list[Array]) -> list[tuple[int, ...]]:
+    return [leaf.shape[1:] for leaf in leaves]
 
 
 def check_targets(loss: Any, t: Array) -> None:

@@ -39,7 +39,7 @@ class Retracing:
     def note(self, calls: Sequence[Call]) -> bool:
         """Keep the arguments of steps of a stream; whether it is time for a look."""
         self._kept += calls
-        self._bytes += sum(array.size * array.dtype.itemsize for call in calls for array in call)
+        self._bytes += sum(array.size * getattr(array.dtype, "itemsize", 8) for call in calls for array in call)
         return self._bytes >= KEPT_AT_MOST
 
     def forget(self) -> None:

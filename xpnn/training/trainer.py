@@ -32,6 +32,7 @@ from xpnn.training.evaluation import Evaluation, of_validation
 from xpnn.training.feeds import Feed, Held, Streamed
 from xpnn.training.history import History
 from xpnn.training.interruption import SIGNALS
+from xpnn.training.limits import Limits
 from xpnn.training.loop import Goal, Loop
 from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
@@ -161,12 +162,12 @@ class Trainer:
     _running: Running | None = field(default=None, init=False, repr=False, compare=False)
     _feed: Feed | None = field(default=None, init=False, repr=False, compare=False)
     _callbacks: Callbacks | None = field(default=None, init=False, repr=False, compare=False)
+    _known: Limits | None = field(default=None, init=False, repr=False, compare=False)
     _loaded: Loaded | None = field(default=None, init=False, repr=False, compare=False)
     _begun: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickles and copies: steps are made anew where they are next needed."""
-        return {**self.__dict__, "_made": None, "_layout": None}
+        return {**self.__dict__, "_made": None, "_layout": None}  # made anew where they are next needed
 
     def __post_init__(self) -> None:
         check_trainer(self)
@@ -298,7 +299,7 @@ class Trainer:
         if is_loader("evaluate", x, t=t, sample_weight=sample_weight):
             return self._judge().of_loader(x)
         data = self._data(x, t, sample_weight)
-        try_first_rows(self.evaluated, self.loss, data)
+        try_first_rows(self.evaluated, self.loss, data, batch_size)
         return self._judge().of_arrays(data, batch_size)
 
     def predict(self, x: Any, *, batch_size: int = 1024) -> Tree:
@@ -307,7 +308,8 @@ class Trainer:
         refuse_loader("predict", x)
         x = as_arrays(x, "x")
         home = device_of(flatten(x)[0][0])
-        on_device = checked_inputs(self.evaluated, x, self.place, self._first_parameter().dtype)
+        model, dtype = self.evaluated, self._first_parameter().dtype
+        on_device, self._known = checked_inputs(model, x, self.place, dtype, batch_size, self._known)
         y = self._judge().outputs(on_device, batch_size)
         return y if home == self.place else tree_map(lambda leaf: home.asarray(self.place.to_host(leaf)), y)
 
@@ -362,7 +364,7 @@ class Trainer:
             data = class_weights(data, class_weight, self.place, dtype)
         rows, shuffle = batch_size or 32, shuffle is None or bool(shuffle)
         feed = Held(flatten(data)[0], rows, shuffle=shuffle, seed=self.seed, place=self.place)
-        return feed, data, try_first_rows(self.model, self.loss, data)[0]
+        return feed, data, try_first_rows(self.model, self.loss, data, rows)[0]
 
     def _begin(
         self, feed: Feed, first: tuple[Tree, ...], template: Tree, told: Callbacks, checkpoints: Checkpoints | None,
@@ -466,7 +468,7 @@ class Trainer:
             raise ValueError(f"fit expected validation to be (x, t) or (x, t, sample_weight), got {given}")
         with of_validation():
             data = self._data(*validation)
-            try_first_rows(self.evaluated, self.loss, data)
+            try_first_rows(self.evaluated, self.loss, data, 1024)
         return of_validation()(lambda: self._judge().of_arrays(data, 1024))
 
     def _judge(self) -> Evaluation:

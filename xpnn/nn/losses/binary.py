@@ -5,8 +5,8 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any
 
+from xpnn.arrays.checks import require_shares
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.native import require_shares
 from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.rules.special import expit, softplus
 from xpnn.autodiff.tape import as_one, differentiable

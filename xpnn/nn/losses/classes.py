@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from operator import index
 
+from xpnn.arrays.checks import require_labels
 from xpnn.arrays.namespaces import Array, array_device, lowest, namespace_of
-from xpnn.arrays.native import require_labels
 from xpnn.autodiff.rules.special import finite_maximum
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.nn.declarations import Buffer
@@ -245,7 +245,7 @@ def _checked_labels(who: str, z: Array, t: Array, axis: int, ignore_index: int |
             raise TypeError(f"{who} expected ignore_index to be an integer or None, got {ignore_index!r:.40}")
         kept = wide != index(ignore_index)
         wide = wide * xp.astype(kept, xp.int64)
-    require_labels(plain(wide), z.shape[axis])
+    require_labels(plain(wide), z.shape[axis], given=plain(t), ignored=ignore_index)
     return wide, kept
 
 

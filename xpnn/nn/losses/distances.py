@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
+from xpnn.arrays.checks import require_signs
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.native import require_signs
 from xpnn.autodiff.rules.choosing import clip
 from xpnn.autodiff.tape import plain
 from xpnn.nn.losses.reducing import Loss, Reduction, check_alike, checked, number, reduced, require_arrays

@@ -7,8 +7,8 @@ from __future__ import annotations
 from math import log, pi
 from typing import Literal, TypeAlias
 
+from xpnn.arrays.checks import require_not_negative
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.native import require_not_negative
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.nn.losses.reducing import (
     Loss,

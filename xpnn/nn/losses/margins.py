@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from xpnn.arrays.checks import require_labels, require_signs
 from xpnn.arrays.namespaces import Array, namespace_of
-from xpnn.arrays.native import require_labels, require_signs
 from xpnn.autodiff.rules.special import expit, softplus
 from xpnn.autodiff.tape import differentiable, plain
 from xpnn.nn.activations import relu
