@@ -104,11 +104,14 @@ def require_labels(
     """
     if getattr(type(t), "records_calls", False):
         t.recorder.call(require_labels, (t, classes, rows_of) if rows_of else (t, classes), {})
-    elif looks() and not computed:
-        _note(t if given is None else given, Meaning(classes, rows_of, ignored))
-        Meaning(classes, rows_of).require(t)
-    elif isinstance(t, numpy.ndarray):
+        return
+    looked_at = _looked_at.get()
+    if isinstance(looked_at, list) and not computed:
+        looked_at.append((t if given is None else given, Meaning(classes, rows_of, ignored)))
+    if isinstance(t, numpy.ndarray):
         _require(t, classes, rows_of)
+    elif looked_at is not False and not computed:
+        Meaning(classes, rows_of).require(t)
 
 
 def require_columns(t: Array, classes: tuple[int, ...], rows_of: str) -> None:
@@ -119,18 +122,15 @@ def require_columns(t: Array, classes: tuple[int, ...], rows_of: str) -> None:
     ValueError
         With the first wrong number.
     """
-    if looks() and not getattr(type(t), "records_calls", False):
-        _note(t, Meaning(classes, rows_of))
-        Meaning(classes, rows_of).require(t)
+    looked_at = _looked_at.get()
+    if looked_at is not False and not getattr(type(t), "records_calls", False):
+        meaning = Meaning(classes, rows_of)
+        if isinstance(looked_at, list):
+            looked_at.append((t, meaning))
+        meaning.require(t)
         return
     for column, count in enumerate(classes):
         require_labels(t[..., column], count, _of_column(rows_of, column, count))
-
-
-def _note(t: Array, meaning: Meaning) -> None:
-    noted = _looked_at.get()
-    if isinstance(noted, list):
-        noted.append((t, meaning))
 
 
 def _of_column(rows_of: str, column: int, count: int) -> str:

@@ -83,6 +83,11 @@ class Limits:
     computed: bool
     shapes: list[tuple[int, ...]]
 
+    def __post_init__(self) -> None:
+        loss = getattr(self.loss, "func", self.loss)
+        found = [odd for kinds, odd in _ODD if _is_of(loss, kinds)]
+        self._are_odd = found[0] if found else None
+
     @classmethod
     def of_trial(
         cls, model: Module, loss: Callable[..., Array] | None, some: Tree, by_model: Noted, by_loss: Noted
@@ -123,14 +128,23 @@ class Limits:
 
     def check(self, batch: tuple[Tree, ...]) -> None:
         """Raise ValueError if numbers of a batch on the host have no meaning."""
+        if self.direct:
+            leaves = flatten(batch[:2])[0]
+            if self.shapes == _shapes(leaves):
+                for number, meaning in self.direct:
+                    if isinstance(leaves[number], numpy.ndarray):
+                        meaning.require(leaves[number])
         t = batch[1]
-        leaves = flatten(batch[:2])[0]
-        if self.direct and self.shapes == _shapes(leaves):
-            for number, meaning in self.direct:
-                if isinstance(leaves[number], numpy.ndarray):
-                    meaning.require(leaves[number])
-        if isinstance(t, numpy.ndarray) and t.size and self.loss is not None:
+        if self._are_odd is not None and isinstance(t, numpy.ndarray) and t.size and self._are_odd(t):
             check_targets(self.loss, t)
+
+
+# Whether targets on the host may be none of a loss's: quickly, for each batch
+_ODD: list[tuple[tuple[Any, ...], Callable[[Any], bool]]] = [
+    (_OF_SIGNS, lambda t: not (abs(t) == 1).all()),
+    (_OF_SHARES, lambda t: t.dtype.kind not in "iu" and not (t.min() >= 0 and t.max() <= 1)),
+    (_NONE_BELOW_0, lambda t: t.dtype.kind not in "iu" and not t.min() >= 0),
+]
 
 
 def _shapes(leaves: list[Array]) -> list[tuple[int, ...]]:
