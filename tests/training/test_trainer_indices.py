@@ -150,8 +150,8 @@ COMPUTED = [Shifted(10, 3), *DIRECT[1:]]
 @pytest.mark.parametrize(
     ("layers", "x", "looks", "later"),
     [
-        (DIRECT, IDS, [2], []),
-        (COMPUTED, IDS, [2, 900, 900, 900, 300], [900, 900, 900, 300]),
+        (DIRECT, IDS, [2], [2]),
+        (COMPUTED, IDS, [2, 900, 900, 900, 300], [2, 900, 900, 900, 300]),
         ([nn.Linear(4, 2)], IDS.astype("float32"), [2], []),
     ],
     ids=["as they are", "computed", "dense"],
@@ -165,7 +165,7 @@ def test_only_models_that_compute_numbers_of_rows_go_through_all_rows(place, lay
         assert calls == [*([] if place.name == "cpu" else before), 900, 900, 900, 300]
     calls.clear(), modes.clear()
     trainer.fit(x, LABELS, epochs=0, batch_size=700)
-    through_all = [700, 700, 700, 700, 200] if later else []
+    through_all = [3, *([700, 700, 700, 700, 200] if len(looks) > 1 else [])]  # LABELS are of 2 classes
     assert calls == [2, *([] if place.name == "cpu" else through_all)]
     assert modes == {False}
 
@@ -308,21 +308,114 @@ def test_targets_of_a_loader_that_is_judged_or_trained_with(place, loss, t, wron
             use()
 
 
-def test_a_compiled_part_of_a_model_is_looked_into(elsewhere):
-    model = Words().initialize(seed=0).to(elsewhere)
-    fast = xpnn.compile(lambda ids: model(ids), state=model)
+class Either(nn.Module):
+    """Takes one of two inputs, or both."""
 
-    class Fast(nn.Module):
-        def __init__(self):
-            self.model = model
+    def __init__(self):
+        self.first, self.second = nn.Embedding(10, 3), nn.Embedding(5, 3)
 
+    def forward(self, a=None, b=None):
+        found = [table(ids) for table, ids in ((self.first, a), (self.second, b)) if ids is not None]
+        return found[0] if len(found) == 1 else found[0] + found[1]
+
+
+@EVERYWHERE
+def test_what_one_prediction_found_is_not_taken_for_another(place):
+    model = Either().initialize(seed=0).to(place)
+    trainer = Trainer(model, nn.squared_error, optim.Adam(model))
+    few, sevens = IDS[:6] % 5, numpy.full((6, 4), 7)
+    for good, bad in (
+        ({"a": sevens}, {"b": sevens}),
+        ({"a": sevens, "b": few}, {"b": sevens, "a": few}),
+        ({"b": few, "a": sevens}, {"a": few, "b": sevens}),
+    ):
+        trainer.predict(good)
+        with pytest.raises(ValueError, match="of 5 rows: expected indices from 0 to 4, got 7"):
+            trainer.predict(bad)
+        trainer.predict(good)
+    model.first = nn.Embedding(20, 3).initialize(seed=0).to(place)
+    trainer.predict({"a": sevens * 2})
+    model.first = nn.Embedding(6, 3).initialize(seed=0).to(place)
+    with pytest.raises(ValueError, match="of 6 rows: expected indices from 0 to 5, got 7"):
+        trainer.predict({"a": sevens})
+
+
+class Table(nn.Module):
+    """Replaces numbers by those of a table."""
+
+    def __init__(self):
+        self.rows = nn.Embedding(4, 1)
+
+    def forward(self, x):
+        xp = xpnn.namespace_of(x)
+        return self.rows(xp.astype(x, xp.int64))[..., 0]
+
+
+class Behind(nn.Module):
+    """A layer after another one, if there is one."""
+
+    def __init__(self):
+        self.layer = nn.Linear(4, 2)
+        self.before = nn.Flatten()
+
+    def forward(self, x):
+        return self.layer(self.before(x))
+
+
+@EVERYWHERE
+def test_a_layer_that_comes_later_is_looked_at(place):
+    model = Behind().initialize(seed=0).to(place)
+    trainer = Trainer(model, nn.squared_error, optim.Adam(model))
+    trainer.predict(IDS.astype("float32"))
+    model.before = Table().initialize(seed=0).to(place)
+    with pytest.raises(ValueError, match="expected indices from 0 to 3, got"):
+        trainer.predict(IDS.astype("float32"))
+
+
+@EVERYWHERE
+def test_classes_that_count_the_rows_of_a_batch_are_not_held_against_others(place):
+    def contrastive(y, t):
+        return nn.cross_entropy(y @ xpnn.namespace_of(y).matrix_transpose(y), t)
+
+    model = nn.Linear(3, 40).initialize(seed=0).to(place)
+    trainer = Trainer(model, contrastive, optim.Adam(model))
+    x, t = RNG.standard_normal((128, 3)), numpy.arange(128) % 32
+    t[1] = 0  # a trial with two rows has labels of two classes
+    trainer.fit(x, t, epochs=1, batch_size=32, shuffle=False)
+    trainer.fit(Loader(x, t, batch_size=32, shuffle=False), epochs=1)
+    trainer.fit(Loader(x[:2], t[:2], batch_size=2, shuffle=False), epochs=1)
+
+
+@EVERYWHERE
+def test_labels_of_another_shape_are_the_same_labels(place):
+    class Tagger(Words):
         def forward(self, ids):
-            return self.model(ids) if self.training else fast(ids)
+            return self.layer(self.rows(ids))
 
-    whole = Fast()
-    trainer = Trainer(whole, nn.cross_entropy, optim.Adam(whole))
-    for _ in range(3):
-        trainer.predict(IDS)
-    for use in (lambda bad: trainer.predict(bad), lambda bad: trainer.evaluate(Loader(bad, LABELS, batch_size=100))):
-        with pytest.raises(ValueError, match="expected indices from 0 to 9, got 10"):
-            use(changed(IDS, 2500, 10))
+    def flat(y, t):
+        xp, xp_t = xpnn.namespace_of(y), xpnn.namespace_of(t)
+        return nn.cross_entropy(xp.reshape(y, (-1, 2)), xp_t.reshape(t, (-1,)))
+
+    model = Tagger().initialize(seed=0).to(place)
+    trainer = Trainer(model, flat, optim.Adam(model))
+    trainer.fit(Loader(IDS, IDS // 5, batch_size=100, shuffle=False), epochs=1)
+    bad = changed(IDS // 5, 2950, 2)
+    for use in (trainer.fit, trainer.evaluate):
+        with pytest.raises(ValueError, match="expected labels from 0 to 1"):
+            use(Loader(IDS, bad, batch_size=100, shuffle=False))
+
+
+@EVERYWHERE
+def test_models_that_need_more_rows_than_a_trial_has_predict(place):
+    class Groups(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, x):
+            if x.shape[0] % 4:
+                raise ValueError(f"expected whole groups of 4 rows, got {x.shape[0]}")
+            return self.layer(x)
+
+    model = Groups().initialize(seed=0).to(place)
+    trainer = Trainer(model, nn.squared_error, optim.Adam(model))
+    assert trainer.predict(numpy.ones((8, 4))).shape == (8, 2)

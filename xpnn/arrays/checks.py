@@ -20,7 +20,7 @@ from xpnn.arrays.native import to_host
 
 __all__ = [
     "Meaning",
-    "looks",
+    "Noted",
     "numbers_looked_at",
     "require_columns",
     "require_labels",
@@ -61,30 +61,25 @@ class Meaning:
                 return
         t = to_host(t)
         if isinstance(self.classes, tuple):
-            for column, count in enumerate(self.classes):
-                _require(t[..., column], count, _of_column(self.rows_of, column, count))
+            _require_columns(t, self.classes, self.rows_of)
         else:
             _require(t, self.classes, self.rows_of)
 
 
-_looked_at: ContextVar[list[tuple[Array, Meaning]] | bool] = ContextVar("numbers that are looked at", default=False)
+Noted = list[tuple[Array, Meaning]]
+_looked_at: ContextVar[tuple[bool, Noted | None]] = ContextVar("numbers that are looked at", default=(False, None))
 
 
 @contextmanager
-def numbers_looked_at(noted: list[tuple[Array, Meaning]] | None = None) -> Iterator[None]:
+def numbers_looked_at(noted: Noted | None = None, *, refused: bool = True) -> Iterator[None]:
     """Within it numbers that name classes or rows are looked at on any device, though a GPU is waited for, and added to
-    `noted` with their meaning.
+    `noted` with their meaning; with `refused=False` they are only noted, where steps would not look.
     """
-    token = _looked_at.set(True if noted is None else noted)
+    token = _looked_at.set((refused, noted))
     try:
         yield
     finally:
         _looked_at.reset(token)
-
-
-def looks() -> bool:
-    """Whether numbers are looked at on any device just now."""
-    return _looked_at.get() is not False
 
 
 def require_labels(
@@ -105,12 +100,12 @@ def require_labels(
     if getattr(type(t), "records_calls", False):
         t.recorder.call(require_labels, (t, classes, rows_of) if rows_of else (t, classes), {})
         return
-    looked_at = _looked_at.get()
-    if isinstance(looked_at, list) and not computed:
-        looked_at.append((t if given is None else given, Meaning(classes, rows_of, ignored)))
+    looks, noted = _looked_at.get()
+    if noted is not None and not computed:
+        noted.append((t if given is None else given, Meaning(classes, rows_of, ignored)))
     if isinstance(t, numpy.ndarray):
         _require(t, classes, rows_of)
-    elif looked_at is not False and not computed:
+    elif looks and not computed:
         Meaning(classes, rows_of).require(t)
 
 
@@ -122,19 +117,26 @@ def require_columns(t: Array, classes: tuple[int, ...], rows_of: str) -> None:
     ValueError
         With the first wrong number.
     """
-    looked_at = _looked_at.get()
-    if looked_at is not False and not getattr(type(t), "records_calls", False):
-        meaning = Meaning(classes, rows_of)
-        if isinstance(looked_at, list):
-            looked_at.append((t, meaning))
-        meaning.require(t)
+    if getattr(type(t), "records_calls", False):
+        for column, count in enumerate(classes):
+            require_labels(t[..., column], count, _of_column(rows_of, column, count))
         return
-    for column, count in enumerate(classes):
-        require_labels(t[..., column], count, _of_column(rows_of, column, count))
+    looks, noted = _looked_at.get()
+    if noted is not None:
+        noted.append((t, Meaning(classes, rows_of)))
+    if isinstance(t, numpy.ndarray):
+        _require_columns(t, classes, rows_of)
+    elif looks:
+        Meaning(classes, rows_of).require(t)
 
 
 def _of_column(rows_of: str, column: int, count: int) -> str:
     return f"{rows_of}, column {column} of {count} categories"
+
+
+def _require_columns(t: Any, classes: tuple[int, ...], rows_of: str) -> None:
+    for column, count in enumerate(classes):
+        _require(t[..., column], count, _of_column(rows_of, column, count))
 
 
 def _require(t: Any, classes: int, rows_of: str) -> None:

@@ -315,7 +315,7 @@ def _install(version: int) -> str:
 def _pip() -> str:
     """The words for pip of this Python's environment, which need not be the one on the path."""
     found = shutil.which("pip")
-    if found is not None and Path(found).parent == Path(sys.executable).parent:
+    if not sys.executable or (found is not None and Path(found).parent == Path(sys.executable).parent):
         return "pip"
     return f'"{sys.executable}" -m pip' if " " in sys.executable else f"{sys.executable} -m pip"
 

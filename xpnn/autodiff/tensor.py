@@ -187,9 +187,9 @@ class Tensor:
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **options: Any) -> Any:
         """The same, called by elementwise functions of CuPy's."""
         name = kernel.name.removeprefix("cupy_")
-        if name in _UFUNCS and not options:
+        if name != kernel.name and name in _UFUNCS and not options:
             return getattr(rules, _UFUNCS[name])(*inputs)
-        raise _not_differentiable(f"cupy.{name}")
+        raise _not_differentiable(f"cupy.{name}" if name != kernel.name else f"the kernel {name}")
 
     def __setitem__(self, key: Any, value: Any, /) -> None:
         rules.write(self, key, value)

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from typing import Any, Self
 
-from xpnn.arrays.checks import looks
 from xpnn.arrays.tree import Tree
 from xpnn.compiler.aliasing import shared
 from xpnn.compiler.arguments import Arguments
@@ -165,7 +164,7 @@ class CompiledStep:
         self._newest: tuple[Any, Any] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._gave_up or active.recorder is not None or looks():  # inside another recording: a part of that step
+        if self._gave_up or active.recorder is not None:  # inside another recording: a part of that step
             return self.step(*args, **kwargs)
         if not self._lock.acquire(False):
             self._wait()
@@ -218,7 +217,7 @@ class CompiledStep:
         >>> xpnn.compile(add, state=state).each([(numpy.full(2, n),) for n in (1.0, 2.0, 3.0)])
         [array([1., 1.]), array([3., 3.]), array([6., 6.])]
         """
-        if self._gave_up or active.recorder is not None or looks():
+        if self._gave_up or active.recorder is not None:
             return [self.step(*args) for args in calls]
         found = []
         with self._running():

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy
 
-from xpnn.arrays.checks import numbers_looked_at
+from xpnn.arrays.checks import Meaning, Noted, numbers_looked_at
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, dtype_name, is_floating
-from xpnn.arrays.tree import Tree, flatten, tree_map
+from xpnn.arrays.tree import Tree, flatten, named_leaves, tree_map
 from xpnn.nn.module import Module
 from xpnn.training.data import prepared, prepared_weight
-from xpnn.training.limits import Limits, Noted, axis_of_classes, check_labels, check_targets, rows_between
+from xpnn.training.limits import Limits, axis_of_classes, check_labels, check_targets, rows_between
 from xpnn.training.steps import applied
 
 __all__ = ["checked_data", "checked_inputs", "class_weights", "evaluating", "try_first_rows"]
@@ -42,10 +42,10 @@ def moved(name: str, data: Tree, place: Device, dtype: Any) -> Tree:
 
 
 def checked_inputs(
-    model: Module, x: Tree, place: Device, dtype: Any, batch_size: int, known: Limits | None
-) -> tuple[Tree, Limits | None]:
-    """Inputs alone, checked, on the device, in the model's dtype; with what numbers in them mean, if that was found out
-    or `known` before.
+    model: Module, x: Tree, place: Device, dtype: Any, batch_size: int, takes_none: list[Any]
+) -> tuple[Tree, list[Any]]:
+    """Inputs alone, checked, on the device, in the model's dtype; with what shows that a model takes no rows by number,
+    once that was found out: its modules, and the shapes of inputs.
 
     Raises
     ------
@@ -58,18 +58,29 @@ def checked_inputs(
         raise ValueError(f"expected as many rows in each input, got shapes {', '.join(map(str, shapes))}")
     if shapes[0][:1] == (0,):  # there is nothing to check
         empty: Tree = tree_map(lambda leaf: place.asarray(leaf, dtype=dtype if is_floating(leaf.dtype) else None), x)
-        return empty, known
+        return empty, takes_none
     x = moved("x", x, place, dtype)
     if _steps_look(x):
-        return x, known
+        return x, takes_none
+    shown: list[Any] = [module for _, module in model.named_modules()]
+    shown += [(name, leaf.shape[1:]) for name, leaf in named_leaves(x)]
+    if len(shown) == len(takes_none) and all(map(_is_same, shown, takes_none)):
+        return x, takes_none
+    some, noted = rows_between(x, 0, min(_FEW, shapes[0][0])), Noted()
     with evaluating(model), _fitting_into_memory():
-        if known is None or not known.fits(model, x):
-            some, noted = rows_between(x, 0, min(_FEW, shapes[0][0])), Noted()
-            with numbers_looked_at(noted):
+        failed = False
+        try:
+            with numbers_looked_at(noted, refused=False):
                 applied(model, some)
-            known = Limits.of_trial(model, None, some, noted, [])
-        known.look(x, x, batch_size)
-    return x, known
+        except Exception:  # a few rows may be too few for a model, which all of them will show
+            failed = True
+        limits = Limits.of_trial(model, None, some, noted, [])
+        limits.look(x, x, batch_size)
+    return x, shown if limits.are_none and not failed else []
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is tuple and one == other)
 
 
 def checked_data(x: Tree, t: Tree, sample_weight: Any, place: Device, dtype: Any) -> tuple[Tree, ...]:
@@ -166,8 +177,25 @@ def try_first_rows(
     limits = Limits.of_trial(model, loss if single else None, some, by_model, by_loss)
     if not _steps_look((x, t)):
         with evaluating(model), _fitting_into_memory():
+            if loss is not None and limits.count_rows(few):
+                limits.direct = _with_other_rows(model, loss, batch, limits.direct)
             limits.look((x, t), x, batch_size or rows)
     return y, limits
+
+
+def _with_other_rows(
+    model: Module, loss: Callable[..., Array], batch: tuple[Tree, ...], found: list[tuple[int, Meaning]]
+) -> list[tuple[int, Meaning]]:
+    """What of the numbers' meaning does not depend on how many rows there are."""
+    rows = flatten(batch[0])[0][0].shape[0]
+    x, t, *w = rows_between(batch, 0, _FEW + 1 if rows > _FEW else max(1, rows - 1))
+    by_model, by_loss = Noted(), Noted()
+    with numbers_looked_at(by_model):
+        y = applied(model, x)
+    with numbers_looked_at(by_loss):
+        loss(y, t, **({"sample_weight": w[0] + 1} if w else {}))
+    again = Limits.of_trial(model, None, (x, t), by_model, by_loss).direct
+    return [one for one in found if one in again]
 
 
 @contextmanager

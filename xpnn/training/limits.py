@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy
 
-from xpnn.arrays.checks import Meaning, numbers_looked_at
+from xpnn.arrays.checks import Meaning, Noted, numbers_looked_at
 from xpnn.arrays.devices import Device
 from xpnn.arrays.namespaces import Array, namespace_of
+from xpnn.arrays.native import share_memory
 from xpnn.arrays.tree import Tree, flatten, tree_map
 from xpnn.nn.losses.binary import (
     BinaryCrossEntropy,
@@ -40,7 +41,7 @@ from xpnn.nn.losses.margins import (
 from xpnn.nn.module import Module
 from xpnn.training.steps import applied
 
-__all__ = ["Limits", "Noted", "axis_of_classes", "check_labels", "check_targets", "rows_between"]
+__all__ = ["Limits", "axis_of_classes", "check_labels", "check_targets", "rows_between"]
 
 _MANY = 1024  # rows at a time at most, where all go through the model
 _OF_SHARES = (
@@ -54,9 +55,6 @@ _OF_SIGNS = hinge, hinge_embedding, soft_margin, Hinge, HingeEmbedding, SoftMarg
 def rows_between(part: Tree, start: int, end: int) -> Tree:
     """Some rows of all arrays."""
     return tree_map(lambda leaf: leaf[slice(start, end), ...], part)
-
-
-Noted = list[tuple[Array, Meaning]]
 
 
 @dataclass
@@ -94,14 +92,20 @@ class Limits:
     ) -> Limits:
         """From the rows that were tried, and what model and loss looked at."""
         leaves = flatten(some)[0]
-        places = {id(leaf): number for number, leaf in enumerate(leaves)}
-        direct = [(places[id(t)], meaning) for t, meaning in (*by_model, *by_loss) if id(t) in places]
-        computed = any(id(t) not in places for t, _ in by_model)
+        placed = [(_place(t, meaning, leaves), meaning) for t, meaning in by_model]
+        computed = any(place is None for place, _ in placed)
+        placed += [(_place(t, meaning, leaves), meaning) for t, meaning in by_loss]
+        direct = [(place, meaning) for place, meaning in placed if place is not None]
         return cls(model, loss, direct, computed, _shapes(leaves))
 
-    def fits(self, model: Module, data: Tree) -> bool:
-        """Whether these are the limits of such data of that model, too."""
-        return self.model is model and self.shapes == _shapes(flatten(data)[0])
+    @property
+    def are_none(self) -> bool:
+        """Whether neither model nor loss looked at anything."""
+        return not self.direct and not self.computed
+
+    def count_rows(self, rows: int) -> bool:
+        """Whether labels are of as many classes as there were `rows` in the trial, so that they may count rows."""
+        return any(not meaning.rows_of and meaning.classes == rows for _, meaning in self.direct)
 
     def look(self, data: Tree, x: Tree, batch_size: int) -> None:
         """Raise ValueError if numbers in `data`, of which `x` are the inputs, name nothing. It waits for a GPU.
@@ -140,11 +144,33 @@ class Limits:
 
 
 # Whether targets on the host may be none of a loss's: quickly, for each batch
-_ODD: list[tuple[tuple[Any, ...], Callable[[Any], bool]]] = [
-    (_OF_SIGNS, lambda t: not (abs(t) == 1).all()),
-    (_OF_SHARES, lambda t: t.dtype.kind not in "iu" and not (t.min() >= 0 and t.max() <= 1)),
-    (_NONE_BELOW_0, lambda t: t.dtype.kind not in "iu" and not t.min() >= 0),
-]
+
+
+def _are_no_signs(t: Any) -> bool:
+    return not (abs(t) == 1).all()
+
+
+def _are_no_shares(t: Any) -> bool:
+    return t.dtype.kind not in "iu" and not (t.min() >= 0 and t.max() <= 1)
+
+
+def _are_below_0(t: Any) -> bool:
+    return t.dtype.kind not in "iu" and not t.min() >= 0
+
+
+_ODD = [(_OF_SIGNS, _are_no_signs), (_OF_SHARES, _are_no_shares), (_NONE_BELOW_0, _are_below_0)]
+
+
+def _place(t: Array, meaning: Meaning, leaves: list[Array]) -> int | None:
+    """Which of the leaves an array is, or has all numbers of in another shape."""
+    for number, leaf in enumerate(leaves):
+        if t is leaf:
+            return number
+    for number, leaf in enumerate(leaves):
+        same = t.dtype == leaf.dtype and t.size == leaf.size and namespace_of(t) is namespace_of(leaf)
+        if same and share_memory(t, leaf) and (isinstance(meaning.classes, int) or t.shape[-1:] == leaf.shape[-1:]):
+            return number
+    return None
 
 
 def _shapes(leaves: list[Array]) -> list[tuple[int, ...]]:

@@ -32,7 +32,6 @@ from xpnn.training.evaluation import Evaluation, of_validation
 from xpnn.training.feeds import Feed, Held, Streamed
 from xpnn.training.history import History
 from xpnn.training.interruption import SIGNALS
-from xpnn.training.limits import Limits
 from xpnn.training.loop import Goal, Loop
 from xpnn.training.metrics.accumulating import accumulated
 from xpnn.training.metrics.base import Metric
@@ -162,12 +161,12 @@ class Trainer:
     _running: Running | None = field(default=None, init=False, repr=False, compare=False)
     _feed: Feed | None = field(default=None, init=False, repr=False, compare=False)
     _callbacks: Callbacks | None = field(default=None, init=False, repr=False, compare=False)
-    _known: Limits | None = field(default=None, init=False, repr=False, compare=False)
+    _takes_none: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
     _loaded: Loaded | None = field(default=None, init=False, repr=False, compare=False)
     _begun: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_made": None, "_layout": None}  # made anew where they are next needed
+        return {**self.__dict__, "_made": None, "_layout": None, "_takes_none": []}  # found anew when needed
 
     def __post_init__(self) -> None:
         check_trainer(self)
@@ -309,7 +308,7 @@ class Trainer:
         x = as_arrays(x, "x")
         home = device_of(flatten(x)[0][0])
         model, dtype = self.evaluated, self._first_parameter().dtype
-        on_device, self._known = checked_inputs(model, x, self.place, dtype, batch_size, self._known)
+        on_device, self._takes_none = checked_inputs(model, x, self.place, dtype, batch_size, self._takes_none)
         y = self._judge().outputs(on_device, batch_size)
         return y if home == self.place else tree_map(lambda leaf: home.asarray(self.place.to_host(leaf)), y)
 
