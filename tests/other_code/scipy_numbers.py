@@ -1,4 +1,4 @@
-"""SciPy on numbers and samples: special functions, statistics, integrals, roots; one row each, of SciPy 1.17.
+"""SciPy on numbers and samples: special functions, statistics, integrals, roots; one row each, of SciPy 1.17 and 1.18.
 
 Where a row names fewer places than all three, SciPy itself cannot do it there: it makes arrays without asking for the
 device (device1), or takes a step beyond the standard (strict).
@@ -16,6 +16,7 @@ from other_code.table import Table, like, namespace
 
 TABLE = Table()
 row, refuse, level = TABLE.row, TABLE.refuse, TABLE.level
+IS_1_18 = tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 18)
 CPU = "numpy strict"  # SciPy makes arrays without asking where
 SLOW = "numpy"  # passes on strict too, in ten times the time: hundreds of terms of a series, one Python call each
 
@@ -25,6 +26,14 @@ V, W = RNG.uniform(0.2, 0.9, (2, 9))
 SHORT, SHORTER = RNG.uniform(0.2, 0.9, (2, 4))
 TALL = RNG.uniform(0.2, 0.9, (8, 3))
 GRID = numpy.linspace(0.0, 2.0, 9) + 0.05 * W
+
+def since_1_18(name, function, *args):
+    """A function that was written for NumPy only, before that."""
+    if IS_1_18:
+        row(f"since 1.18: {name}", function, *args, where=CPU)
+    else:
+        refuse(name, function, *args)
+
 
 # Special functions. Beyond those here, SciPy computes them in compiled code for NumPy arrays only.
 special = scipy.special
@@ -75,7 +84,7 @@ row("stats.hmean with weights", lambda x, w: stats.hmean(x, axis=0, weights=w), 
 row("stats.moment", lambda x: stats.moment(x, 3, axis=0), TALL)
 row("stats.kstat", lambda x: stats.kstat(x, 3, axis=0), TALL)
 row("stats.kstatvar", lambda x: stats.kstatvar(x, 2, axis=0), TALL)
-row("stats.lmoment", lambda x: stats.lmoment(x, axis=0), TALL, where=CPU)
+row("stats.lmoment", lambda x: stats.lmoment(x, axis=0), TALL, where="numpy" if IS_1_18 else CPU)
 row("stats.zmap", lambda x, y: stats.zmap(x, y, axis=0), X, Y)
 row("stats.trim_mean", lambda x: stats.trim_mean(x, 0.3, axis=0), TALL)
 row("stats.sigmaclip", lambda x: stats.sigmaclip(x, 2, 2).clipped, V)
@@ -119,7 +128,7 @@ for name in "norm gamma".split():
     refuse(f"stats.{name}.logpdf", lambda x, name=name: getattr(stats, name).logpdf(x, 2.0), X)
 refuse("stats.Normal", lambda x: stats.Normal().logpdf(x), X)
 refuse("stats.multivariate_normal", lambda x: stats.multivariate_normal.logpdf(x, mean=numpy.zeros(3)), X)
-refuse("stats.linregress", lambda x: stats.linregress(x, x).slope, V)
+since_1_18("stats.linregress", lambda x: stats.linregress(like(x, W), x).slope, V)
 for name in "spearmanrho chatterjeexi mannwhitneyu wilcoxon kruskal fligner ansari mood brunnermunzel".split():
     level(f"stats.{name}", lambda x, y, name=name: getattr(stats, name)(x, y).statistic, V, W)
 level("stats.rankdata", lambda x: stats.rankdata(x), V)
@@ -157,7 +166,7 @@ row(
     V[:2],
     where=CPU,
 )
-refuse("integrate.simpson", lambda y: integrate.simpson(y, dx=0.1), V)
+since_1_18("integrate.simpson", lambda y: integrate.simpson(y, dx=0.1), V)
 refuse("integrate.quad", lambda y: integrate.quad(lambda t: y[0] * t, 0, 1)[0], V)
 refuse("integrate.solve_ivp", lambda y: integrate.solve_ivp(lambda t, u: -u, (0, 1), y).y, V)
 

@@ -26,5 +26,9 @@ def test_what_leaves_the_tensors_raises(found):
     assert passed(found, "refused: ") >= 50
 
 
+def test_what_newer_versions_compute_is_differentiated(found):
+    passed(found, "since 1.18: ")
+
+
 def test_ranks_have_derivative_0(found):
     assert passed(found, "constant: ") >= 8

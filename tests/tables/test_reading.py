@@ -65,7 +65,8 @@ def test_numpy_arrays(array, kind, values):
 
 def test_dates_of_numpy_and_pandas_stamps():
     expected = numpy.asarray(["2020-01-31T23:59:59", "NaT"], dtype="datetime64[us]")
-    for values in (expected.astype("datetime64[ns]"), [numpy.datetime64(NOW), numpy.datetime64("NaT")], [NOW, None]):
+    missing = numpy.datetime64("NaT", "us")
+    for values in (expected.astype("datetime64[ns]"), [numpy.datetime64(NOW), missing], [NOW, None]):
         assert numpy.array_equal(column_of(values).values, expected, equal_nan=True)
 
 

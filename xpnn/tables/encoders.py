@@ -74,7 +74,7 @@ DAY = numpy.timedelta64(1, "D")
 
 def _time_of_year(dates: numpy.ndarray) -> numpy.ndarray:
     year = dates.astype("datetime64[Y]")
-    start, end = year.astype("datetime64[us]"), (year + 1).astype("datetime64[us]")
+    start, end = year.astype("datetime64[us]"), (year + numpy.timedelta64(1, "Y")).astype("datetime64[us]")
     share: numpy.ndarray = (dates - start) / (end - start)
     return share
 

@@ -41,7 +41,7 @@ class ndarray:
 
     # What it is
 
-    shape = property(lambda self: self.host.shape, lambda self, shape: setattr(self.host, "shape", shape))
+    shape = property(lambda self: self.host.shape, lambda self, shape: self._reshape(shape))
     dtype = property(lambda self: self.host.dtype)
     ndim = property(lambda self: self.host.ndim)
     size = property(lambda self: self.host.size)
@@ -53,6 +53,12 @@ class ndarray:
     mT = property(lambda self: call(lambda x: x.mT, self))
     real = property(lambda self: call(lambda x: x.real, self), lambda self, x: self._set("real", x))
     imag = property(lambda self: call(lambda x: x.imag, self), lambda self, x: self._set("imag", x))
+
+    def _reshape(self, shape):
+        reshaped = self.host.reshape(shape)
+        if self.size and not numpy.may_share_memory(reshaped, self.host):
+            raise AttributeError("incompatible shape")
+        self.host = reshaped
 
     def _set(self, part, value):
         call(lambda x, value: setattr(x, part, value), self, value)
