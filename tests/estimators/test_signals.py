@@ -15,8 +15,9 @@ X = numpy.random.default_rng(0).standard_normal((60, 3))
 Y = (X[:, 0] > 0).astype(int)
 
 PROGRAM = """
-import os, signal
+import os, signal, warnings
 import numpy
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # of os.fork, from 3.12 on
 from xpnn.estimators import Classifier, MLPClassifier, TabularClassifier
 X = numpy.random.default_rng(0).standard_normal((60, 3))
 def send(trainer, row):
